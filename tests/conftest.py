@@ -15,7 +15,7 @@ from agent.simulation import Simulation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# httpx imports it at each request to an app, to see whether trio runs. Where it is not installed, each import
+# httpx imports sniffio at each request to an app, to check for trio. If it is not installed, each import
 # searches every folder: a tenth of the time of tests/http. This entry ends the search at once.
 if importlib.util.find_spec("sniffio") is None:
     sys.modules["sniffio"] = None  # type: ignore[assignment]  # as the import system documents it
@@ -24,7 +24,7 @@ pytest_plugins = ["tests.packaging.ci_skips"]
 
 
 def pytest_configure() -> None:
-    """What tests start begins with SIGHUP in force, also where `nohup` has switched it off for us.
+    """Processes that tests start do not ignore SIGHUP, even if the tests run under `nohup`.
 
     A child inherits that a signal is ignored, but not a handler: with one, it has the default again.
     """
@@ -33,13 +33,13 @@ def pytest_configure() -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """What measures is slow, so that the quick suite leaves it out."""
+    """Mark tests that measure as slow, so that the quick suite leaves them out."""
     if item.get_closest_marker("measures"):
         item.add_marker("slow")
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded by now stays to the end: no collection of garbage needs to look at it again."""
+    """Exclude all loaded objects from garbage collection, because they stay until the end."""
     gc.collect()
     gc.freeze()
 

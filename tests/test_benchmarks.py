@@ -31,7 +31,7 @@ Transfer/sec:    132.20MB
 """
 
 
-def test_a_table_is_aligned_and_says_what_is_missed() -> None:
+def test_a_table_is_aligned_and_marks_missed_goals() -> None:
     rows = [
         Row("answers", 12_577.4, "/s", 19_233.0, Goal("ratio", at_least=0.5)),
         Row("CPU", 0.75, "%", 0.2, Goal("above floor", at_most=0.5)),
@@ -60,7 +60,7 @@ def test_a_table_is_aligned_and_says_what_is_missed() -> None:
     ],
     ids=lambda given: given.what if isinstance(given, Row) else str(given),
 )
-def test_a_goal_is_met_or_missed(met: bool | None, row: Row) -> None:
+def test_a_goal_is_met_missed_or_absent(met: bool | None, row: Row) -> None:
     assert row.met is met
 
 
@@ -74,9 +74,9 @@ def test_numbers_keep_three_digits_and_no_exponent() -> None:
     ]
 
 
-def test_a_report_of_wrk_is_read() -> None:
+def test_a_report_of_wrk_is_parsed() -> None:
     assert wrk.parse(REPORT) == wrk.Load(per_second=9092.15, p50_ms=0.98, p99_ms=1020.0)
-    assert wrk.parse(REPORT.replace("1.02s\n", "1.02s \n")).p99_ms == 1020.0  # as wrk pads seconds
+    assert wrk.parse(REPORT.replace("1.02s\n", "1.02s \n")).p99_ms == 1020.0  # wrk pads seconds with a blank
 
 
 @pytest.mark.parametrize(
@@ -91,19 +91,19 @@ def test_figures_of_failed_requests_are_refused(trouble: str) -> None:
         wrk.parse(REPORT.replace("Requests/sec", f"{trouble}\nRequests/sec"))
 
 
-def test_of_several_turns_the_least_disturbed_counts() -> None:
+def test_the_best_of_several_runs_counts() -> None:
     loads = [wrk.Load(1, 9, 5), wrk.Load(9, 7, 6), wrk.Load(2, 8, 50)]
     assert wrk.best(loads) == wrk.Load(9, 7, 6)
 
 
-def test_without_wrk_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_wrk_the_benchmarks_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert wrk.missing() == (
         "Not found: wrk and taskset. On Debian and Ubuntu: apt-get install wrk util-linux"
     )
 
 
-def test_results_keep_the_words_around_the_tables() -> None:
+def test_results_keep_the_text_around_the_tables() -> None:
     text = benchmarks.RESULTS.read_text("utf-8")
     assert text.count(benchmarks.FENCE) == 1
     assert benchmarks.with_tables(text, "new\n") == benchmarks.with_tables(
@@ -135,7 +135,7 @@ def test_the_floor_of_a_start_imports_what_the_agent_imports() -> None:
 
 
 def imported(statement: str) -> set[str]:
-    """The names of the packages that are then in memory, the agent's own left out."""
+    """The names of the packages in memory after this statement, without the agent's own."""
     names = f"{statement}; import sys; print(*(name.partition('.')[0] for name in sys.modules))"
     done = subprocess.run(  # noqa: S603  (our own interpreter)
         [sys.executable, "-c", names], cwd=ROOT, capture_output=True, text=True, check=True
@@ -145,8 +145,8 @@ def imported(statement: str) -> set[str]:
 
 @pytest.mark.measures
 @pytest.mark.parametrize("section", benchmarks.SECTIONS)
-def test_a_section_runs(section: str) -> None:
-    """Its figures are not judged here: the machine may be busy."""
+def test_each_section_of_the_benchmarks_runs(section: str) -> None:
+    """The figures are not judged here, because the machine may be busy."""
     if lacking := wrk.missing():
         pytest.skip(lacking)
     if section == "page":

@@ -1,4 +1,4 @@
-"""What others decide the size of is read in one place, up to a bound: a walk through the code holds that.
+"""Files whose size others control are read in one module, up to a maximum. A search of the code checks this.
 
 psutil reads files of /proc to their end, and any local user can stretch the command line of a process to
 hundreds of megabytes.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 FILES = sorted(path.relative_to(ROOT) for path in [*(ROOT / "agent").rglob("*.py"), ROOT / "main.py"])
 
-# Of psutil only what reads files of the system, whose length no user decides. Never a process: name(),
+# Functions of psutil that read system files, whose length no user controls. None of a process: name(),
 # cmdline(), environ(), open_files() and their kind read to the end, process_iter() lists every process.
 PSUTIL = {
     "Error",
@@ -27,25 +27,25 @@ PSUTIL = {
     "cpu_freq",
     "cpu_times",
     "disk_io_counters",  # /proc/diskstats: no user makes a block device
-    # The mounts of our own namespace: what is mounted in a user's is not among them, and fusermount allows a
-    # user a thousand.
+    # The mounts of our own namespace, which do not include those of users' namespaces; fusermount allows a
+    # user a thousand mounts.
     "disk_partitions",
     "disk_usage",
     "sensors_temperatures",
     "virtual_memory",
 }
-# nvitop's own Device, GpuProcess and HostProcess ask psutil of processes.
+# Device, GpuProcess and HostProcess of nvitop use psutil for processes.
 NVITOP = {"NA", "libnvml"}
 READER = Path("agent/sources/procfs.py")
-# Who else opens files, and which.
+# The other modules that open files, and their calls.
 OPENS = {
-    Path("agent/settings/token_file.py"): {"open", "fdopen"},  # TOKEN_FILE, up to a bound
+    Path("agent/settings/token_file.py"): {"open", "fdopen"},  # TOKEN_FILE, up to a maximum size
     Path("agent/settings/environment.py"): {"read_text"},  # .env
     Path("agent/sources/pod_names.py"): {"scandir"},  # folders of the kubelet, the first of their entries
-    Path("agent/simulation/replay/document.py"): {"open"},  # what is replayed, up to a bound
+    Path("agent/simulation/replay/document.py"): {"open"},  # the replayed document, up to a maximum size
     Path("agent/sources/kernel_log.py"): {"open"},  # /dev/kmsg, a record at a time
     Path("agent/http/web.py"): {"iterdir", "read_text"},  # the page's own files
-    Path("agent/sources/pci.py"): {"scandir"},  # /sys, up to a bound
+    Path("agent/sources/pci.py"): {"scandir"},  # /sys, up to a maximum number
     Path("agent/server/single_worker.py"): {"iterdir"},  # of OWN
     Path("agent/state/file.py"): {"open"},  # the file in STATE_DIR, whose content SQLite reads
     Path("agent/state/folder.py"): {"open", "read_bytes"},  # STATE_DIR itself, and of OWN
@@ -72,7 +72,7 @@ OF_PROC = re.compile(r"/proc(/|$)")
 
 
 def violations(code: str, file: Path = Path("agent/x.py")) -> list[str]:
-    """What a file does that it may not, a sentence each."""
+    """One sentence for each forbidden use in a file."""
     nodes = list(ast.walk(ast.parse(code)))
     docstrings = {
         node.value for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
@@ -116,7 +116,7 @@ def _files(node: ast.AST, file: Path) -> Iterator[str]:
                 yield f"reads files by {name}()"
 
 
-def test_what_others_decide_the_size_of_is_read_by_one_reader() -> None:
+def test_only_one_module_reads_files_whose_size_others_control() -> None:
     found = [one for file in FILES for one in violations((ROOT / file).read_text(), file)]
     assert not found, "\n".join(found)
 
@@ -141,10 +141,10 @@ def test_what_others_decide_the_size_of_is_read_by_one_reader() -> None:
         "path = f'/proc/{pid}/cmdline'",
     ],
 )
-def test_the_walk_refuses(code: str) -> None:
+def test_the_check_refuses_each_unbounded_read(code: str) -> None:
     assert violations(code)
 
 
-def test_the_walk_sees_the_code() -> None:
+def test_the_check_finds_the_reader_itself() -> None:
     assert READER in FILES
-    assert violations((ROOT / READER).read_text()), "in another file the reader's calls are refused"
+    assert violations((ROOT / READER).read_text()), "the calls of the reader are refused in any other file"

@@ -1,4 +1,4 @@
-"""One command starts the agent; what is wrong stops it with one message and a telling exit status."""
+"""One command starts the agent. A fault stops it with one message and its own exit status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "tests" / "hardware" / "documents" / "h200_driver_580.xml"
 DEADLINE = 10.0  # seconds until a test gives up
 
-# In place of the real app, which has tests of its own: everything around it is real.
+# A substitute for the real app, which has its own tests. Everything around it is real.
 STAND_IN = """
 import sys, time, types
 
@@ -78,7 +78,7 @@ def started(
     before: str = "",
     **environ: str,
 ) -> subprocess.Popen[str]:
-    """The agent on a terminal in a process of its own, with nothing in its environment but this."""
+    """The agent on a terminal in its own process, with only these environment variables."""
     command = [*ON_TERMINAL, sys.executable, "-c", STAND_IN + code, *arguments]
     if before:
         command = ["/bin/sh", "-c", f'{before} && exec "$@"', "sh", *command]
@@ -94,17 +94,17 @@ def outcome(
     """Exit status and stderr of a start that fails."""
     with started(directory, *arguments, code=code, before=before, **environ) as child:
         try:
-            _, said = child.communicate(timeout=DEADLINE)
+            _, output = child.communicate(timeout=DEADLINE)
         finally:
             child.kill()
-    return child.returncode, said
+    return child.returncode, output
 
 
 @contextmanager
 def running(
     directory: Path, *arguments: str, lines: int = 1, before: str = "", **environ: str
 ) -> Iterator[Agent]:
-    """The agent with its first lines said, on a free port of loopback."""
+    """The agent on a free port of loopback, once it has printed its first lines."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         environ |= {"HOST": "127.0.0.1", "PORT": str(free.getsockname()[1])}
     with started(directory, *arguments, before=before, **environ) as child:
@@ -115,21 +115,21 @@ def running(
 
 
 class Agent:
-    """A started agent: its process, its port, and what it has said."""
+    """A started agent: its process, its port, and its first lines of output."""
 
     def __init__(self, child: subprocess.Popen[str], port: int, lines: int) -> None:
         assert child.stderr is not None
         self.child, self.port, self.stderr = child, port, child.stderr
-        self.said = [self.stderr.readline().rstrip() for _ in range(lines)]
+        self.output = [self.stderr.readline().rstrip() for _ in range(lines)]
 
     def get(self, path: str) -> int:
-        """The status of an answer."""
+        """The status of the answer for a path."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=DEADLINE) as answer:
             status: int = answer.status
             return status
 
     def stop(self) -> tuple[int, str]:
-        """Exit status after SIGTERM, and what was said last."""
+        """Exit status after SIGTERM, and the remaining output."""
         self.child.send_signal(signal.SIGTERM)
         _, last = self.child.communicate(timeout=DEADLINE)
         return self.child.returncode, last
@@ -138,11 +138,11 @@ class Agent:
 # Wrong starts
 
 
-def test_one_message_lists_every_fault_of_every_source(tmp_path: Path) -> None:
+def test_one_message_lists_every_wrong_setting_of_every_source(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("SAMPLE_INTERVAL=0\nTOKEN=hunter2\t3\n")
-    status, said = outcome(tmp_path, "--port", "abc", "--url-prefix", "a b", API_KEYS=",")
+    status, output = outcome(tmp_path, "--port", "abc", "--url-prefix", "a b", API_KEYS=",")
     assert status == 2
-    assert said.splitlines() == [
+    assert output.splitlines() == [
         "nvidia-smi-web-agent cannot start: 5 settings are wrong",
         "  PORT is 'abc'; accepted: a whole number from 1 to 65535",
         (
@@ -156,20 +156,20 @@ def test_one_message_lists_every_fault_of_every_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_more_streams_than_files_may_be_open_are_refused(tmp_path: Path) -> None:
-    status, said = outcome(tmp_path, before="ulimit -n 256", MAX_STREAMS="193")
+def test_max_streams_above_the_limit_of_open_files_is_refused(tmp_path: Path) -> None:
+    status, output = outcome(tmp_path, before="ulimit -n 256", MAX_STREAMS="193")
     assert status == 2
     expected = (
         "MAX_STREAMS is '193'; accepted: at most 192 while 256 files may be open (ulimit -Hn, LimitNOFILE=)"
     )
-    assert expected in said
+    assert expected in output
 
 
 @pytest.mark.slow
-def test_a_file_that_cannot_be_replayed_is_one_sentence_and_status_2(tmp_path: Path) -> None:
-    status, said = outcome(tmp_path, "--simulate", "main.xml")
+def test_a_missing_file_to_replay_is_one_sentence_and_status_2(tmp_path: Path) -> None:
+    status, output = outcome(tmp_path, "--simulate", "main.xml")
     assert status == 2
-    title, line = said.splitlines()
+    title, line = output.splitlines()
     assert title == "nvidia-smi-web-agent cannot start: a setting is wrong"
     assert line.startswith(
         "  SIMULATE_GPUS is 'main.xml', which cannot be read (No such file or directory); "
@@ -177,44 +177,47 @@ def test_a_file_that_cannot_be_replayed_is_one_sentence_and_status_2(tmp_path: P
 
 
 @pytest.mark.slow
-def test_a_scenario_that_does_not_exist_is_reported_before_a_port_in_use(tmp_path: Path) -> None:
+def test_an_unknown_scenario_is_reported_before_a_port_in_use(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        status, said = outcome(
+        status, output = outcome(
             tmp_path, "--simulate", "1", "--scenario", "nope", "--port", port, "--host", "127.0.0.1"
         )
     assert status == 2
-    assert said.splitlines()[1].startswith("  SIMULATE_SCENARIO is 'nope'; accepted: healthy, lost, ")
+    assert output.splitlines()[1].startswith("  SIMULATE_SCENARIO is 'nope'; accepted: healthy, lost, ")
 
 
 def test_a_port_in_use_is_one_clear_line_and_status_1(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        status, said = outcome(tmp_path, "--host", "127.0.0.1", "--port", str(port))
+        status, output = outcome(tmp_path, "--host", "127.0.0.1", "--port", str(port))
     assert status == 1
-    (line,) = said.splitlines()
+    (line,) = output.splitlines()
     assert line.endswith(f" ERROR Cannot listen on 127.0.0.1:{port}: address already in use (PORT, HOST)")
 
 
 def test_a_start_that_fails_is_one_sentence_and_status_3(tmp_path: Path) -> None:
-    status, said = outcome(tmp_path, URL_PREFIX="failed-start", PORT=str(free_port()), TOKEN="x")  # noqa: S106  made up
+    status, output = outcome(tmp_path, URL_PREFIX="failed-start", PORT=str(free_port()), TOKEN="x")  # noqa: S106  made up
     assert status == 3
-    assert " ERROR It cannot start\n" in said
-    assert "Traceback" not in said
+    assert " ERROR It cannot start\n" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.slow
-def test_a_crash_is_status_1_and_the_log_says_where(tmp_path: Path) -> None:
-    status, said = outcome(tmp_path, URL_PREFIX="crash", PORT=str(free_port()), TOKEN="x")  # noqa: S106  made up
+def test_a_crash_is_status_1_with_a_traceback_in_the_log(tmp_path: Path) -> None:
+    status, output = outcome(tmp_path, URL_PREFIX="crash", PORT=str(free_port()), TOKEN="x")  # noqa: S106  made up
     assert status == 1
-    assert " CRITICAL The agent ends because of a bug\nTraceback" in said
-    assert said.endswith("RuntimeError: unforeseen\n")
+    assert " CRITICAL The agent ends because of a bug\nTraceback" in output
+    assert output.endswith("RuntimeError: unforeseen\n")
 
 
 @pytest.mark.slow
 def test_uvicorn_main_app_stops_at_wrong_settings_too(tmp_path: Path) -> None:
-    status, said = outcome(tmp_path, code=UVICORN, PORT="abc")
-    assert (status, said.splitlines()[1]) == (2, "  PORT is 'abc'; accepted: a whole number from 1 to 65535")
+    status, output = outcome(tmp_path, code=UVICORN, PORT="abc")
+    assert (status, output.splitlines()[1]) == (
+        2,
+        "  PORT is 'abc'; accepted: a whole number from 1 to 65535",
+    )
 
 
 def test_ctrl_c_before_the_signals_are_handled_is_status_0_too(tmp_path: Path) -> None:
@@ -227,7 +230,7 @@ module.handle_stop_signals = handle_stop_signals
     assert outcome(tmp_path, code=code + MAIN) == (0, "")
 
 
-def test_little_is_loaded_before_the_signals_are_handled(tmp_path: Path) -> None:
+def test_typing_and_logging_are_not_loaded_before_signals_are_handled(tmp_path: Path) -> None:
     code = (
         "import sys; import main, agent.server.signals; assert not {'typing', 'logging'} & sys.modules.keys()"
     )
@@ -240,7 +243,7 @@ def test_little_is_loaded_before_the_signals_are_handled(tmp_path: Path) -> None
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder with main.py and agent/, as the repository has them, and nothing else."""
+    """A folder with only main.py and agent/ of the repository."""
     folder = tmp_path / "checkout"
     folder.mkdir()
     (folder / "main.py").write_bytes((ROOT / "main.py").read_bytes())
@@ -250,7 +253,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Path:
-    """A working directory with nothing in it, as cron and supervisor give one."""
+    """An empty working directory, such as cron and supervisor use."""
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     return folder
@@ -262,60 +265,62 @@ def test_an_env_file_beside_main_py_is_read_from_any_directory(checkout: Path, e
         line = (
             f"/lab/ — authentication: TOKEN; env file: {checkout}/.env; HOST from the environment: 127.0.0.1"
         )
-        assert agent.said[0].endswith(line)
+        assert agent.output[0].endswith(line)
 
 
-def test_an_env_file_of_the_working_directory_is_read_in_place_of_it(checkout: Path, elsewhere: Path) -> None:
-    """Never both: the prefix of one is not the token's of the other."""
+def test_an_env_file_in_the_working_directory_is_read_instead_of_the_other(
+    checkout: Path, elsewhere: Path
+) -> None:
+    """Never both are read: one file's prefix must not be combined with another file's token."""
     (checkout / ".env").write_text("URL_PREFIX=lab\n")
     (elsewhere / ".env").write_text("TOKEN=hunter2\n")
     with running(elsewhere, PYTHONPATH=str(checkout), PYTHONIOENCODING="utf-8") as agent:
-        assert f"/ — authentication: TOKEN; env file: {elsewhere}/.env; " in agent.said[0]
-        assert "/lab/" not in agent.said[0]
+        assert f"/ — authentication: TOKEN; env file: {elsewhere}/.env; " in agent.output[0]
+        assert "/lab/" not in agent.output[0]
 
 
 @pytest.mark.slow
-def test_a_named_env_file_is_read_in_place_of_both(checkout: Path, elsewhere: Path) -> None:
+def test_an_env_file_given_as_an_argument_is_read_instead_of_both(checkout: Path, elsewhere: Path) -> None:
     for folder in (checkout, elsewhere):
         (folder / ".env").write_text("URL_PREFIX=lab\n")
     (elsewhere / "named").write_text("TOKEN=hunter2\n")
     with running(
         elsewhere, "--env-file", "named", PYTHONPATH=str(checkout), PYTHONIOENCODING="utf-8"
     ) as agent:
-        assert "/ — authentication: TOKEN; env file: named; " in agent.said[0]
-        assert "/lab/" not in agent.said[0]
+        assert "/ — authentication: TOKEN; env file: named; " in agent.output[0]
+        assert "/lab/" not in agent.output[0]
 
 
 @pytest.mark.slow
 def test_uvicorn_main_app_reads_an_env_file_beside_main_py(checkout: Path, elsewhere: Path) -> None:
     (checkout / ".env").write_text("TOKEN=hunter2\nURL_PREFIX=lab\n")
-    status, said = outcome(elsewhere, code=UVICORN, PYTHONPATH=str(checkout), PYTHONIOENCODING="utf-8")
+    status, output = outcome(elsewhere, code=UVICORN, PYTHONPATH=str(checkout), PYTHONIOENCODING="utf-8")
     assert status == 0
-    assert said.rstrip().endswith(f" on /lab/ — authentication: TOKEN; env file: {checkout}/.env")
+    assert output.rstrip().endswith(f" on /lab/ — authentication: TOKEN; env file: {checkout}/.env")
 
 
-def test_a_host_that_is_an_argument_is_not_told_as_the_environment_s(elsewhere: Path) -> None:
+def test_a_host_from_an_argument_is_not_logged_as_from_the_environment(elsewhere: Path) -> None:
     with running(elsewhere, "--host", "localhost", TOKEN="hunter2", PYTHONIOENCODING="utf-8") as agent:  # noqa: S106  made up
-        assert agent.said[0].endswith(f" on http://localhost:{agent.port}/ — authentication: TOKEN")
+        assert agent.output[0].endswith(f" on http://localhost:{agent.port}/ — authentication: TOKEN")
 
 
 # Good starts
 
 
-def test_it_starts_answers_and_ends_on_a_signal_with_status_0(tmp_path: Path) -> None:
+def test_the_agent_starts_answers_and_ends_on_a_signal_with_status_0(tmp_path: Path) -> None:
     with running(tmp_path, TOKEN="hunter2") as agent:  # noqa: S106  made up
         assert agent.get("/") == 200
         assert agent.stop() == (0, "")
 
 
-def test_it_ends_with_status_75_where_it_asks_to_be_started_again_and_says_why(tmp_path: Path) -> None:
+def test_an_agent_that_needs_a_restart_ends_with_status_75_and_logs_why(tmp_path: Path) -> None:
     with running(tmp_path, TOKEN="hunter2", URL_PREFIX="restart") as agent:  # noqa: S106  made up
         wait_for_port(agent.port)
         assert agent.get("/") == 200
-        _, said = agent.child.communicate(timeout=DEADLINE)
+        _, output = agent.child.communicate(timeout=DEADLINE)
     assert agent.child.returncode == RESTART == 75
-    assert said.endswith(" WARNING It is so: the agent ends with status 75, to be started again\n")
-    assert said.count("\n") == 1
+    assert output.endswith(" WARNING It is so: the agent ends with status 75, to be started again\n")
+    assert output.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -344,26 +349,26 @@ def test_it_ends_with_status_75_where_it_asks_to_be_started_again_and_says_why(t
             "/ — authentication: TOKEN", None, id="replayed",
         ),
     ],
-)  # fmt: skip  # what is set, what is said, what is warned of
-def test_one_line_says_what_has_started_and_one_warns_of_an_open_port(
+)  # fmt: skip  # settings, line and warning of a case stand together
+def test_one_line_is_logged_at_the_start_and_a_warning_without_a_token(
     tmp_path: Path, environ: dict[str, str], line: str, warning: str | None
 ) -> None:
     replayed = environ.get("SIMULATE_GPUS", "")
     simulated = replayed and f"; SIMULATED: {'8 GPUs' if replayed == '8' else f'replay of {replayed}'}"
     with running(tmp_path, lines=2 if warning else 1, PYTHONIOENCODING="utf-8", **environ) as agent:
-        assert agent.said[0].endswith(
+        assert agent.output[0].endswith(
             f" INFO nvidia-smi-web-agent {__version__} on http://127.0.0.1:{agent.port}{line}"
             f"; HOST from the environment: 127.0.0.1{simulated}"
         )
         if warning:
             who = "anyone who reaches this port can read process command lines and user names"
-            assert agent.said[1].endswith(f" WARNING {warning}: {who}")
+            assert agent.output[1].endswith(f" WARNING {warning}: {who}")
         assert agent.stop() == (0, "")
-        assert not [said for said in agent.said if "hunter" in said]
+        assert not [output for output in agent.output if "hunter" in output]
 
 
 @pytest.mark.slow
-def test_the_soft_limit_of_open_files_does_not_bound_the_streams(tmp_path: Path) -> None:
+def test_the_soft_limit_of_open_files_does_not_limit_the_streams(tmp_path: Path) -> None:
     with running(tmp_path, lines=2, before="ulimit -Sn 128") as agent:
         assert agent.get("/") == 200
 
@@ -384,7 +389,7 @@ def wait_for_port(port: int) -> None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=DEADLINE).close()
         except ConnectionRefusedError:
-            assert time.monotonic() < deadline, "waited in vain"
+            assert time.monotonic() < deadline, "the port did not open in time"
             time.sleep(0.01)
         else:
             return
@@ -395,8 +400,8 @@ REFUSED = [TLS_HELLO, b"GET /" + b"a" * 9000, b"GET / HTTP/1.1\r\nX: " + b"x" * 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("level", "told"), [("info", 0), ("debug", len(REFUSED))])
-def test_what_is_refused_does_not_fill_the_log(tmp_path: Path, level: str, told: int) -> None:
+@pytest.mark.parametrize(("level", "refusals"), [("info", 0), ("debug", len(REFUSED))])
+def test_refused_requests_are_logged_only_at_level_debug(tmp_path: Path, level: str, refusals: int) -> None:
     with running(tmp_path, TOKEN="hunter2", LOG_LEVEL=level) as agent:  # noqa: S106  made up
         wait_for_port(agent.port)
         for request in REFUSED:
@@ -405,11 +410,11 @@ def test_what_is_refused_does_not_fill_the_log(tmp_path: Path, level: str, told:
                 assert client.recv(65536).startswith(b"HTTP/1.1 4")
         status, log = agent.stop()
     assert status == 0
-    assert log.count(" DEBUG Refused ('127.0.0.1', ") == told
-    assert bool(log) == bool(told)
+    assert log.count(" DEBUG Refused ('127.0.0.1', ") == refusals
+    assert bool(log) == bool(refusals)
 
 
-def test_health_answers_before_what_it_does_not_need_is_loaded(tmp_path: Path) -> None:
+def test_health_answers_before_the_libraries_of_the_app_are_loaded(tmp_path: Path) -> None:
     notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notified.bind(f"{tmp_path}/notify")
     notified.settimeout(0)
@@ -420,32 +425,36 @@ def test_health_answers_before_what_it_does_not_need_is_loaded(tmp_path: Path) -
         answer = httpx.get(f"{url}/health", timeout=DEADLINE)
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
         assert answer.headers["Date"]
-        with pytest.raises(httpx.ReadTimeout):  # all else waits for the app
+        with pytest.raises(httpx.ReadTimeout):  # other requests wait for the app
             httpx.get(f"{url}/count", timeout=0.2)
-        with pytest.raises(BlockingIOError):  # nor does systemd hear yet that the start is complete
+        with pytest.raises(BlockingIOError):  # systemd has not been notified yet that the start is complete
             notified.recv(64)
         assert agent.stderr.readline() == "creating\n"
         assert agent.stop()[0] == 0
 
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_before_the_server_runs_ends_it_with_status_0(tmp_path: Path, sig: signal.Signals) -> None:
+def test_a_signal_before_the_server_runs_ends_the_agent_with_status_0(
+    tmp_path: Path, sig: signal.Signals
+) -> None:
     with running(tmp_path, URL_PREFIX="slow-start") as agent:
-        assert agent.said == ["creating"]
+        assert agent.output == ["creating"]
         agent.child.send_signal(sig)
         assert agent.child.wait(DEADLINE) == 0
 
 
 @pytest.mark.slow
-def test_uvicorn_main_app_finds_the_app_configured_by_the_environment(tmp_path: Path) -> None:
+def test_uvicorn_main_app_gets_the_app_configured_by_the_environment(tmp_path: Path) -> None:
     code = f"{UVICORN}; assert main.app._app is app; assert main.app is main.app"
-    code += "; assert 'agent.simulation' not in sys.modules"  # a GPU host needs none of it
-    status, said = outcome(tmp_path, code=code, TOKEN="hunter2", URL_PREFIX="lab", PYTHONIOENCODING="utf-8")  # noqa: S106  made up
+    code += "; assert 'agent.simulation' not in sys.modules"  # a GPU host does not need it
+    status, output = outcome(tmp_path, code=code, TOKEN="hunter2", URL_PREFIX="lab", PYTHONIOENCODING="utf-8")  # noqa: S106  made up
     assert status == 0
-    assert said.rstrip().endswith(f"INFO nvidia-smi-web-agent {__version__} on /lab/ — authentication: TOKEN")
+    assert output.rstrip().endswith(
+        f"INFO nvidia-smi-web-agent {__version__} on /lab/ — authentication: TOKEN"
+    )
 
 
-# Nobody reads what it says
+# Output that cannot be written
 
 CLOSED = {
     "stdout closed": ">&-",
@@ -473,24 +482,26 @@ QUICK = {("--help", "stdout full"), ("--port=x", "all closed")}
         for name, closed in CLOSED.items()
     ],
 )
-def test_it_says_what_it_has_to_say_although_nobody_reads(arguments: str, expected: int, closed: str) -> None:
+def test_the_exit_status_is_right_even_if_the_output_cannot_be_written(
+    arguments: str, expected: int, closed: str
+) -> None:
     assert ended(f"{sys.executable} main.py {arguments}", closed) == (expected, "")
 
 
 def ended(command: str, closed: str) -> tuple[int, str]:
-    """The exit status, and what was said of a fault of ours on what is still open."""
+    """The exit status, and the output if it has a traceback."""
     script = f"{command} {closed}; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(  # noqa: S603  our own script
         ["/bin/bash", "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE, check=False
     )
-    said = done.stdout + done.stderr
-    return done.returncode, said if "Traceback" in said or "Exception" in said else ""
+    output = done.stdout + done.stderr
+    return done.returncode, output if "Traceback" in output or "Exception" in output else ""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("closed", ["", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
-def test_it_serves_and_ends_although_nobody_reads(closed: str) -> None:
-    """stdout and stderr are a pipe that has lost its reader, unless `closed` says otherwise."""
+def test_the_agent_serves_and_ends_even_if_its_output_cannot_be_written(closed: str) -> None:
+    """stdout and stderr are a pipe without a reader, unless `closed` redirects them."""
     read_end, write_end = os.pipe()
     os.close(read_end)
     port = free_port()
@@ -509,16 +520,16 @@ def test_it_serves_and_ends_although_nobody_reads(closed: str) -> None:
             child.kill()
 
 
-# What it tells of itself
+# --help and --version
 
 
-def asked(*arguments: str) -> str:
+def output_of(*arguments: str) -> str:
     command = [sys.executable, "main.py", *arguments]
     return subprocess.check_output(command, cwd=ROOT, env={**os.environ, "COLUMNS": "100"}, text=True)  # noqa: S603  our own
 
 
-def test_help_tells_every_setting_with_default_range_and_help() -> None:
-    text = asked("--help")
+def test_help_lists_every_setting_with_default_range_and_help() -> None:
+    text = output_of("--help")
     for option in [
         "--host",
         "--port",
@@ -535,12 +546,12 @@ def test_help_tells_every_setting_with_default_range_and_help() -> None:
         assert f"  {row.name}={row.default}\n      {row.help} Accepted: {row.accepted}.\n" in text
 
 
-def test_help_tells_every_scenario() -> None:
-    text = asked("--help")
+def test_help_lists_every_scenario() -> None:
+    text = output_of("--help")
     assert scenarios()
     for name, what in scenarios().items():
         assert f"\n  {name}\n      {what}\n" in text
 
 
-def test_version_tells_the_version() -> None:
-    assert asked("--version") == f"nvidia-smi-web-agent {__version__}\n"
+def test_version_prints_the_version() -> None:
+    assert output_of("--version") == f"nvidia-smi-web-agent {__version__}\n"

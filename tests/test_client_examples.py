@@ -1,4 +1,4 @@
-"""The client examples of both predecessors run as they are written, address apart, against a real agent."""
+"""The client examples of both predecessors run unchanged, except for the URL, against a real agent."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def url() -> Iterator[str]:
 
 
 def curl(*arguments: str, seconds: float = 10) -> str:
-    """What curl prints; a stream is cut after `seconds`."""
+    """The output of curl; a stream is cut after `seconds`."""
     command = ["curl", "--silent", "--show-error", "--max-time", str(seconds), *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=30).stdout  # noqa: S603  (our own command)
 

@@ -1,6 +1,6 @@
-"""What `docs/coming-from.md` says, point by point, asked of this agent.
+"""Each point of `docs/coming-from.md`, checked with a real agent.
 
-tests/test_seed_examples.py and tests/test_client_examples.py hold what stayed as it was.
+tests/test_seed_examples.py and tests/test_client_examples.py check what has not changed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ pytestmark = pytest.mark.anyio
 
 DOCUMENT = (ROOT / "docs" / "coming-from.md").read_text()
 API_KEY = {"X-API-Key": "a-key"}
-# As the first agent's description has it; what its framework refused by itself had {"detail": …}.
+# The keys of a failure in the first agent's description. Errors of its framework had {"detail": …}.
 FAILURE = {"code", "data", "error"}
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    """Of an agent with three GPUs, a prefix, and both credentials, of which it sends the TOKEN."""
+    """A client that sends the TOKEN to an agent with three GPUs, a prefix, and both credentials."""
     with Simulation(3) as simulation:
         simulation.gpus[0].fix(fan_speed=40, fan_speed_rpm=None, power_usage=185_200, power_limit=450_000)
         simulation.gpus[0].processes = [SimulatedProcess(1, "C", 2**30, sm_utilization=90)]
@@ -42,7 +42,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def gpu(client: httpx.AsyncClient, query: str = "") -> Any:
-    """The first GPU, once it has what needs two samples."""
+    """The first GPU, once the values that need two samples are known."""
     while True:
         body = (await client.get(f"/gpu{query}")).json()
         if body["gpus"][0]["pcie"]["utilization_percent"] is not None:
@@ -192,7 +192,7 @@ async def not_carried_over(client: httpx.AsyncClient) -> None:
     assert re.fullmatch(r"P\d+", first["detail"]["modes"]["performance_state"])
 
 
-# By the first words of a point; a text is the file that shows it.
+# By the first words of a point: its check, or the file that has its test.
 SHOWN: dict[str, Any] = {
     "`/status/` and `/gpu/`": slashes,
     "Every failing answer": failures,
@@ -226,11 +226,11 @@ HERE = [words for words, shown in SHOWN.items() if not isinstance(shown, str)]
 
 
 @pytest.mark.parametrize("words", HERE)
-async def test_what_is_reported_is_so(words: str, client: httpx.AsyncClient) -> None:
+async def test_each_point_of_the_document_is_true(words: str, client: httpx.AsyncClient) -> None:
     await SHOWN[words](client)
 
 
-def test_every_point_is_shown() -> None:
+def test_every_point_of_the_document_has_a_check() -> None:
     points = [point.replace("\n ", "") for point in re.findall(r"^- (.*(?:\n  .*)*)", DOCUMENT, re.MULTILINE)]
 
     assert [[words for words in SHOWN if point.startswith(words)] for point in points] == [
@@ -239,8 +239,8 @@ def test_every_point_is_shown() -> None:
     assert [file for file in SHOWN.values() if isinstance(file, str) and not (ROOT / file).exists()] == []
 
 
-def test_each_name_among_the_added_ones_is_reported() -> None:
-    """And each that is not carried over."""
+def test_each_added_or_omitted_field_is_in_the_document() -> None:
+    """This includes the fields that are not carried over."""
     named = set(re.findall(r"`(?:\w+\.)*(\w+)`", DOCUMENT))
     assert named >= {
         *(

@@ -21,7 +21,7 @@ def named(row: str) -> set[str]:
     return set(re.findall(r"`([^`]+)`", row.split("|")[1]))
 
 
-def test_the_example_value_is_followed_through_every_file_that_mentions_it() -> None:
+def test_the_table_of_the_example_value_lists_every_file_that_mentions_it() -> None:
     rows = re.findall(r"^\| `.*$", section("How one value passes through the code"), re.MULTILINE)
     followed = set().union(*map(named, rows))
     mentions = {
@@ -36,7 +36,7 @@ def test_the_example_value_is_followed_through_every_file_that_mentions_it() -> 
     )
 
 
-def test_every_file_that_it_names_exists() -> None:
+def test_every_file_named_in_contributing_exists() -> None:
     files = re.findall(r"`((?:agent|docs|tests|deploy)/[\w./-]*|pyproject\.toml)`", CONTRIBUTING)
 
     assert len(files) > 15
@@ -44,7 +44,7 @@ def test_every_file_that_it_names_exists() -> None:
         assert (ROOT / file).exists(), f"CONTRIBUTING.md names {file}"
 
 
-def test_the_classes_among_its_words_exist() -> None:
+def test_every_class_named_in_the_table_of_words_exists() -> None:
     words = set(re.findall(r"`([A-Z]\w+)`", section("Words")))
     code = "\n".join(path.read_text() for path in (ROOT / "agent").rglob("*.py"))
 

@@ -1,4 +1,4 @@
-"""What README and docs/ promise in tables and links. A test of one document stands beside its subject."""
+"""Tables and links of README and docs/. A test of one document is beside the tests of its subject."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_settings_table_is_what_the_program_knows() -> None:
+def test_the_table_of_settings_equals_the_settings_of_the_program() -> None:
     expected = [
         [f"`{row.name}`", f"`{row.default}`" if row.default else "", row.accepted, row.help]
         for row in documented()
@@ -31,14 +31,14 @@ def test_the_settings_table_is_what_the_program_knows() -> None:
     assert expected == found, "docs/settings.md and agent/settings/__init__.py differ"
 
 
-def test_the_scenarios_table_is_what_the_simulation_knows() -> None:
+def test_the_table_of_scenarios_equals_those_of_the_simulation() -> None:
     known = [[f"`{name}`", what] for name, what in scenarios().items()]
     found = table("docs/simulation.md", "## Scenarios")
     assert known == found, "docs/simulation.md, ## Scenarios, and agent/simulation/scenarios.py differ"
 
 
 @pytest.mark.anyio
-async def test_the_replay_is_shown_as_it_is_answered() -> None:
+async def test_the_documented_answer_of_the_replay_is_exact() -> None:
     document = (ROOT / "docs" / "simulation.md").read_text()
     found = re.search(r"--simulate (\S+\.xml)\n.*?```json\n(.*?)```", document, re.DOTALL)
     assert found
@@ -53,7 +53,7 @@ async def test_the_replay_is_shown_as_it_is_answered() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("simulation")
-async def test_the_endpoints_table_is_what_the_agent_serves() -> None:
+async def test_the_table_of_endpoints_equals_those_of_the_agent() -> None:
     rows = table("docs/api.md", "## Endpoints")
     async with agent_client() as client:
         document = (await client.get("/openapi.json")).json()
@@ -64,39 +64,39 @@ async def test_the_endpoints_table_is_what_the_agent_serves() -> None:
         assert who == access[path.removeprefix("`GET ").rstrip("`")], path
 
 
-def test_the_states_table_is_complete() -> None:
-    told = [row[0] for row in table("docs/api.md", "## What the values mean")]
-    assert [f"`{state}`" for state in GpuState] == told, (
+def test_the_table_of_states_is_complete() -> None:
+    documented_names = [row[0] for row in table("docs/api.md", "## What the values mean")]
+    assert [f"`{state}`" for state in GpuState] == documented_names, (
         "docs/api.md, ## What the values mean, has each state"
     )
 
 
-def test_every_pace_that_is_slower_than_the_samples_is_reported() -> None:
-    told = [row[1] for row in table("docs/api.md", "### How old a value is")]
+def test_every_pace_slower_than_the_samples_is_documented() -> None:
+    documented_names = [row[1] for row in table("docs/api.md", "### How old a value is")]
     known = sorted(
         {*(value for name, value in vars(paces).items() if name.endswith("_PACE")), HOST_SLOW_PACE}
     )
     words = {60: "60 s", 300: "5 minutes", 3600: "an hour"}
-    assert [words.get(int(pace), f"{pace:.0f} s") for pace in known] == told, (
+    assert [words.get(int(pace), f"{pace:.0f} s") for pace in known] == documented_names, (
         "docs/api.md and paces.py differ"
     )
 
 
-def test_every_runtime_dependency_has_its_reason() -> None:
+def test_every_runtime_dependency_has_a_documented_reason() -> None:
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     required = {f"`{dependency.split('>')[0]}`" for dependency in project["dependencies"]}
-    told = {row[0] for row in table("docs/how-it-works.md", "## Dependencies")}
-    assert required == told, "docs/how-it-works.md, ## Dependencies, says why"
+    documented_names = {row[0] for row in table("docs/how-it-works.md", "## Dependencies")}
+    assert required == documented_names, "docs/how-it-works.md, ## Dependencies, says why"
 
 
-def test_every_folder_of_the_agent_is_explained() -> None:
+def test_every_folder_of_the_agent_is_documented() -> None:
     folders = {
         f"`agent/{path.name}/`"
         for path in (ROOT / "agent").iterdir()
         if path.is_dir() and path.name != "__pycache__"
     }
-    told = {row[0] for row in table("docs/how-it-works.md", "# How it works")}
-    assert folders == told, "docs/how-it-works.md has each folder"
+    documented_names = {row[0] for row in table("docs/how-it-works.md", "# How it works")}
+    assert folders == documented_names, "docs/how-it-works.md has each folder"
 
 
 def test_the_newest_release_in_the_changelog_is_this_version() -> None:
@@ -117,7 +117,7 @@ def test_every_example_and_manifest_names_this_version() -> None:
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_link_leads_to_a_file_or_a_heading(document: Path) -> None:
+def test_every_link_leads_to_an_existing_file_or_heading(document: Path) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", document.read_text()):
         file, _, heading = target.partition("#")
         if target.startswith("https://"):

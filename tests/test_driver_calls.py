@@ -21,7 +21,7 @@ import httpx
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-# Read in every sample of every GPU, and nowhere else: its count is the number of samples times GPUs.
+# A function called once in every sample of every GPU: its count is the number of samples times GPUs.
 PER_SAMPLE = "nvmlDeviceGetUtilizationRates"
 SECONDS = 2.0
 
@@ -34,7 +34,7 @@ async def samples_in(simulation: Simulation, seconds: float) -> float:
 
 
 async def poll(client: httpx.AsyncClient, every: float, first: int) -> None:
-    """Ask for three of the endpoints each time, in turn; `first` is the one to begin with."""
+    """Request three endpoints in turn every `every` seconds, beginning with number `first`."""
     for path in islice(cycle(OF_ONE_SNAPSHOT), first, None):
         assert (await client.get(path)).status_code == 200
         await asyncio.sleep(every / 3)
@@ -44,9 +44,7 @@ async def poll(client: httpx.AsyncClient, every: float, first: int) -> None:
     "clients",
     [pytest.param(1, id="one client"), pytest.param(200, id="200 clients")],
 )
-async def test_polls_cost_one_sample_a_second_whatever_their_number(
-    simulation: Simulation, clients: int
-) -> None:
+async def test_any_number_of_polls_costs_one_sample_per_second(simulation: Simulation, clients: int) -> None:
     async with agent_client() as client:
         polling = [asyncio.create_task(poll(client, 1.0, first)) for first in range(clients)]
         await asyncio.sleep(0.5)
@@ -60,7 +58,7 @@ async def test_polls_cost_one_sample_a_second_whatever_their_number(
     "streams",
     [pytest.param(1, id="one stream"), pytest.param(50, id="50 streams")],
 )
-async def test_streams_cost_their_interval_whatever_their_number(
+async def test_any_number_of_streams_costs_one_sample_per_interval(
     simulation: Simulation, streams: int
 ) -> None:
     with agent_server() as url:
@@ -91,10 +89,10 @@ async def read_events(client: httpx.AsyncClient) -> int:
     raise AssertionError("the stream ended by itself")
 
 
-async def test_nobody_looking_and_no_history_costs_no_call_at_all(simulation: Simulation) -> None:
+async def test_without_clients_and_history_there_is_no_driver_call(simulation: Simulation) -> None:
     async with agent_client(HISTORY_INTERVAL="0", SAMPLE_INTERVAL="0.5") as client:
         await client.get("/status")
-        await asyncio.sleep(2)  # a poll leaves three intervals behind
+        await asyncio.sleep(2)  # sampling goes on for three intervals after a poll
         before = simulation.total_calls
         await asyncio.sleep(1.5)
         assert (await client.get("/health")).status_code == 200

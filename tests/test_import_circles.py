@@ -10,9 +10,9 @@ BY_NAME = "agent.routes"  # it imports the files in it by their names, which no 
 
 
 def imported_modules() -> dict[str, set[str]]:
-    """The modules of agent/ that each of them imports, those for a type checker included.
+    """For each module of agent/ the modules that it imports, including those for a type checker.
 
-    Who imports a module loads its packages too, apart from those that the importer is in itself.
+    An import also loads the packages of the module, except those that contain the importer.
     """
     graph: dict[str, set[str]] = {}
     for found in ours():
@@ -27,7 +27,7 @@ def imported_modules() -> dict[str, set[str]]:
 
 
 def circles(graph: dict[str, set[str]]) -> set[frozenset[str]]:
-    """The modules that reach each other, and themselves, by what they import; one set for each circle."""
+    """The sets of modules that import each other, directly or indirectly."""
     reached = {module: reach(module, graph) for module in graph}
     return {
         frozenset(other for other in reached[module] if module in reached.get(other, ()))
@@ -37,7 +37,7 @@ def circles(graph: dict[str, set[str]]) -> set[frozenset[str]]:
 
 
 def reach(start: str, graph: dict[str, set[str]]) -> set[str]:
-    """All that `start` imports, and what that imports in turn."""
+    """All modules that `start` imports, directly or indirectly."""
     reached: set[str] = set()
     ahead = [start]
     while ahead:
@@ -47,23 +47,23 @@ def reach(start: str, graph: dict[str, set[str]]) -> set[str]:
     return reached
 
 
-def test_a_circle_is_found() -> None:
+def test_circular_imports_are_found() -> None:
     graph = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": {"d", "e"}}
 
     assert circles(graph) == {frozenset("abc"), frozenset("d")}
 
 
-def test_nothing_else_is_imported_by_name() -> None:
+def test_only_the_routes_are_imported_by_name() -> None:
     users = [
         ".".join(path.parent.relative_to(ROOT).parts)
         for path in FILES
         if re.search(r"\b(import_module|__import__|find_spec|run_module)\b", path.read_text())
     ]
 
-    assert set(users) == {BY_NAME}, "what is imported by name must be in the graph of this file"
+    assert set(users) == {BY_NAME}, "a module imported by name must be in the graph of this file"
 
 
-def test_no_modules_import_each_other_not_even_for_a_type_checker() -> None:
+def test_no_modules_import_each_other_even_for_a_type_checker() -> None:
     found = [" <-> ".join(sorted(circle)) for circle in circles(imported_modules())]
 
     assert not found, "these import each other, by one way or another:\n" + "\n".join(found)

@@ -28,24 +28,27 @@ MAY_IMPORT: dict[str, set[str]] = {
     # what was measured, and how it flows to the client
     "readings": set(),
     "sources": {"readings"},
-    "sampling": {"derive", "readings"},  # it knows sources by protocols alone
+    "sampling": {"derive", "readings"},  # it knows sources only by protocols
     "derive": {"readings"},
     "views": {"derive", "readings"},
-    "state": {"derive", "readings", "sampling"},  # and sampling knows nothing of a file
+    "state": {"derive", "readings", "sampling"},  # sampling does not know of a file
     "http": {"derive", "readings", "sampling", "settings", "state", "views"},
     "routes": {"derive", "http", "readings", "sampling", "state", "views"},
     "app": {"http", "readings", "routes", "sampling", "server", "settings", "simulation", "sources", "state"},
     # the process around it
     "settings": {"simulation"},  # the names of the scenarios
-    "server": {"http", "settings"},  # the envelope of a refusal, what a request's head may be; where to probe
+    "server": {
+        "http",
+        "settings",
+    },  # the envelope of a refusal, the checks of a request's head; the address to probe
     "check": {"app", "derive", "readings", "sampling", "server", "settings", "sources", "views"},
     "cli": {"app", "check", "server", "settings"},
     # instead of the driver
-    # the processes of its lab are told as readings, by what parses /proc
+    # the processes of its lab are readings, made by the parser of /proc
     "simulation": {"readings", "sources"},
 }
 
-# Library -> the parts that may know it; of any other library every part may.
+# Library -> the parts that may import it. Every part may import any other library.
 KNOWN_TO: dict[str, set[str]] = {
     "nvitop": {"sources", "simulation"},
     "pynvml": {"sources", "simulation"},
@@ -60,7 +63,7 @@ WITHOUT_PYDANTIC = WITHOUT_WEB - {"views"}
 
 
 class Import(NamedTuple):
-    """`file` imports `module`; `typing_only` where it does so for a type checker alone."""
+    """`file` imports `module`; `typing_only` if it does so only for a type checker."""
 
     file: str
     module: str
@@ -83,7 +86,7 @@ def part_of(module: str) -> str:
 
 
 def imports_of(path: Path) -> Iterator[Import]:
-    """Every import of a module, wherever in it."""
+    """Every import of a module, at any place in it."""
     file = str(path.relative_to(ROOT))
     tree = ast.parse(path.read_text(), file)
     for_typing = {
@@ -98,7 +101,7 @@ def imports_of(path: Path) -> Iterator[Import]:
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{file}: a relative import, which this test does not read"
-            # of `from agent.routes import gpu` it is agent.routes.gpu that is imported
+            # `from agent.routes import gpu` imports agent.routes.gpu
             modules = [
                 name if is_module(name := f"{node.module}.{alias.name}") else str(node.module)
                 for alias in node.names
@@ -125,35 +128,35 @@ def imports() -> tuple[Import, ...]:
 
 
 def ours() -> list[Import]:
-    """Those of modules of agent/."""
+    """The imports of modules of agent/."""
     return [found for found in imports() if found.module.partition(".")[0] == "agent"]
 
 
 def theirs() -> list[Import]:
-    """Those of the standard library and of what is installed."""
+    """The imports of the standard library and of installed packages."""
     return [found for found in imports() if found.module.partition(".")[0] != "agent"]
 
 
 def violations(wrong: list[Import], why: str) -> str:
-    """One line for each."""
+    """One line for each wrong import."""
     return "\n".join(f"{found.file} imports {found.module}: {why}" for found in wrong)
 
 
-def test_the_walk_sees_the_imports() -> None:
+def test_the_search_finds_the_imports() -> None:
     assert Import("agent/app.py", "agent.http.openapi", typing_only=False) in imports()
     assert Import("agent/app.py", "agent.simulation", typing_only=False) in imports()
     assert Import("agent/app.py", "agent.settings", typing_only=True) in imports()
     assert Import("agent/sources/nvml.py", "pynvml", typing_only=False) in imports()
 
 
-def test_every_part_has_its_place() -> None:
+def test_every_part_of_the_agent_is_in_may_import() -> None:
     parts = {part_of(".".join(path.relative_to(ROOT).with_suffix("").parts)): path for path in FILES}
     new = [str(path.relative_to(ROOT)) for part, path in parts.items() if part and part not in MAY_IMPORT]
 
     assert not new, f"what may {', '.join(new)} import? MAY_IMPORT in tests/test_imports.py must say"
 
 
-def test_imports_point_one_way() -> None:
+def test_imports_follow_the_direction_of_may_import() -> None:
     wrong = [
         found
         for found in ours()
@@ -165,7 +168,7 @@ def test_imports_point_one_way() -> None:
 
 
 @pytest.mark.parametrize("library", KNOWN_TO)
-def test_a_library_is_known_in_its_place_alone(library: str) -> None:
+def test_a_library_is_imported_only_by_the_parts_that_may_know_it(library: str) -> None:
     users = [found for found in theirs() if found.module.partition(".")[0] == library]
     wrong = [found for found in users if found.part not in KNOWN_TO[library]]
 
@@ -176,7 +179,7 @@ def test_a_library_is_known_in_its_place_alone(library: str) -> None:
     )
 
 
-def test_the_web_framework_is_unknown_beneath_the_routes() -> None:
+def test_only_routes_and_the_parts_above_import_the_web_framework() -> None:
     wrong = [
         found for found in theirs() if found.part in WITHOUT_WEB and found.module.partition(".")[0] in WEB
     ]
@@ -184,7 +187,7 @@ def test_the_web_framework_is_unknown_beneath_the_routes() -> None:
     assert not wrong, violations(wrong, "a web framework has no business here")
 
 
-def test_what_is_measured_knows_nothing_of_how_it_is_shown() -> None:
+def test_readings_and_derived_values_do_not_import_pydantic() -> None:
     wrong = [
         found
         for found in theirs()
@@ -208,8 +211,8 @@ def test_only_declared_libraries_are_imported() -> None:
     )
 
 
-def test_only_the_program_itself_ends_the_process_by_force() -> None:
-    """main.py may, once all is flushed; whoever imports `agent` keeps their process."""
+def test_only_main_py_ends_the_process_by_force() -> None:
+    """main.py may do so once all output is flushed, but a program that imports `agent` must go on."""
     users = [
         str(path.relative_to(ROOT))
         for path in [*FILES, ROOT / "main.py"]

@@ -1,4 +1,4 @@
-"""Private parts of other libraries: each is reached from one file, and missed in words when it is gone."""
+"""Private parts of other libraries: each is used in one file, and a missing one is reported in words."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted(path for room in ("agent", "benchmarks") for path in (ROOT / room).rglob("*.py"))
+FILES = sorted(path for folder in ("agent", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
 
-# They begin with an underscore and are public all the same.
+# These names begin with an underscore, but are public.
 PUBLIC = frozenset({"os._exit", "_asdict", "_fields", "_make", "_replace"})
 
 
@@ -33,7 +33,7 @@ class Part(NamedTuple):
     library: str  # the distribution
     name: str
     used_in: str
-    otherwise: str  # what becomes of us without it
+    otherwise: str  # what happens without it
 
 
 PARTS = [
@@ -101,7 +101,7 @@ PARTS = [
     ),
 ]
 
-# Fields of FastAPI's Dependant, what it makes of a route. No underscore, but no word in its documents either.
+# Fields of Dependant, FastAPI's analysis of a route. They have no underscore, but are undocumented.
 OF_A_ROUTE = {
     "call",
     "cookie_params",
@@ -113,7 +113,7 @@ OF_A_ROUTE = {
     "request_param_name",
 }
 
-# What the walk finds in each file; nothing private is reached from anywhere else.
+# The private names that the search finds in each file; no other file uses any.
 REACHED = {
     "agent/server/protocol.py": {
         "LimitedHttpProtocol._get_upgrade",
@@ -123,7 +123,9 @@ REACHED = {
     },
     "agent/http/route_path.py": {"starlette._utils"},
     "agent/simulation/installation.py": {"vars(libnvml)", "vars(pynvml)"},
-    "agent/simulation/wire.py": {"argument._obj"},  # ctypes.byref() tells in no other way what it points to
+    "agent/simulation/wire.py": {
+        "argument._obj"
+    },  # there is no other way to get the target of ctypes.byref()
     "agent/sources/nvml.py": {
         "libnvml._atexit_shutdown",
         "libnvml._lazy_init",
@@ -149,7 +151,7 @@ def private_imports(node: ast.AST) -> Iterator[str]:
 
 
 def private_attributes(node: ast.AST) -> Iterator[str]:
-    """`a._b`, `getattr(a, "_b")` and, of a library, `vars(a)`; what is one's own is left out."""
+    """`a._b`, `getattr(a, "_b")` and, for a library, `vars(a)`, except names of the class itself."""
     if isinstance(node, ast.Attribute) and is_private(node.attr):
         owner = ast.unparse(node.value)
         if owner not in {"self", "cls", "super()"} and f"{owner}.{node.attr}" not in PUBLIC:
@@ -164,7 +166,7 @@ def private_attributes(node: ast.AST) -> Iterator[str]:
 
 
 def own_names(kind: ast.ClassDef) -> set[str]:
-    """The methods of a class, and what it puts on itself or on `self`."""
+    """The methods of a class, and the attributes that it sets on itself or on `self`."""
     methods = {node.name for node in kind.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     values = {
         node.id for node in ast.walk(kind) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
@@ -179,7 +181,7 @@ def of_self(kind: ast.ClassDef) -> Iterator[ast.Attribute]:
 
 
 def inherited(path: Path, tree: ast.Module) -> Iterator[str]:
-    """What a class takes, or takes over, of a private part of another library's class."""
+    """The private names of a base class from another library that a class uses or overrides."""
     module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     for node in ast.walk(tree):
         kind = vars(module).get(node.name) if isinstance(node, ast.ClassDef) else None
@@ -206,7 +208,7 @@ def reached_from(path: Path) -> set[str]:
 
 
 def missing(part: Part) -> str | None:
-    """A sentence about a part that is not there; None if it is."""
+    """A sentence about a missing part; None if the part exists."""
     try:
         pkgutil.resolve_name(part.name)
     except (ImportError, AttributeError):
@@ -228,13 +230,13 @@ def missing(part: Part) -> str | None:
         ("vars(pynvml)['nvmlLib']", {"vars(pynvml)"}),
     ],
 )
-def test_the_walk_sees_what_is_private(code: str, expected: set[str]) -> None:
+def test_the_search_finds_private_names(code: str, expected: set[str]) -> None:
     found = names_in(ast.parse(code))
 
     assert found == expected
 
 
-def test_private_parts_of_others_are_reached_from_one_file_each() -> None:
+def test_each_private_part_of_a_library_is_used_in_one_file() -> None:
     found = {str(path.relative_to(ROOT)): names for path in FILES if (names := reached_from(path))}
 
     assert found == REACHED, (
@@ -243,11 +245,11 @@ def test_private_parts_of_others_are_reached_from_one_file_each() -> None:
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
-def test_a_private_part_that_we_need_is_there(part: Part) -> None:
+def test_each_needed_private_part_exists(part: Part) -> None:
     assert not (words := missing(part)), words
 
 
-def test_a_part_that_is_gone_is_reported_in_words() -> None:
+def test_a_missing_private_part_is_reported_in_a_sentence() -> None:
     gone = Part("starlette", "starlette._utils:get_nothing", "agent/http/route_path.py", "paths differ")
 
     assert missing(gone) == (
@@ -256,7 +258,7 @@ def test_a_part_that_is_gone_is_reported_in_words() -> None:
     )
 
 
-def test_starlettes_router_takes_paths_as_we_do() -> None:
+def test_starlette_s_router_uses_the_same_paths_as_the_agent() -> None:
     from agent.http.route_path import get_route_path
 
     routing: dict[str, Any] = vars(importlib.import_module("starlette.routing"))
@@ -266,7 +268,7 @@ def test_starlettes_router_takes_paths_as_we_do() -> None:
     )
 
 
-def test_fastapi_tells_of_a_route_what_we_read() -> None:
+def test_fastapi_has_the_fields_of_a_route_that_the_agent_reads() -> None:
     gone = OF_A_ROUTE - {field.name for field in dataclasses.fields(Dependant)}
 
     assert not gone, (
@@ -276,7 +278,7 @@ def test_fastapi_tells_of_a_route_what_we_read() -> None:
 
 
 @pytest.mark.parametrize("library", sorted({"fastapi", *(part.library for part in PARTS)}))
-def test_a_library_whose_private_parts_we_need_has_an_upper_bound(library: str) -> None:
+def test_a_library_with_needed_private_parts_has_an_upper_version_bound(library: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     bounds = {
         requirement.name: {one.operator for one in requirement.specifier}

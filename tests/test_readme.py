@@ -1,4 +1,4 @@
-"""What the README promises, and its commands; those of docs/ as well."""
+"""The README and its commands, and the commands of docs/."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agent.settings import documented
 from tests.support.agents import ROOT, agent_process, wait_until
 from tests.support.documents import commands
 
-# docs/kubernetes.md has commands for a cluster, and docs/recipes.md programs that its own test runs.
+# Not docs/kubernetes.md, whose commands need a cluster, and docs/recipes.md, which has its own test.
 WITH_COMMANDS = [
     "README.md",
     *(f"docs/{name}.md" for name in ("api", "authentication", "install", "simulation")),
@@ -24,17 +24,17 @@ WITH_COMMANDS = [
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 250, (
-        "README.md: what is longer stands in docs/"
+        "README.md: longer texts belong in docs/"
     )
 
 
-def test_every_document_is_named_in_the_readme() -> None:
+def test_every_document_is_linked_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     for document in (ROOT / "docs").glob("*.md"):
         assert f"| [docs/{document.name}](docs/{document.name}) |" in readme, "README.md, ## Where to read on"
 
 
-# The start commands, each with the requests that are shown for it.
+# The start commands, each with the documented requests for it.
 SHOWN = {
     "python3 -m venv .uv && .uv/bin/pip install uv && .uv/bin/uv run main.py": [],
     "uv run main.py --simulate 8": [
@@ -84,7 +84,7 @@ def docker_run() -> str:
     return next(command for command in commands("docs/install.md") if command.startswith("docker run "))
 
 
-def test_no_command_is_left_unshown() -> None:
+def test_every_documented_command_is_tested() -> None:
     requests = {request for requests in SHOWN.values() for request in requests}
     shown = set(SHOWN) | requests | SHOWN_IN_CI | SHOWN_IN_TESTS_HTTP | SHOWN_IN_TESTS_PACKAGING
     shown |= {docker_run()}
@@ -102,8 +102,8 @@ def test_no_command_is_left_unshown() -> None:
         for place, start in enumerate(SHOWN)
     ],
 )
-def test_a_start_command_and_its_requests_work_as_they_are_written(start: str) -> None:
-    """Port apart; without a GPU here, what the agent answers is at least its own sentence."""
+def test_each_documented_start_command_and_its_requests_work(start: str) -> None:
+    """Only the port is changed. Without a GPU here, the answer is at least the agent's own error."""
     words = shlex.split(start.split("&& ")[-1])
     at = words.index("main.py")
     environ = dict(word.split("=") for word in words[:at] if "=" in word)
@@ -120,11 +120,11 @@ def test_a_start_command_and_its_requests_work_as_they_are_written(start: str) -
             ) as asking:
                 assert asking.stdout is not None
                 shown = json.loads(asking.stdout.readline().removeprefix("data: "))
-                asking.kill()  # a stream would go on
+                asking.kill()  # otherwise a stream would go on
             assert shown.get("code", 0) in ((0,) if "--simulate" in arguments else (0, 2)), shown
 
 
-def test_docker_run_names_what_the_image_and_the_settings_know() -> None:
+def test_docker_run_uses_the_image_and_settings_of_the_project() -> None:
     arguments = shlex.split(docker_run())
     names = {row.name for row in documented()}
     environment = {arguments[at + 1].split("=")[0] for at, word in enumerate(arguments) if word == "-e"}
@@ -137,8 +137,8 @@ def test_docker_run_names_what_the_image_and_the_settings_know() -> None:
 
 
 @pytest.mark.parametrize("end", ["uv run main.py", "uv run pytest"])
-def test_ci_runs_the_readme_s_own_commands_for_newcomers(end: str) -> None:
-    """`.ci/run` looks the lines up here by its own patterns."""
+def test_ci_runs_the_exact_commands_of_the_readme_for_newcomers(end: str) -> None:
+    """`.ci/run` finds these lines by its own patterns."""
     script = (ROOT / ".ci" / "run").read_text()
     (pattern,) = re.findall(rf"grep --max-count=1 --extended-regexp '([^']+{end}\$)' README.md", script)
     found = re.search(pattern, (ROOT / "README.md").read_text(), re.MULTILINE)

@@ -48,7 +48,7 @@ _STEP = re.compile(r"\[\?\(@\.(\w+)==([^\]]+)\)\]|\[(\d+)\]|\.?(\w+)")
 
 
 def steps(path: str) -> list[Step]:
-    """Of `a.b[0].c`, `$.a`, and of Zabbix's `$.a[?(@.b=={#B})].c.first()` for GPU 1."""
+    """The steps of `a.b[0].c`, `$.a`, or Zabbix's `$.a[?(@.b=={#B})].c.first()`, for GPU 1."""
     found: list[Step] = []
     for name, value, number, key in _STEP.findall(path.removeprefix("$").removesuffix(".first()")):
         found.append(
@@ -58,7 +58,7 @@ def steps(path: str) -> list[Step]:
 
 
 def at(document: Any, path: str) -> Any:
-    """The value there. Raises LookupError where there is none."""
+    """The value at a path. Raises LookupError if the path does not exist."""
     for step in steps(path):
         if isinstance(step, tuple):
             (document,) = (entry for entry in document if entry[step[0]] == step[1])
@@ -131,7 +131,7 @@ WITHOUT_PATHS = {
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An agent whose GPU 1 is lost: of it much is null."""
+    """The URL of an agent whose GPU 1 is lost, so that many of its values are null."""
     with Simulation(GPUS) as simulation:
         simulation.gpus[1].lose()
         folder = tmp_path_factory.mktemp("state")
@@ -151,13 +151,13 @@ def answer(url: str) -> Any:
     return httpx.get(f"{url}/summary", headers={"Authorization": A_TOKEN}).json()
 
 
-def test_every_recipe_is_tried_here() -> None:
+def test_every_recipe_is_tested_here() -> None:
     assert DIALECTS.keys() | WITHOUT_PATHS == set(re.findall(r"^## (.*)$", RECIPES, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_every_path_leads_to_a_value(name: str, answer: Any) -> None:
-    """Or to a null that stands there: of a path that is wrong there would be nothing."""
+def test_every_path_of_a_recipe_exists_in_the_answer(name: str, answer: Any) -> None:
+    """The value may be null, but the key must exist."""
     read, least = DIALECTS[name]
     paths = list(read())
 
@@ -176,12 +176,12 @@ def test_every_path_leads_to_a_value(name: str, answer: Any) -> None:
         ("data.gpus[1].power_watts", None),
     ],
 )
-def test_a_path_is_followed_in_every_dialect(path: str, value: object, answer: Any) -> None:
+def test_the_paths_of_every_dialect_are_resolved(path: str, value: object, answer: Any) -> None:
     assert at(answer, path) == value
 
 
 @pytest.mark.parametrize("path", ["data.free", "data.gpus[8].idx", "$.data.gpus[?(@.idx==9)].idx.first()"])
-def test_a_wrong_path_is_noticed(path: str, answer: Any) -> None:
+def test_a_wrong_path_is_an_error(path: str, answer: Any) -> None:
     with pytest.raises((LookupError, ValueError)):
         at(answer, path)
 
@@ -190,7 +190,7 @@ def test_a_wrong_path_is_noticed(path: str, answer: Any) -> None:
 
 
 def may_be_null(path: str) -> bool:
-    """Whether the description of /summary says so."""
+    """Whether the value at this path of /summary may be null, by its model."""
     told: Any = HostSummary
     for step in steps(path)[1:]:
         (bare,) = [one for one in get_args(told) if one is not NoneType] if is_optional(told) else [told]
@@ -212,11 +212,11 @@ def is_optional(told: Any) -> bool:
         ("data.users[0].username", True),
     ],
 )
-def test_it_is_known_here_what_may_be_null(path: str, expected: bool) -> None:
+def test_this_test_knows_which_values_may_be_null(path: str, expected: bool) -> None:
     assert may_be_null(path) is expected
 
 
-def test_home_assistant_is_reported_what_is_unknown() -> None:
+def test_the_recipe_for_home_assistant_handles_each_value_that_may_be_null() -> None:
     (sensors,) = (rest["sensor"] for rest in yaml.safe_load(blocks("Home Assistant")[0])["rest"])
     for sensor in sensors:
         template = sensor["value_template"]
@@ -226,7 +226,7 @@ def test_home_assistant_is_reported_what_is_unknown() -> None:
             assert sensor.get("availability") == shown, sensor["name"]
 
 
-def test_glance_makes_no_0_of_null() -> None:
+def test_the_recipe_for_glance_does_not_show_null_as_0() -> None:
     template = yaml.safe_load(blocks("Glance")[0])[0]["template"]
     numbers = [
         *re.findall(r'\.JSON\.(?:Int|Float|Bool) "([^"]+)"', template),
@@ -234,11 +234,13 @@ def test_glance_makes_no_0_of_null() -> None:
     ]
     assert len(numbers) == 3
     assert [path for path in numbers if may_be_null(path)] == []
-    unsaid = re.findall(r'\{\{ \.String "([^"]+)"', template)
-    assert unsaid == ["reason"], "null where all is well; instead of another there is a question mark"
+    without_default = re.findall(r'\{\{ \.String "([^"]+)"', template)
+    assert without_default == ["reason"], (
+        "only the reason may be null; any other unknown value is a question mark"
+    )
 
 
-def test_every_address_answers(url: str) -> None:
+def test_every_url_of_a_recipe_answers(url: str) -> None:
     addresses = set(re.findall(rf"{HOST}(/[\w?=]*)", RECIPES)) - {"/server1"}
 
     assert addresses == {"/", "/summary", "/ready?require=healthy", "/usage?days=30"}
@@ -251,7 +253,7 @@ def test_every_address_answers(url: str) -> None:
 
 
 def run(program: str, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A recipe as it is written, addresses and token apart."""
+    """Run a recipe as it is written, except for its URL and token."""
     command = program.replace(HOST, url).replace("Bearer changeme", A_TOKEN)
     return subprocess.run(  # noqa: S603  (the recipe's own command)
         ["/bin/sh", "-c", command, "recipe", *arguments],
@@ -272,7 +274,7 @@ def nagios(url: str, folder: Path, token: str = A_TOKEN) -> tuple[int, str]:
 
 
 @needs_programs
-def test_the_check_says_what_is_critical(url: str, tmp_path: Path) -> None:
+def test_the_nagios_check_reports_a_critical_gpu(url: str, tmp_path: Path) -> None:
     status, line = nagios(url, tmp_path)
 
     assert status == 2
@@ -280,7 +282,7 @@ def test_the_check_says_what_is_critical(url: str, tmp_path: Path) -> None:
 
 
 @needs_programs
-def test_the_check_of_a_healthy_host_is_0(tmp_path: Path) -> None:
+def test_the_nagios_check_of_a_healthy_host_has_status_0(tmp_path: Path) -> None:
     with Simulation(2), agent_server() as url:
         status, line = nagios(url, tmp_path)
 
@@ -289,7 +291,7 @@ def test_the_check_of_a_healthy_host_is_0(tmp_path: Path) -> None:
 
 
 @needs_programs
-def test_the_check_of_a_warning_is_1(tmp_path: Path) -> None:
+def test_the_nagios_check_of_a_warning_has_status_1(tmp_path: Path) -> None:
     with Simulation(2) as simulation:
         simulation.gpus[1].error_counters.remapping_pending = True
         with agent_server() as url:
@@ -300,7 +302,7 @@ def test_the_check_of_a_warning_is_1(tmp_path: Path) -> None:
 
 
 @needs_programs
-def test_the_check_without_a_driver_is_critical_and_without_an_answer_unknown(tmp_path: Path) -> None:
+def test_the_nagios_check_is_critical_without_a_driver_and_unknown_without_an_agent(tmp_path: Path) -> None:
     with Simulation(2) as simulation:
         simulation.remove_driver()
         with agent_server() as url:
@@ -308,11 +310,11 @@ def test_the_check_without_a_driver_is_critical_and_without_an_answer_unknown(tm
     status, line = nagios(url, tmp_path)
     assert status == 3
     assert line.startswith("UNKNOWN curl: ")
-    assert line.rstrip()[-3:] != "000", "there was no status"
+    assert line.rstrip()[-3:] != "000", "a status 000 is not shown"
 
 
 @needs_programs
-def test_the_check_of_an_agent_that_is_not_ready_is_unknown(tmp_path: Path) -> None:
+def test_the_nagios_check_of_an_agent_that_is_not_ready_is_unknown(tmp_path: Path) -> None:
     with Simulation(2) as simulation:
         simulation.hang("nvmlInitWithFlags")
         with hung_agent_server() as url:
@@ -324,7 +326,7 @@ def test_the_check_of_an_agent_that_is_not_ready_is_unknown(tmp_path: Path) -> N
 
 
 @needs_programs
-def test_the_check_with_a_wrong_token_is_unknown(url: str, tmp_path: Path) -> None:
+def test_the_nagios_check_with_a_wrong_token_is_unknown(url: str, tmp_path: Path) -> None:
     status, line = nagios(url, tmp_path, "wrong")
 
     assert status == 3
@@ -332,7 +334,7 @@ def test_the_check_with_a_wrong_token_is_unknown(url: str, tmp_path: Path) -> No
 
 
 @needs_programs
-def test_the_csv_has_a_line_for_each_gpu(url: str, answer: Any) -> None:
+def test_the_csv_recipe_has_a_line_for_each_gpu(url: str, answer: Any) -> None:
     done = run(blocks("CSV")[0], url)
 
     lines = list(csv.DictReader(done.stdout.splitlines()))
@@ -344,7 +346,7 @@ def test_the_csv_has_a_line_for_each_gpu(url: str, answer: Any) -> None:
 
 
 @needs_programs
-def test_the_gpu_hours_are_a_table_of_users(url: str, tmp_path: Path) -> None:
+def test_the_recipe_for_gpu_hours_saves_a_table_of_users(url: str, tmp_path: Path) -> None:
     (program,) = blocks("GPU hours of a month")
     file = tmp_path / "gpu-hours.csv"
     assert run(program.replace("gpu-hours.csv", str(file)), url).returncode == 0
@@ -355,7 +357,7 @@ def test_the_gpu_hours_are_a_table_of_users(url: str, tmp_path: Path) -> None:
 
 
 @needs_programs
-def test_the_status_alone_fails_while_a_gpu_is_critical(url: str) -> None:
+def test_the_recipe_for_the_http_status_fails_while_a_gpu_is_critical(url: str) -> None:
     done = run(blocks("HTTP status only")[0], url)
 
-    assert done.returncode == 22, "what curl ends with where an answer fails"
+    assert done.returncode == 22, "the status of curl for a failed request"

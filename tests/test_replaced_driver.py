@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 MISMATCH = 18  # NVML_ERROR_LIB_RM_VERSION_MISMATCH
 SOURCE = ROOT / "tests/support/replaceable_nvml.c"
-WITHIN = 2 * PACE  # seconds: a look that a loaded machine made fail is made again
+WITHIN = 2 * PACE  # seconds: time for a second test, if the first has failed on a loaded machine
 WHY = "The NVIDIA driver has been replaced, and only a new process can use it: the agent ends with status 75"
 
 
@@ -39,7 +39,7 @@ class Driver:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What makes a process find it."""
+        """The variables with which a process finds the library."""
         return {
             "LD_LIBRARY_PATH": str(self.folder),
             "STUB_LOG": str(self.folder / "log"),
@@ -48,12 +48,12 @@ class Driver:
         }
 
     def install(self, **defined: str | int) -> None:
-        """Replace the one before, which stays in memory where it is loaded."""
+        """Replace the library on disk. Processes that have loaded the previous one keep it."""
         shared_library(SOURCE, self.folder / "new", **defined)
         (self.folder / "new").rename(self.place)
 
     def tries(self, but: Process) -> list[float]:
-        """When another process than that agent called nvmlInit, in seconds."""
+        """The times in seconds at which a process other than the agent called nvmlInit."""
         log = self.folder / "log"
         lines = [line.split() for line in (log.read_text() if log.exists() else "").splitlines()]
         return [int(ms) / 1000 for pid, _, ms in lines if int(pid) != but.popen.pid]
@@ -70,10 +70,10 @@ def error_of(agent: Process) -> str:
 
 
 def children_of(agent: Process) -> list[str]:
-    """What the kernel says of each process that the agent started and did not see the end of."""
+    """/proc/PID/status of each process that the agent started and has not waited for."""
     statuses = []
     for path in Path("/proc").glob("[0-9]*/status"):
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # the process has ended
             statuses.append(path.read_text())
     return [status for status in statuses if f"\nPPid:\t{agent.popen.pid}\n" in status]
 
@@ -83,7 +83,7 @@ def zombies_of(agent: Process) -> list[str]:
     return [child for child in children_of(agent) if "\nState:\tZ" in child]
 
 
-def test_an_agent_whose_driver_was_replaced_ends_in_order_once_a_new_process_can_use_it(
+def test_after_a_driver_upgrade_the_agent_ends_once_a_new_process_can_use_it(
     driver: Driver,
 ) -> None:
     successor = driver.folder / "successor"
@@ -107,7 +107,7 @@ def test_an_agent_whose_driver_was_replaced_ends_in_order_once_a_new_process_can
         assert "Traceback" not in agent.log
 
 
-def test_an_agent_whose_driver_is_not_mismatched_starts_no_process(driver: Driver) -> None:
+def test_without_a_driver_mismatch_the_agent_starts_no_test_process(driver: Driver) -> None:
     driver.install(INIT=0)
 
     with agent_process(**driver.environ) as agent:
@@ -120,7 +120,7 @@ def test_an_agent_whose_driver_is_not_mismatched_starts_no_process(driver: Drive
         assert agent.stop() == 0
 
 
-def test_a_simulated_mismatch_is_no_reason_to_end(driver: Driver) -> None:
+def test_a_simulated_driver_mismatch_does_not_end_the_agent(driver: Driver) -> None:
     driver.install(INIT=0)
 
     arguments = ("--simulate", "1", "--scenario", "driver-mismatch")
@@ -130,7 +130,7 @@ def test_a_simulated_mismatch_is_no_reason_to_end(driver: Driver) -> None:
         assert agent.stop() == 0
 
 
-def test_an_agent_that_is_stopped_while_a_new_process_hangs_ends_in_time_with_0(driver: Driver) -> None:
+def test_an_agent_ends_in_time_with_status_0_while_its_test_process_hangs(driver: Driver) -> None:
     successor = driver.folder / "successor"
     shared_library(SOURCE, successor, INIT=0, GATE=f'"{driver.gate}"')
     driver.install(INIT=MISMATCH, SUCCESSOR=f'"{successor}"', PLACE=f'"{driver.place}"')
@@ -142,17 +142,17 @@ def test_an_agent_that_is_stopped_while_a_new_process_hangs_ends_in_time_with_0(
     driver.gate.touch()
 
 
-def test_an_agent_stays_while_a_new_process_fails_too_and_looks_once_a_minute(driver: Driver) -> None:
+def test_an_agent_goes_on_while_new_processes_fail_and_tests_once_a_minute(driver: Driver) -> None:
     driver.install(INIT=MISMATCH)
 
     with agent_process(**driver.environ) as agent:
         wait_until(lambda: driver.tries(but=agent), "a new process has failed")
-        wait_until(lambda: not children_of(agent), "it is gone")
+        wait_until(lambda: not children_of(agent), "the process is gone")
         driver.install(INIT=0)
         while len(driver.tries(but=agent)) < 2:
             assert agent.popen.poll() is None, "the agent goes on"
             assert "have different versions" in error_of(agent)
-            wait_until(lambda: not zombies_of(agent), "what has ended is waited for")
+            wait_until(lambda: not zombies_of(agent), "the agent has waited for its process")
             time.sleep(0.5)
 
         assert agent.popen.wait(WITHIN) == RESTART

@@ -43,9 +43,9 @@ class Rotating:
 
     def reload(self, says: str) -> None:
         """SIGHUP, and wait for a line of the log."""
-        told = self.process.log.count(says)
+        lines_before = self.process.log.count(says)
         self.process.popen.send_signal(signal.SIGHUP)
-        wait_until(lambda: self.process.log.count(says) > told, lambda: f"{says}\n{self.process.log}")
+        wait_until(lambda: self.process.log.count(says) > lines_before, lambda: f"{says}\n{self.process.log}")
 
     def status(self, path: str, token: str) -> int:
         return httpx.get(f"{self.process.url}{path}", headers={"Authorization": token}).status_code
@@ -76,7 +76,7 @@ def rotating(folder: Path, content: str = "old\n", **environ: str) -> Iterator[R
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rotating]:
     folder = tmp_path_factory.mktemp("rotating")
-    # Nothing but its own events wakes a stream.
+    # Only its own events wake a stream.
     quiet = {"SAMPLE_INTERVAL": "60", "HISTORY_INTERVAL": "0", "STREAM_HEARTBEAT": "300"}
     with rotating(folder, **quiet) as agent:
         yield agent
@@ -84,7 +84,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rotating]:
 
 @pytest.fixture
 def both(agent: Rotating) -> Rotating:
-    """With the tokens `old` and `new` in force."""
+    """An agent with the tokens `old` and `new` in force."""
     agent.replace("old\nnew\n")
     agent.process.popen.send_signal(signal.SIGHUP)
     wait_until(lambda: agent.is_open("old") and agent.is_open("new"), "both are in force")
@@ -103,7 +103,7 @@ def test_a_withdrawn_token_opens_nothing_and_a_new_one_everything(both: Rotating
 
 
 def test_the_streams_of_a_withdrawn_token_end_and_all_others_go_on(both: Rotating) -> None:
-    """Properly; one valid credential is enough to go on."""
+    """They end properly. One valid credential is enough to go on."""
     with ExitStack() as stack:
         ending = [
             stack.enter_context(both.stream(0.5, **headers))
@@ -125,10 +125,10 @@ def test_the_streams_of_a_withdrawn_token_end_and_all_others_go_on(both: Rotatin
         rotated_at = time.time()
         for stream in staying:
             while sampled_at(next(stream)) < rotated_at:
-                pass  # on its way since then
+                pass  # events from before the rotation
 
 
-def test_a_stream_whose_next_event_is_a_minute_away_ends_no_later(both: Rotating) -> None:
+def test_a_stream_of_a_withdrawn_token_ends_before_its_next_event(both: Rotating) -> None:
     with both.stream(60, Authorization="old") as stream:
         both.replace("new\n")
         both.process.popen.send_signal(signal.SIGHUP)
@@ -140,25 +140,25 @@ def test_a_request_that_waits_for_gpus_ends_with_its_token(tmp_path: Path) -> No
     with rotating(tmp_path, "old\nnew\n") as agent, ThreadPoolExecutor() as pool:
         url = f"{agent.process.url}/free?count=100&wait=50"
         waiting = pool.submit(httpx.get, url, headers={"Authorization": "old"}, timeout=TIMEOUT)
-        wait_until(lambda: "nvidia_gpu_agent_streams 1.0" in metrics(agent), "it waits")
+        wait_until(lambda: "nvidia_gpu_agent_streams 1.0" in metrics(agent), "the request waits")
         agent.replace("new\n")
         agent.reload("TOKEN_FILE has changed: 2 tokens are in force")
         assert waiting.result().status_code == 401
 
 
 def sampled_at(event: bytes) -> float:
-    """Seconds of Unix time."""
+    """The time of an event in seconds of Unix time."""
     return datetime.fromisoformat(json.loads(event.removeprefix(b"data: "))["timestamp"]).timestamp()
 
 
-def test_a_file_that_is_gone_changes_nothing_and_is_reported_by_log_and_metrics(both: Rotating) -> None:
+def test_a_missing_token_file_keeps_the_tokens_and_is_in_log_and_metrics(both: Rotating) -> None:
     both.path.unlink()
     with both.stream(0.5, Authorization="old") as stream:
         both.reload(f"ERROR TOKEN_FILE is '{both.path}', which cannot be read (No such file or directory)")
         assert next(stream)
         assert both.status("/count", "old") == 200
         ill = "nvidia_gpu_agent_token_file_last_read_successful 0.0"
-        wait_until(lambda: ill in metrics(both), "it is told")
+        wait_until(lambda: ill in metrics(both), "the metric shows it")
         both.replace("old\nnew\n")
         both.reload("INFO TOKEN_FILE can be read again: 3 tokens are in force")
         assert next(stream)
@@ -171,8 +171,8 @@ def metrics(agent: Rotating) -> str:
 
 
 @pytest.mark.slow
-def test_without_a_signal_it_takes_ten_seconds_at_most(both: Rotating) -> None:
-    """And what a busy machine adds."""
+def test_without_a_signal_a_rotation_takes_at_most_ten_seconds(both: Rotating) -> None:
+    """Five more seconds are for a busy machine."""
     with both.stream(60, Authorization="old") as stream:
         began = time.monotonic()
         both.replace("new\n")
@@ -184,7 +184,7 @@ def test_without_a_signal_it_takes_ten_seconds_at_most(both: Rotating) -> None:
 
 
 @pytest.mark.slow
-def test_a_hangup_that_nohup_has_switched_off_stays_off(tmp_path: Path) -> None:
+def test_sighup_stays_ignored_under_nohup(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("old")
     with agent_process("--simulate", "1", inside=["nohup"], TOKEN_FILE=str(tmp_path / "token")) as process:
         assert signal.SIGHUP in signals(process.popen.pid, "SigIgn")
@@ -195,7 +195,7 @@ def test_a_hangup_that_nohup_has_switched_off_stays_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_without_a_terminal_a_hangup_ends_nothing_even_without_a_file() -> None:
+def test_without_a_terminal_sighup_does_not_end_the_agent_even_without_a_token_file() -> None:
     with agent_process("--simulate", "1") as process:
         process.popen.send_signal(signal.SIGHUP)
         wait_until(
@@ -207,7 +207,7 @@ def test_without_a_terminal_a_hangup_ends_nothing_even_without_a_file() -> None:
 
 
 @pytest.mark.slow
-def test_a_closed_standard_input_is_no_terminal() -> None:
+def test_a_closed_standard_input_does_not_count_as_a_terminal() -> None:
     closed = ["sh", "-c", 'exec "$@" <&-', "sh"]
     with agent_process("--simulate", "1", inside=[*ON_TERMINAL, *closed]) as process:
         process.popen.send_signal(signal.SIGHUP)
@@ -223,14 +223,14 @@ def test_a_closed_standard_input_is_no_terminal() -> None:
     "seconds",
     [step * 0.05 for step in range(13)],
 )
-def test_a_hangup_during_the_start_ends_nothing(tmp_path: Path, seconds: float) -> None:
-    """As `systemctl reload` right after the start: from the moment on when the first lines have run."""
+def test_sighup_during_the_start_does_not_end_the_agent(tmp_path: Path, seconds: float) -> None:
+    """`systemctl reload` may follow the start at once, from the first lines of the program on."""
     (tmp_path / "token").write_text("old")
     port = str(free_port())
     environ = {"TOKEN_FILE": str(tmp_path / "token")}
     with starting_agent(port=port, **environ) as agent:
         wait_until(lambda: catches(agent.pid, signal.SIGHUP), "it catches the signal")
-        time.sleep(seconds)  # the moment that is meant
+        time.sleep(seconds)  # the chosen moment of the start
         agent.send_signal(signal.SIGHUP)
         wait_until(lambda: is_open(f"http://127.0.0.1:{port}/count", "old"), "it answers")
         agent.terminate()

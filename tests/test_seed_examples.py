@@ -1,6 +1,6 @@
-"""The examples of both seeds, as acceptance tests: inputs as in an example give its answer.
+"""The examples of both seeds as acceptance tests: with the values of an example, the answer is the same.
 
-`seeds/gpu.json` and `seeds/status.json` are those examples, word for word. What differs on purpose is listed.
+`seeds/gpu.json` and `seeds/status.json` are exact copies of the examples. Intended differences are listed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ DEADLINE = 10.0  # seconds
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value of a JSON document that is no object and no list with elements, by its path."""
+    """Every value of a JSON document except objects and lists with elements, by its path."""
     if isinstance(value, dict):
         for name, part in value.items():
             yield from leaves(part, f"{path}.{name}" if path else name)
@@ -56,21 +56,21 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def at(document: Any, path: str) -> Any:
-    """The value at a path that `leaves` gave."""
+    """The value at a path from `leaves`."""
     for step in path.split("."):
         document = document[int(step) if isinstance(document, list) else step]
     return document
 
 
 def exactly(value: Any) -> tuple[type, Any]:
-    """For comparisons that tell 45 from 45.0, as a strict reader of JSON does."""
+    """The type and the value, because 45 and 45.0 differ for a strict JSON reader."""
     return type(value), value
 
 
 async def answer(
     client: httpx.AsyncClient, path: str, known: Callable[[Any], bool] = lambda _: True
 ) -> dict[str, Any]:
-    """The answer, as soon as what needs two samples is known."""
+    """The answer, as soon as the values that need two samples are known."""
     end = time.monotonic() + DEADLINE
     while True:
         response = await client.get(path)
@@ -84,7 +84,7 @@ async def answer(
 
 # The rich API
 
-HELD: dict[str, float | str] = {  # of the example's GPU, in NVML's units
+HELD: dict[str, float | str] = {  # the values of the example's GPU, in NVML's units
     "name": "NVIDIA GeForce RTX 4090",
     "memory_total": 24564 * MIB,
     "memory_reserved": 0,
@@ -115,25 +115,25 @@ LIVE = {"timestamp", "gpus.0.timestamp"}
 
 @pytest.fixture
 def rtx_4090() -> Iterator[Simulation]:
-    """The GPU and driver of the example. Its 15.2 beside 12 is a GPU with GPM."""
+    """The GPU and driver of the example. Its values 15.2 and 12 need a GPU with GPM."""
     with Simulation(1, models=["h100"], pcie_window_seconds=0) as simulation:
         simulation.driver_version, simulation.cuda_version = "535.86.10", 12020
         simulation.nvml_version = "12.535.86"
         simulation.gpus[0].fix(**HELD)
-        # Exact windows: counters would be divided by the few microseconds between two clocks, too.
+        # Windows are exact. Counters would also depend on the microseconds between two reads of the clock.
         simulation.gpus[0].unsupport(FieldId.PCIE_COUNT_TX_BYTES, FieldId.PCIE_COUNT_RX_BYTES)
         yield simulation
 
 
 def has_two_samples(body: Any) -> bool:
-    """Whether the values that need two samples are there."""
+    """Whether the values that need two samples are known."""
     (gpu,) = body["gpus"]
     return None not in (gpu["pcie"]["tx_throughput_mbps"], gpu["utilization"]["sm_percent"])
 
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("rtx_4090")
-async def test_the_rich_example_comes_true() -> None:
+async def test_the_example_of_gpu_is_answered_exactly() -> None:
     async with agent_client(SAMPLE_INTERVAL="0.5") as client:
         body = await answer(client, "/gpu", has_two_samples)
 
@@ -142,7 +142,8 @@ async def test_the_rich_example_comes_true() -> None:
         for path, value in leaves(GPU_EXAMPLE)
         if path not in LIVE
         and not path.startswith(("system_info.cpu.", "system_info.memory.", "system_info.disk_"))
-        and path != "system_info.temperature_celsius"  # of this host; the example's host is tested below
+        and path
+        != "system_info.temperature_celsius"  # depends on this host; the example's host is tested below
     }
     assert {path: exactly(at(body, path)) for path in promised} == promised
     assert len(promised) == 48
@@ -150,7 +151,7 @@ async def test_the_rich_example_comes_true() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("rtx_4090")
-async def test_the_live_parts_of_the_rich_example_have_its_form() -> None:
+async def test_the_times_of_gpu_have_the_form_of_the_example() -> None:
     async with agent_client() as client:
         body = await answer(client, "/gpu")
 
@@ -160,7 +161,7 @@ async def test_the_live_parts_of_the_rich_example_have_its_form() -> None:
 
 
 def keys(value: Any, path: str = "") -> set[str]:
-    """The path of every key of every object; elements of a list share theirs."""
+    """The path of every key of every object; all elements of a list have the same path."""
     if isinstance(value, dict):
         return {f"{path}.{name}" for name in value}.union(
             *(keys(part, f"{path}.{name}") for name, part in value.items())
@@ -169,7 +170,7 @@ def keys(value: Any, path: str = "") -> set[str]:
 
 
 @pytest.mark.anyio
-async def test_every_key_of_the_rich_example_is_there_whatever_the_gpu_lacks() -> None:
+async def test_every_gpu_has_every_key_of_the_example_of_gpu() -> None:
     with Simulation(5, scenario="mixed-models", pcie_window_seconds=0) as simulation:
         simulation.gpus[1].lose()
         async with agent_client() as client:
@@ -212,7 +213,7 @@ HOST = HostReading(
 DRIVER = DriverReading(gpu_count=1, driver_version="535.86.10", cuda_version="12.2", nvml_version="12.535.86")
 
 
-def test_the_host_of_the_rich_example_comes_true() -> None:
+def test_the_host_of_the_example_of_gpu_is_answered_exactly() -> None:
     nobody = ProcessesReading(top_processes=())
     shown = json.loads(system_info_view(DRIVER, HOST, nobody).model_dump_json())
 
@@ -223,7 +224,7 @@ def test_the_host_of_the_rich_example_comes_true() -> None:
     }
 
 
-def test_the_largest_processes_of_the_host_have_the_shape_of_those_of_a_gpu() -> None:
+def test_the_largest_processes_of_the_host_have_the_keys_of_processes_of_a_gpu() -> None:
     largest = HostProcess(1, "root", "systemd", memory_rss_bytes=3 * MIB // 2, memory_percent=0.05)
     processes = ProcessesReading(top_processes=(largest, HostProcess(2)))
 
@@ -236,7 +237,7 @@ def test_the_largest_processes_of_the_host_have_the_shape_of_those_of_a_gpu() ->
 
 
 @pytest.mark.parametrize("host", [None, HostReading(hostname="")], ids=["not read", "nothing known"])
-def test_a_host_of_which_nothing_is_known_is_null(host: HostReading | None) -> None:
+def test_every_value_of_an_unknown_host_is_null(host: HostReading | None) -> None:
     shown = json.loads(system_info_view(DriverReading(gpu_count=1), host, None).model_dump_json())
 
     assert {path for path, value in leaves(shown) if value is not None} == set()
@@ -278,13 +279,13 @@ def rtx_3090s(pid: int) -> Simulation:
 
 
 def only(keys_of: dict[str, Any], entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The entries with the keys of an example's entry alone."""
+    """The entries with only the keys of an example's entry."""
     return [{name: entry[name] for name in keys_of} for entry in entries]
 
 
 @pytest.mark.anyio
-async def test_the_envelope_example_comes_true() -> None:
-    with rtx_3090s(os.getpid()):  # a process that this host can describe
+async def test_the_example_of_status_is_answered_exactly() -> None:
+    with rtx_3090s(os.getpid()):  # a process that is known on this host
         async with agent_client() as client:
             body = await answer(client, "/status")
             count = await answer(client, "/count")
@@ -312,7 +313,7 @@ async def test_the_envelope_example_comes_true() -> None:
     }
 
 
-def test_the_envelope_example_comes_true_to_the_letter_on_its_own_host() -> None:
+def test_the_example_of_status_is_answered_exactly_on_its_own_host() -> None:
     example = STATUS_EXAMPLE["data"]
     samples = []
     with rtx_3090s(USERS_PID):

@@ -1,6 +1,6 @@
-"""However it is asked to end, whatever hangs: exit status 0 within two seconds, streams ended properly.
+"""Each signal ends the agent with status 0 within two seconds and with complete answers, whatever hangs.
 
-Each agent has a terminal as its standard input: without one SIGHUP does not end it (test_reload.py).
+Each agent has a terminal as its standard input: without one, SIGHUP does not end it (test_rotation.py).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.support.terminal import ON_TERMINAL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-WITHIN = EXIT_DEADLINE + 1.3  # seconds: a loaded machine takes its time
+WITHIN = EXIT_DEADLINE + 1.3  # seconds, including time for a loaded machine
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 LAST_CHUNK = b"\r\n0\r\n\r\n"
 slow = pytest.mark.slow
@@ -38,7 +38,7 @@ slow = pytest.mark.slow
 
 @contextmanager
 def starting() -> Iterator[subprocess.Popen[str]]:
-    """An agent that starts."""
+    """An agent that is starting."""
     with starting_agent(*ON_TERMINAL) as agent:
         yield agent
 
@@ -57,12 +57,12 @@ def agent_on(hanging: str) -> Iterator[Process]:
 
 
 class Client:
-    """Asks for `path` on one connection, `again` and again or once, until the agent closes it."""
+    """Requests `path` on one connection, repeatedly with `again` or once, until the agent closes it."""
 
     def __init__(self, path: str, *, again: bool = False) -> None:
         self.answers = 0
         self.begun = False
-        self.cut = False  # the last answer is not whole
+        self.cut = False  # the last answer is incomplete
         self._path = path
         self._again = again
 
@@ -76,7 +76,7 @@ class Client:
                 await self._read_stream(reader)
             writer.close()
         except (OSError, EOFError):
-            pass  # refused or reset, between two answers: a client tries the next agent
+            pass  # refused or reset between two answers: a client would try the next agent
 
     async def _read_stream(self, reader: asyncio.StreamReader) -> None:
         received = b""
@@ -100,7 +100,7 @@ class Client:
 
 
 class Crowd(threading.Thread):
-    """Clients at the same time; `with` waits until each has its first answer, and in the end for all."""
+    """Simultaneous clients; `with` waits until each has its first answer, and at the end for all."""
 
     def __init__(self, url: str, clients: list[Client]) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class Crowd(threading.Thread):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What hangs, and who is connected."""
+    """A hanging function of the driver, and the connected clients."""
 
     hanging: str = "nothing"
     streams: int = 0
@@ -164,7 +164,9 @@ QUICK = {"five streams and nvmlInit hangs"}
         for number in SIGNALS
     ],
 )
-def test_a_signal_ends_it_with_status_0_and_whole_answers(number: signal.Signals, name: str) -> None:
+def test_a_signal_ends_the_agent_with_status_0_and_complete_answers(
+    number: signal.Signals, name: str
+) -> None:
     situation = SITUATIONS[name]
     with agent_on(situation.hanging) as agent, Crowd(agent.url, situation.clients()) as crowd:
         began = time.monotonic()
@@ -177,7 +179,7 @@ def test_a_signal_ends_it_with_status_0_and_whole_answers(number: signal.Signals
 
 @contextmanager
 def busy_cores() -> Iterator[None]:
-    """24 programs that do nothing but compute, for a minute at most."""
+    """24 programs that compute for at most a minute."""
     loops = [
         subprocess.Popen(["timeout", "60", "sh", "-c", "while :; do :; done"])  # noqa: S607
         for _ in range(24)
@@ -186,7 +188,7 @@ def busy_cores() -> Iterator[None]:
         yield
     finally:
         for loop in loops:
-            loop.terminate()  # `timeout` passes it on
+            loop.terminate()  # `timeout` passes the signal on
         for loop in loops:
             loop.wait()
 
@@ -200,7 +202,7 @@ def busy_cores() -> Iterator[None]:
         (signal.SIGTERM, "a hundred streams and every call hangs"),
     ],
 )
-def test_busy_cores_do_not_change_the_status(number: signal.Signals, name: str) -> None:
+def test_the_status_is_0_on_a_machine_with_busy_cores_too(number: signal.Signals, name: str) -> None:
     situation = SITUATIONS[name]
     with agent_on(situation.hanging) as agent, Crowd(agent.url, situation.clients()), busy_cores():
         assert agent.stop(number) == 0, agent.log
@@ -209,19 +211,19 @@ def test_busy_cores_do_not_change_the_status(number: signal.Signals, name: str) 
 
 @slow
 @pytest.mark.parametrize("seconds", [0.5, 3])
-def test_busy_cores_do_not_change_the_status_of_an_end_during_the_start(seconds: float) -> None:
+def test_the_status_of_an_end_during_the_start_is_0_with_busy_cores_too(seconds: float) -> None:
     with busy_cores(), starting() as agent:
         wait_until(lambda: is_ready_for(signal.SIGTERM, agent), "it catches the signal")
-        time.sleep(seconds)  # the moment that is meant
+        time.sleep(seconds)  # the chosen moment of the start
         agent.terminate()
-        _, said = agent.communicate(timeout=20)
-        assert agent.returncode == 0, said
-        assert "Traceback" not in said
+        _, output = agent.communicate(timeout=20)
+        assert agent.returncode == 0, output
+        assert "Traceback" not in output
 
 
 @slow
 @pytest.mark.parametrize("program", [("main.py",), ("-m", "uvicorn", "main:app")], ids=["ours", "uvicorn"])
-def test_a_log_that_nobody_reads_stops_neither_the_agent_nor_its_end(program: tuple[str, ...]) -> None:
+def test_a_log_pipe_without_a_reader_blocks_neither_the_agent_nor_its_end(program: tuple[str, ...]) -> None:
     read_end, write_end = os.pipe()
     port = free_port()
     environ = {**clean_environ(), "SIMULATE_GPUS": "1", "ACCESS_LOG": "1"}
@@ -259,7 +261,7 @@ def dropped_after_some_requests(client: httpx.Client) -> float:
 
 
 @pytest.mark.slow
-def test_a_second_signal_changes_nothing() -> None:
+def test_a_second_signal_does_not_change_the_end() -> None:
     situation = Situation("nvmlDeviceGetPowerUsage", streams=5)
     with agent_on(situation.hanging) as agent, Crowd(agent.url, situation.clients()) as crowd:
         began = time.monotonic()
@@ -281,22 +283,22 @@ def test_a_second_signal_changes_nothing() -> None:
         for seconds in [step * 0.05 for step in range(13)]
     ],
 )
-def test_a_signal_at_any_moment_of_the_start_ends_it_with_status_0(
+def test_a_signal_at_any_time_of_the_start_ends_the_agent_with_status_0(
     number: signal.Signals, seconds: float
 ) -> None:
-    """From the moment on when the first lines of the program have run: before, only Python is there."""
+    """This holds from the first lines of the program on; before, only Python runs."""
     with starting() as agent:
         wait_until(lambda: is_ready_for(number, agent), "it catches the signal", deadline=5)
-        time.sleep(seconds)  # the moment that is meant
+        time.sleep(seconds)  # the chosen moment of the start
         began = time.monotonic()
         agent.send_signal(number)
-        _, said = agent.communicate(timeout=10)
-        assert agent.returncode == 0, said
+        _, output = agent.communicate(timeout=10)
+        assert agent.returncode == 0, output
         assert time.monotonic() - began < WITHIN
-        assert "Traceback" not in said
+        assert "Traceback" not in output
 
 
-# In a network of its own, whose name server takes a question and says nothing.
+# In its own network, whose name server accepts a query and does not answer.
 SILENT = """
 import fcntl, pathlib, signal, socket, struct, subprocess, sys, time
 
@@ -319,7 +321,7 @@ print(agent.wait(30), time.monotonic() - began)
 
 
 @slow
-def test_a_silent_name_server_does_not_keep_a_signal_waiting(tmp_path: Path) -> None:
+def test_a_silent_name_server_does_not_delay_a_signal(tmp_path: Path) -> None:
     command = ["unshare", "--net", "--mount", "--propagation=private", sys.executable, "-c", SILENT]
     finished = subprocess.run(  # noqa: S603  our own script
         [*command, str(tmp_path)], cwd=ROOT, env=clean_environ(), capture_output=True, text=True, check=False
@@ -331,7 +333,7 @@ def test_a_silent_name_server_does_not_keep_a_signal_waiting(tmp_path: Path) -> 
     assert float(seconds) < WITHIN
 
 
-def test_it_can_be_stopped_before_its_libraries_are_loaded() -> None:
+def test_the_agent_can_be_stopped_before_its_libraries_are_loaded() -> None:
     with starting() as agent:
         wait_until(lambda: is_ready_for(signal.SIGTERM, agent), "it catches the signal", deadline=5)
         loaded = Path(f"/proc/{agent.pid}/maps").read_text()

@@ -13,40 +13,40 @@ from agent.readings import GpuReading
 ROOT = Path(__file__).parents[1]
 
 # The folders that have a file for each subject.
-ROOMS = {
+FOLDERS = {
     "readings": "agent/readings/gpu",
     "sources": "agent/sources/gpu",
     "views": "agent/views/gpu",
     "metrics": "agent/views/prometheus",
     "simulation": "agent/simulation/nvml",
 }
-EVERY_ROOM = frozenset(ROOMS)
+EVERY_FOLDER = frozenset(FOLDERS)
 
-# Subject -> the folders that need a file of its name. GpuReading has a field of the same name, but for XIDs.
+# Subject -> the folders that need a file of its name. GpuReading has a field of that name, except for XIDs.
 SUBJECTS: dict[str, frozenset[str]] = {
-    "clocks": EVERY_ROOM,
-    "engines": EVERY_ROOM,
-    "fabric": EVERY_ROOM,
-    "fans": EVERY_ROOM,
-    "gpm": EVERY_ROOM,
-    "identity": EVERY_ROOM,
-    "inforom": EVERY_ROOM - {"views"},  # one value, which stands in `detail` itself
-    "memory": EVERY_ROOM,
-    "memory_errors": EVERY_ROOM,
-    "mig": EVERY_ROOM,
-    "modes": EVERY_ROOM,
-    "nvlink": EVERY_ROOM,
-    "pcie": EVERY_ROOM,
-    "power": EVERY_ROOM,
-    "processes": EVERY_ROOM,
-    "recovery": EVERY_ROOM,
-    "thermal": EVERY_ROOM,
-    "throttling": EVERY_ROOM,
-    "unknown": EVERY_ROOM - {"simulation"},
-    "utilization": EVERY_ROOM,
-    "xid": EVERY_ROOM,
+    "clocks": EVERY_FOLDER,
+    "engines": EVERY_FOLDER,
+    "fabric": EVERY_FOLDER,
+    "fans": EVERY_FOLDER,
+    "gpm": EVERY_FOLDER,
+    "identity": EVERY_FOLDER,
+    "inforom": EVERY_FOLDER - {"views"},  # one value, which stands in `detail` itself
+    "memory": EVERY_FOLDER,
+    "memory_errors": EVERY_FOLDER,
+    "mig": EVERY_FOLDER,
+    "modes": EVERY_FOLDER,
+    "nvlink": EVERY_FOLDER,
+    "pcie": EVERY_FOLDER,
+    "power": EVERY_FOLDER,
+    "processes": EVERY_FOLDER,
+    "recovery": EVERY_FOLDER,
+    "thermal": EVERY_FOLDER,
+    "throttling": EVERY_FOLDER,
+    "unknown": EVERY_FOLDER - {"simulation"},
+    "utilization": EVERY_FOLDER,
+    "xid": EVERY_FOLDER,
 }
-# Room -> what else is in it: what puts the subjects together, and what they share.
+# Folder -> its other files: those that join the subjects, and those that subjects share.
 BESIDE_SUBJECTS: dict[str, set[str]] = {
     "readings": set(),
     "sources": {
@@ -73,7 +73,7 @@ BESIDE_SUBJECTS: dict[str, set[str]] = {
 
 
 def is_empty(path: Path) -> bool:
-    """Whether a module defines nothing: a docstring and imports at most."""
+    """Whether a module defines nothing: it has only a docstring and imports."""
     statements = ast.parse(path.read_text()).body
     return not any(
         isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign)
@@ -81,11 +81,11 @@ def is_empty(path: Path) -> bool:
     )
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_subject_has_a_file_in_each_room_that_it_needs(room: str) -> None:
-    folder = ROOMS[room]
-    needed = {subject for subject, rooms in SUBJECTS.items() if room in rooms}
-    there = {path.stem for path in (ROOT / folder).glob("*.py")} - {"__init__"} - BESIDE_SUBJECTS[room]
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_subject_has_a_file_in_each_folder_that_it_needs(name: str) -> None:
+    folder = FOLDERS[name]
+    needed = {subject for subject, folders in SUBJECTS.items() if name in folders}
+    there = {path.stem for path in (ROOT / folder).glob("*.py")} - {"__init__"} - BESIDE_SUBJECTS[name]
 
     empty = {name for name in needed & there if is_empty(ROOT / folder / f"{name}.py")}
     wrong = {

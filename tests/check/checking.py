@@ -1,4 +1,4 @@
-"""`--check` as a process of its own."""
+"""`--check` in its own process."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Checked(NamedTuple):
     """How a check ended, and what it wrote."""
 
     status: int
-    said: str
+    output: str
     log: str
 
     @property
     def report(self) -> dict[str, Any]:
         """What `--json` wrote."""
-        report: dict[str, Any] = json.loads(self.said)
+        report: dict[str, Any] = json.loads(self.output)
         return report
 
     @property

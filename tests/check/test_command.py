@@ -20,37 +20,39 @@ from tests.support.starting import catches
 
 SECRETS = ("TOKEN", "TOKENS", "METRICS_TOKEN", "API_KEY", "API_KEYS")
 SCREEN = 40  # lines
-WORKERS = 4  # and more threads are there once the agent has begun
+WORKERS = 4  # the process has more threads than these once the agent has started
 
 
-def reached(*arguments: str, cwd: Path = ROOT, **environ: str) -> Checked:
-    """A check of settings that some port of loopback is free for."""
+def check_free_port(*arguments: str, cwd: Path = ROOT, **environ: str) -> Checked:
+    """A check with a free port on loopback in its settings."""
     return check(*arguments, cwd=cwd, HOST="127.0.0.1", PORT=str(free_port()), **environ)
 
 
-def test_a_healthy_host_is_one_screen_status_0_and_shows_no_secret(tmp_path: Path) -> None:
+def test_the_report_of_a_healthy_host_has_status_0_fits_one_screen_and_shows_no_secret(
+    tmp_path: Path,
+) -> None:
     (tmp_path / ".env").write_text("API_KEYS=hunter5,hunter6\nURL_PREFIX=lab\n")
     (tmp_path / "token").write_text("hunter7\n")
     (tmp_path / "token").chmod(0o600)
     (tmp_path / ".env").chmod(0o600)
     secrets = dict(zip(SECRETS[:4], ["hunter1", "hunter2,hunter3", "hunter4", "hunter8"], strict=True))
-    found = reached("--simulate", "8", cwd=tmp_path, TOKEN_FILE=str(tmp_path / "token"), **secrets)
+    found = check_free_port("--simulate", "8", cwd=tmp_path, TOKEN_FILE=str(tmp_path / "token"), **secrets)
 
-    assert (found.status, found.log) == (0, ""), found.said
-    lines = found.said.splitlines()
+    assert (found.status, found.log) == (0, ""), found.output
+    lines = found.output.splitlines()
     assert lines[0].startswith(f"nvidia-smi-web-agent {__version__}: all is well (")
     assert len(lines) < SCREEN
     assert f"settings  env file: {tmp_path}/.env" in lines
     assert "          argument: SIMULATE_GPUS=8" in lines
     assert "          env file: URL_PREFIX=/lab API_KEYS=***" in lines
-    assert "TOKEN=*** TOKENS=***" in found.said
-    assert "hunter" not in found.said
+    assert "TOKEN=*** TOKENS=***" in found.output
+    assert "hunter" not in found.output
     assert sum(line.startswith("gpu ") for line in lines) == 8
 
 
 @pytest.mark.slow
-def test_what_is_wrong_with_a_gpu_is_status_1_and_stands_in_the_report() -> None:
-    found = reached("--simulate", "4", "--scenario", "sick", "--json", TOKEN="x")  # noqa: S106  made up
+def test_a_fault_of_a_gpu_is_in_the_report_and_gives_status_1() -> None:
+    found = check_free_port("--simulate", "4", "--scenario", "sick", "--json", TOKEN="x")  # noqa: S106  made up
     assert (found.status, found.log) == (1, "")
     report = found.report
     assert list(report) == list(Report.model_fields), "every key, in their order"
@@ -72,7 +74,7 @@ def test_what_is_wrong_with_a_gpu_is_status_1_and_stands_in_the_report() -> None
 
 
 @pytest.mark.slow
-def test_wrong_settings_are_status_2_with_the_same_keys_and_without_a_secret(tmp_path: Path) -> None:
+def test_wrong_settings_give_status_2_and_a_report_with_every_key_and_no_secret(tmp_path: Path) -> None:
     (tmp_path / "env").write_text("TOKEN=hunter2\t3\nSAMPLE_INTERVAL=0\n")
     found = check("--json", "--env-file", "env", "--port", "abc", cwd=tmp_path, API_KEYS="hunter\t4")
     assert (found.status, found.log) == (2, "")
@@ -91,7 +93,7 @@ def test_wrong_settings_are_status_2_with_the_same_keys_and_without_a_secret(tmp
     assert origins["TOKEN"] == ("***", "env file")
     assert origins["API_KEYS"] == ("***", "environment")
     assert origins["HOST"] == ("0.0.0.0", "default")  # noqa: S104  the default
-    assert "hunter" not in found.said
+    assert "hunter" not in found.output
 
 
 @pytest.mark.parametrize(
@@ -105,20 +107,20 @@ def test_wrong_settings_are_status_2_with_the_same_keys_and_without_a_secret(tmp
         pytest.param(["--check", "--url", "http://gpu01:x"], id="port"),
     ],
 )
-def test_a_wrong_argument_is_status_2_in_one_sentence(
+def test_a_wrong_argument_gives_status_2_and_one_sentence(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as refused:
         main(arguments, end=lambda _status: None, main_file=str(ROOT / "main.py"))
-    said = capsys.readouterr()
-    assert (refused.value.code, said.out) == (2, "")
-    assert "nvidia-smi-web-agent: error: " in said.err
-    assert "hunter" not in said.err
+    captured = capsys.readouterr()
+    assert (refused.value.code, captured.out) == (2, "")
+    assert "nvidia-smi-web-agent: error: " in captured.err
+    assert "hunter" not in captured.err
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("hung", ["everything", "nvmlInitWithFlags", "nvmlDeviceGetUtilizationRates"])
-def test_it_ends_by_itself_although_the_driver_hangs(hung: str) -> None:
+def test_a_check_ends_by_itself_even_if_the_driver_hangs(hung: str) -> None:
     hung_agent = ("-m", "tests.support.hung_agent", hung)
     found = check("--json", program=hung_agent, SAMPLE_TIMEOUT="60", TOKEN="x")  # noqa: S106  made up
     assert found.status == 1
@@ -129,7 +131,7 @@ def test_it_ends_by_itself_although_the_driver_hangs(hung: str) -> None:
         assert found.report["driver"]["error"].startswith(
             "The driver has not answered within the time of this"
         )
-    # Ten seconds, and what a busy machine takes to begin and to end.
+    # Ten seconds, plus the time that a busy machine needs to start and to end the process.
     assert found.report["seconds"] < 10 + DEADLINE / 4
 
 
@@ -147,14 +149,14 @@ main.run()
 
 
 @pytest.mark.slow
-def test_it_gives_up_where_the_check_itself_hangs() -> None:
+def test_a_check_that_hangs_itself_ends_at_its_deadline() -> None:
     found = check(program=("-c", STANDS_STILL), TOKEN="x")  # noqa: S106  made up
-    assert (found.status, found.said) == (1, "")
+    assert (found.status, found.output) == (1, "")
     assert found.log == "The check did not end in time: the host or a file system hangs\n"
 
 
 @pytest.mark.slow
-def test_a_signal_ends_it_and_is_not_taken_for_a_good_outcome() -> None:
+def test_a_check_that_a_signal_ends_does_not_report_success() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "tests.support.hung_agent", "everything", "--check"],
         cwd=ROOT,
@@ -165,14 +167,14 @@ def test_a_signal_ends_it_and_is_not_taken_for_a_good_outcome() -> None:
     ) as child:
         wait_until(lambda: catches(child.pid, signal.SIGTERM), "it handles the signal")
         tasks = Path(f"/proc/{child.pid}/task")
-        wait_until(lambda: len(list(tasks.iterdir())) > WORKERS, "its workers wait for the driver", DEADLINE)
+        wait_until(lambda: len(list(tasks.iterdir())) > WORKERS, "the workers wait for the driver", DEADLINE)
         child.terminate()
-        said, _ = child.communicate(timeout=DEADLINE)
-    assert (child.returncode, said) == (128 + signal.SIGTERM, "")
+        output, _ = child.communicate(timeout=DEADLINE)
+    assert (child.returncode, output) == (128 + signal.SIGTERM, "")
 
 
 @pytest.mark.slow
-def test_the_status_counts_although_nobody_reads() -> None:
+def test_the_exit_status_is_right_even_if_nobody_reads_the_report() -> None:
     command = f"{sys.executable} main.py --simulate 1 --scenario sick --check | true; exit ${{PIPESTATUS[0]}}"
     finished = subprocess.run(  # noqa: S603  (our own program)
         ["/bin/bash", "-c", command],
@@ -186,7 +188,7 @@ def test_the_status_counts_although_nobody_reads() -> None:
 
 
 @pytest.mark.slow
-def test_it_works_beside_a_running_agent_and_compares_with_it() -> None:
+def test_a_check_beside_a_running_agent_reports_where_they_differ() -> None:
     with agent_process("--simulate", "4", prefix="/lab", URL_PREFIX="lab", TOKEN="hunter2") as agent:  # noqa: S106  made up
         port = agent.url.removesuffix("/lab").rpartition(":")[2]
         compare = partial(
@@ -207,5 +209,5 @@ def test_it_works_beside_a_running_agent_and_compares_with_it() -> None:
     ]
     assert fewer.status == 1
     assert fewer.problems["agent_gpus"].startswith(f"{agent.url} has 4 GPUs and this check finds 2; 2 differ")
-    assert f"agent     {agent.url} is version {__version__}; 4 GPUs: ok" in shown.said.splitlines()
-    assert "hunter" not in same.said + fewer.said + shown.said
+    assert f"agent     {agent.url} is version {__version__}; 4 GPUs: ok" in shown.output.splitlines()
+    assert "hunter" not in same.output + fewer.output + shown.output

@@ -18,7 +18,7 @@ DOCUMENT = (ROOT / "docs" / "check.md").read_text()
 
 
 def keys(shape: type[BaseModel], path: str = "") -> Iterator[tuple[str, str]]:
-    """Each key, with the keys of what is in it below, and its description. A finding is that of the API."""
+    """Each key with its description, followed by the keys inside it. A finding has the keys of the API."""
     for name, field in shape.model_fields.items():
         kinds = [*parts_of(field.annotation)]
         key = f"{path}{name}" + "[]" * any(get_origin(kind) is list for kind in kinds)
@@ -29,7 +29,7 @@ def keys(shape: type[BaseModel], path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def parts_of(kind: Any) -> Iterator[Any]:
-    """The type, and what a union or a list is made of; the keys of a dict are names of values."""
+    """The type, and the parts of a union or a list. A dict has no parts: its keys are names of values."""
     yield kind
     if get_origin(kind) is not dict:
         for part in get_args(kind):

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from agent.simulation import Simulation
 
 pytestmark = pytest.mark.anyio
-PATIENCE = 30.0  # seconds; what answers is not waited for
+PATIENCE = 30.0  # seconds; a test ends earlier when the answer arrives
 
 
-async def ask(seconds: float = PATIENCE, second_sample: float = 0, **environ: str) -> Told:
+async def check_driver(seconds: float = PATIENCE, second_sample: float = 0, **environ: str) -> Told:
     deadline = time.monotonic() + seconds
     return await ask_driver(settings(**environ), deadline, in_container=False, second_sample=second_sample)
 
@@ -28,9 +28,9 @@ def problems(told: Told) -> list[str]:
     return [problem.name for problem in (*driver_problems(told.snapshot), *nvml_rights(told.snapshot))]
 
 
-async def test_each_gpu_is_as_the_agent_s_own_answer_shows_it(simulation: Simulation) -> None:
+async def test_each_gpu_has_the_values_that_the_answer_of_the_agent_has(simulation: Simulation) -> None:
     simulation.gpus[2].lose()
-    told = await ask(second_sample=SECOND_SAMPLE)
+    told = await check_driver(second_sample=SECOND_SAMPLE)
     async with agent_client() as client:
         answer = (await client.get("/gpu?detail=1")).json()
     assert [(gpu.idx, gpu.uuid, gpu.state, gpu.error) for gpu in told.gpus] == [
@@ -46,10 +46,12 @@ async def test_each_gpu_is_as_the_agent_s_own_answer_shows_it(simulation: Simula
     assert problems(told) == []
 
 
-async def test_a_right_that_the_driver_refuses_is_named_with_its_function(simulation: Simulation) -> None:
+async def test_a_permission_that_the_driver_refuses_is_reported_with_its_nvml_function(
+    simulation: Simulation,
+) -> None:
     for gpu in simulation.gpus[:2]:
         gpu.fail("nvmlDeviceGetPowerUsage", pynvml.NVML_ERROR_NO_PERMISSION)
-    told = await ask()
+    told = await check_driver()
     (note,) = nvml_rights(told.snapshot)
     assert (note.name, note.level) == ("no_permission", "note")
     assert note.what == "The driver refuses this user some values: nvmlDeviceGetPowerUsage"
@@ -57,11 +59,11 @@ async def test_a_right_that_the_driver_refuses_is_named_with_its_function(simula
     assert all(gpu.verdict == "healthy" for gpu in told.gpus), "a missing right is no fault of the GPU"
 
 
-async def test_a_driver_that_hangs_from_the_start_is_reported_when_the_time_is_up(
+async def test_a_driver_that_hangs_from_the_start_is_reported_at_the_deadline(
     simulation: Simulation,
 ) -> None:
     simulation.hang()
-    told = await ask(seconds=0.1)
+    told = await check_driver(seconds=0.1)
     simulation.release()
     driver = driver_view(told.snapshot)
     assert (told.gpus, driver.gpu_count) == ([], None)
@@ -71,26 +73,26 @@ async def test_a_driver_that_hangs_from_the_start_is_reported_when_the_time_is_u
     )
 
 
-async def test_a_gpu_that_has_not_answered_when_the_time_is_up_is_reported(simulation: Simulation) -> None:
+async def test_a_gpu_that_has_not_answered_by_the_deadline_is_reported(simulation: Simulation) -> None:
     simulation.gpus[1].hang("nvmlDeviceGetUtilizationRates")
-    told = await ask(seconds=0.1, SAMPLE_TIMEOUT="60")
+    told = await check_driver(seconds=0.1, SAMPLE_TIMEOUT="60")
     while driver_view(told.snapshot).gpu_count is None:  # a busy machine
-        told = await ask(seconds=1.0, SAMPLE_TIMEOUT="60")
+        told = await check_driver(seconds=1.0, SAMPLE_TIMEOUT="60")
     simulation.gpus[1].release()
     assert told.gpus[1].state in {"starting", "stuck"}
     assert "gpu_silent" in problems(told) or told.gpus[1].findings
 
 
-async def test_a_host_without_a_gpu_is_not_well(simulation: Simulation) -> None:
+async def test_a_host_without_a_gpu_is_reported(simulation: Simulation) -> None:
     del simulation.gpus[:]
-    assert problems(await ask()) == ["no_gpus"]
+    assert problems(await check_driver()) == ["no_gpus"]
 
 
-async def test_fewer_gpus_than_expected_are_counted_again_before_they_are_reported(
+async def test_missing_gpus_are_reported_after_they_have_been_counted_again(
     simulation: Simulation,
 ) -> None:
     del simulation.gpus[6:]
-    told = await ask(EXPECTED_GPUS="8")
+    told = await check_driver(EXPECTED_GPUS="8")
     host = host_view(told.snapshot, in_container=True)
     assert [finding.name for finding in host.findings] == ["gpus_missing"]
     assert (host.in_container, problems(told)) == (True, [])

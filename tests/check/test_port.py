@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agent.check.report import Port
 
 
-def look(**environ: str) -> tuple[Port, list[str]]:
+def check_port(**environ: str) -> tuple[Port, list[str]]:
     port = look_at_port(Settings.from_mapping({"HOST": "127.0.0.1", **environ}))
     return port, [problem.name for problem in port_problems(port)]
 
@@ -29,53 +29,53 @@ def look(**environ: str) -> tuple[Port, list[str]]:
 def test_a_free_port_stays_free() -> None:
     port = str(free_port())
     for _ in range(2):
-        found, problems = look(PORT=port)
+        found, problems = check_port(PORT=port)
         assert (found.address, found.state, problems) == (f"127.0.0.1:{port}", "free", [])
     socket.create_server(("127.0.0.1", int(port))).close()
 
 
 @pytest.mark.usefixtures("simulation")
-def test_an_agent_that_runs_there_is_no_fault_unless_its_settings_are_others() -> None:
+def test_an_agent_on_the_port_is_a_problem_only_if_its_settings_differ() -> None:
     with agent_server(URL_PREFIX="lab") as url:
         port = str(urlsplit(url).port)
-        found, problems = look(PORT=port, URL_PREFIX="lab")
+        found, problems = check_port(PORT=port, URL_PREFIX="lab")
         assert (found.state, problems) == ("agent", [])
-        found, problems = look(PORT=port)
+        found, problems = check_port(PORT=port)
         assert (found.state, found.error, problems) == ("other", "/health answered 404", ["port_taken"])
 
 
-def test_something_else_that_listens_there_is_reported() -> None:
+def test_another_program_on_the_port_is_reported() -> None:
     with answering(b"SSH-2.0-OpenSSH\r\n") as port:
-        found, problems = look(PORT=port)
+        found, problems = check_port(PORT=port)
     assert (found.state, problems) == ("other", ["port_taken"])
     assert found.error == "/health cannot be reached: SSH-2.0-OpenSSH"
 
 
-def test_an_address_of_another_machine_is_told_as_at_the_start() -> None:
-    found, problems = look(HOST="192.0.2.1", PORT="8000")
+def test_an_address_of_another_machine_has_the_same_message_as_a_failed_start() -> None:
+    found, problems = check_port(HOST="192.0.2.1", PORT="8000")
     assert (found.state, problems) == ("unusable", ["cannot_listen"])
     assert found.error == "Cannot listen on 192.0.2.1:8000: cannot assign requested address (PORT, HOST)"
 
 
-def test_a_unix_socket_takes_the_place_of_the_port(tmp_path: Path) -> None:
+def test_a_unix_socket_is_checked_instead_of_the_port(tmp_path: Path) -> None:
     path = tmp_path / "agent"
-    found, problems = look(UDS=str(path))
+    found, problems = check_port(UDS=str(path))
     assert (found.address, found.state, problems) == (str(path), "free", [])
     assert not path.exists()
     with listening_at(str(path)) as listener:
         listener.close()
-        found, problems = look(UDS=str(path))
+        found, problems = check_port(UDS=str(path))
         assert (found.state, problems) == ("free", []), "nobody listens: an agent takes its place"
         assert path.exists(), "a check does not"
     path.touch()
-    found, problems = look(UDS=str(path))
+    found, problems = check_port(UDS=str(path))
     assert (found.state, problems) == ("unusable", ["cannot_listen"])
     assert found.error == f"Cannot listen on {path}: something that is not a socket is there (UDS)"
-    found, problems = look(UDS=str(path / "below"))
+    found, problems = check_port(UDS=str(path / "below"))
     assert (found.state, problems) == ("unusable", ["cannot_listen"])
 
 
-def test_an_agent_on_a_unix_socket_is_asked_there(tmp_path: Path) -> None:
+def test_an_agent_on_a_unix_socket_is_recognized(tmp_path: Path) -> None:
     path = tmp_path / "agent"
     answer = b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"ok"}'
     with listening_at(str(path)) as listener:
@@ -84,16 +84,18 @@ def test_an_agent_on_a_unix_socket_is_asked_there(tmp_path: Path) -> None:
             while True:
                 connection, _ = listener.accept()
                 with connection:
-                    if connection.recv(4096):  # the look whether somebody listens sends nothing
+                    if connection.recv(
+                        4096
+                    ):  # the first connection only tests whether a program listens, and sends nothing
                         connection.sendall(answer)
                         return
 
         thread = threading.Thread(target=serve, name="answering", daemon=True)
         thread.start()
-        found, problems = look(UDS=str(path))
+        found, problems = check_port(UDS=str(path))
         thread.join(10)
     assert (found.state, problems) == ("agent", [])
 
 
-def test_a_name_server_that_is_silent_is_reported() -> None:
+def test_a_name_server_that_does_not_answer_is_reported() -> None:
     assert [problem.name for problem in port_problems(port_view(Settings(), "unknown"))] == ["port_unknown"]

@@ -28,13 +28,13 @@ def proc(root: Path, *, namespace: str = INITIAL, first: bool = True) -> str:
 @pytest.mark.parametrize(
     ("namespace", "first", "simulated", "names"),
     [
-        pytest.param(INITIAL, True, False, [], id="all is seen"),
+        pytest.param(INITIAL, True, False, [], id="all processes are visible"),
         pytest.param(INITIAL, False, False, ["proc_hidden"], id="hidepid"),
         pytest.param("pid:[4026532281]", True, False, ["pid_namespace"], id="a container"),
-        pytest.param("pid:[4026532281]", False, True, [], id="a simulation, which has its own"),
+        pytest.param("pid:[4026532281]", False, True, [], id="a simulation, which has its own processes"),
     ],
 )
-def test_processes_that_are_not_seen_are_reported(
+def test_processes_that_the_agent_cannot_see_are_reported(
     tmp_path: Path, namespace: str, first: bool, simulated: bool, names: list[str]
 ) -> None:
     root = proc(tmp_path, namespace=namespace, first=first)
@@ -60,7 +60,7 @@ def secret(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_is_readable_by_all_only_where_every_folder_on_the_way_is_open(secret: Path) -> None:
+def test_a_file_is_readable_by_all_only_if_all_may_enter_every_folder_above_it(secret: Path) -> None:
     secret.parent.chmod(0o750)
     assert not is_readable_by_all(str(secret))
     secret.parent.chmod(0o711)
@@ -70,7 +70,7 @@ def test_a_file_is_readable_by_all_only_where_every_folder_on_the_way_is_open(se
     assert not is_readable_by_all(str(secret.with_name("missing")))
 
 
-def test_a_link_is_judged_by_where_it_leads(secret: Path, tmp_path: Path) -> None:
+def test_a_symbolic_link_is_judged_by_its_target(secret: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(secret)
     assert is_readable_by_all(str(link))
@@ -79,7 +79,7 @@ def test_a_link_is_judged_by_where_it_leads(secret: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("in_container", "level"), [(False, "wrong"), (True, "note")])
-def test_a_token_file_that_everybody_may_read_is_reported(
+def test_a_token_file_that_all_users_can_read_is_reported(
     secret: Path, in_container: bool, level: str
 ) -> None:
     found = list(secrets_at_risk(Settings(token_file=str(secret)), {}, None, in_container=in_container))
@@ -90,22 +90,22 @@ def test_a_token_file_that_everybody_may_read_is_reported(
 
 
 @pytest.mark.parametrize(
-    ("name", "origin", "told"),
+    ("name", "origin", "is_reported"),
     [
         pytest.param("API_KEYS", Origin.ENV_FILE, True, id="a secret"),
         pytest.param("PORT", Origin.ENV_FILE, False, id="no secret"),
         pytest.param("HOME_OF_MINE", Origin.ENV_FILE, False, id="no setting"),
-        pytest.param("API_KEYS", Origin.ENVIRONMENT, False, id="not in it"),
+        pytest.param("API_KEYS", Origin.ENVIRONMENT, False, id="not from the env file"),
     ],
 )
-def test_an_env_file_that_everybody_may_read_is_reported_where_a_secret_is_in_it(
-    secret: Path, name: str, origin: Origin, told: bool
+def test_an_env_file_that_all_users_can_read_is_reported_if_it_has_a_secret(
+    secret: Path, name: str, origin: Origin, is_reported: bool
 ) -> None:
     found = secrets_at_risk(Settings(), {name: Given("hunter2", origin)}, str(secret), in_container=False)
-    assert [problem.name for problem in found] == ["env_file_readable"] * told
+    assert [problem.name for problem in found] == ["env_file_readable"] * is_reported
 
 
-def test_an_open_port_is_a_note() -> None:
+def test_an_agent_without_a_token_is_a_note() -> None:
     assert [(note.name, note.level) for note in open_access(Settings())] == [("no_token", "note")]
     assert not list(open_access(Settings(token="x")))  # noqa: S106  made up
     assert not list(open_access(Settings(token_file="/x")))  # noqa: S106  a path

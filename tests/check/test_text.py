@@ -48,7 +48,7 @@ REPORT = Report(
 )
 
 
-def test_each_part_has_its_line_and_what_is_wrong_comes_before_the_notes() -> None:
+def test_each_part_has_its_line_and_faults_come_before_notes() -> None:
     assert text_of(REPORT).splitlines() == [
         "nvidia-smi-web-agent 1.2.3: something is wrong (2.5 s)",
         "",
@@ -73,14 +73,14 @@ def test_each_part_has_its_line_and_what_is_wrong_comes_before_the_notes() -> No
     ]
 
 
-def test_it_needs_neither_colour_nor_a_wide_terminal() -> None:
+def test_the_report_is_ascii_without_colour_and_fits_a_narrow_terminal() -> None:
     text = text_of(REPORT)
     assert text.isascii()
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= WIDTH
 
 
-def test_wrong_settings_are_all_that_is_shown() -> None:
+def test_with_wrong_settings_only_the_settings_are_shown() -> None:
     report = REPORT.model_copy(
         update={"outcome": "settings", "driver": None, "gpus": [], "host": None, "port": None, "agent": None}
     )

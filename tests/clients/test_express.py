@@ -56,7 +56,7 @@ def agent() -> Iterator[str]:
 
 @contextmanager
 def express(project: Path, agent: str, *, dropped: str = "") -> Iterator[str]:
-    """Its address; it does not pass on the header `dropped` of the agent's answers."""
+    """The URL of the proxy, which does not pass on the header `dropped` of the agent's answers."""
     command = [shutil.which("node") or "node", "proxy.mjs", agent, dropped]
     with subprocess.Popen(command, cwd=project, env=clean_environ(), stdout=subprocess.PIPE) as process:  # noqa: S603
         assert process.stdout is not None
@@ -67,23 +67,23 @@ def express(project: Path, agent: str, *, dropped: str = "") -> Iterator[str]:
 
 
 def first_line(url: str, *, patience: float) -> str:
-    """Of the stream, as a client reads it that takes gzip."""
+    """The first line of the stream, for a client that accepts gzip."""
     with httpx.stream("GET", url + STREAM, timeout=patience, trust_env=False) as response:
         return next(response.iter_lines())
 
 
-def test_an_event_arrives_though_the_next_one_is_far(project: Path, agent: str) -> None:
+def test_an_event_arrives_at_once_even_if_the_next_is_a_minute_away(project: Path, agent: str) -> None:
     with express(project, agent) as url:
         assert first_line(url, patience=20).startswith("data: {")
 
 
-def test_it_is_no_transform_that_brings_it(project: Path, agent: str) -> None:
-    """Without that header the event stays where it is until much more has come."""
+def test_without_no_transform_compression_delays_the_event(project: Path, agent: str) -> None:
+    """Without Cache-Control, the compression holds the event back until much more data has arrived."""
     with express(project, agent, dropped="cache-control") as url, pytest.raises(httpx.ReadTimeout):
         first_line(url, patience=3)
 
 
-def test_what_the_agent_has_packed_is_not_packed_again(project: Path, agent: str) -> None:
+def test_an_answer_that_the_agent_compressed_is_not_compressed_again(project: Path, agent: str) -> None:
     with express(project, agent) as url:
         response = httpx.get(f"{url}/gpu", headers={"Accept-Encoding": "gzip"}, trust_env=False)
     assert response.headers["content-encoding"] == "gzip"

@@ -1,4 +1,4 @@
-"""openapi-python-client makes a client that asks every path and gives back every answer as it came."""
+"""openapi-python-client makes a client that requests every path and returns every answer unchanged."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 NAME = "generated_client"
-WORLDS = ["healthy", "lost", "mixed-models", "not-supported", "mig", "no-driver"]
-# What an operation is asked besides what it asks by itself. All types of parameters, and a wrong value.
-ASKED: dict[str, list[dict[str, Any]]] = {
+HOSTS = ["healthy", "lost", "mixed-models", "not-supported", "mig", "no-driver"]
+# Parameters for more requests of an operation: all types of parameters, and a wrong value.
+PARAMETERS: dict[str, list[dict[str, Any]]] = {
     "get_status": [{"mig": True}, {"mig": False, "idx": "0"}, {"idx": "x"}],
     "get_gpu": [{"detail": True}, {"idx": "0,1"}],
     "get_processes": [{"idle": True}, {"user": "root", "idx": "0"}],
@@ -90,8 +90,8 @@ def generated(tmp_path_factory: pytest.TempPathFactory, document_file: Path) -> 
 
 
 @contextmanager
-def world(name: str) -> Iterator[str]:
-    """The address of an agent on such a host, where alice held a GPU for two hours yesterday."""
+def agent_on_host(name: str) -> Iterator[str]:
+    """The URL of an agent on such a host, where alice held a GPU for two hours yesterday."""
     with Simulation(gpus=8, scenario=None if name in {"lost", "no-driver"} else name) as simulation:
         if name == "lost":
             simulation.gpus[1].lose()
@@ -100,14 +100,14 @@ def world(name: str) -> Iterator[str]:
         with (
             TemporaryDirectory() as folder,
             agent_server(
-                TOKEN=A_TOKEN, HISTORY_INTERVAL="10", URL_PREFIX="server1", STATE_DIR=kept(folder)
+                TOKEN=A_TOKEN, HISTORY_INTERVAL="10", URL_PREFIX="server1", STATE_DIR=yesterdays_state(folder)
             ) as url,
         ):
             yield f"{url}/server1"
 
 
-def kept(folder: str) -> str:
-    """A folder with what an agent of yesterday left."""
+def yesterdays_state(folder: str) -> str:
+    """The folder, with the state file that an agent left yesterday."""
     uuid, two_hours = "GPU-of-yesterday", state_file.sums(2.0)
     state_file.fill(
         Path(folder) / state_file.REAL,
@@ -118,22 +118,22 @@ def kept(folder: str) -> str:
     return folder
 
 
-@pytest.mark.parametrize("name", WORLDS)
-def test_every_operation_gives_back_the_answer_as_it_came(generated: Generated, name: str) -> None:
+@pytest.mark.parametrize("name", HOSTS)
+def test_every_operation_returns_the_answer_unchanged(generated: Generated, name: str) -> None:
     statuses = set()
-    with world(name) as url, generated.authenticated(url) as client:
+    with agent_on_host(name) as url, generated.authenticated(url) as client:
         for operation, module in generated.operations.items():
             if operation == "get_gpu_stream":
                 continue  # has no end
             by = [{"by": by} for by in generated.models.UsageBy] if operation == "get_usage" else []
-            for parameters in [{}, *ASKED.get(operation, []), *by]:
+            for parameters in [{}, *PARAMETERS.get(operation, []), *by]:
                 response = module.sync_detailed(client=client, **parameters)
                 statuses.add(int(response.status_code))
-                assert as_it_came(response), (operation, parameters, response)
+                assert is_unchanged(response), (operation, parameters, response)
     assert statuses == ({200, 400, 500, 503} if name == "no-driver" else {200, 400})
 
 
-def as_it_came(response: Any) -> bool:
+def is_unchanged(response: Any) -> bool:
     """Whether the parsed answer is the one that was sent: a text, or an object."""
     if response.headers["content-type"].startswith("text/plain"):
         return bool(response.parsed == response.content.decode())
@@ -141,17 +141,17 @@ def as_it_came(response: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", ["healthy", "no-driver"])
-def test_an_event_of_the_stream_is_one_of_its_models(generated: Generated, name: str) -> None:
+def test_an_event_of_the_stream_fits_its_generated_model(generated: Generated, name: str) -> None:
     headers = {"Authorization": f"Bearer {A_TOKEN}"}
-    with world(name) as url, httpx.stream("GET", f"{url}{STREAM}", headers=headers) as response:
+    with agent_on_host(name) as url, httpx.stream("GET", f"{url}{STREAM}", headers=headers) as response:
         data = next(line for line in response.iter_lines() if line.startswith("data: "))
     event = json.loads(data.removeprefix("data: "))
     model = generated.models.StreamError if name == "no-driver" else generated.models.GpuMetrics
     assert model.from_dict(event).to_dict() == event
 
 
-def test_a_client_without_the_token_is_given_a_failure(generated: Generated) -> None:
-    with world("healthy") as url, generated.client.Client(base_url=url) as client:
+def test_a_client_without_the_token_gets_a_failure(generated: Generated) -> None:
+    with agent_on_host("healthy") as url, generated.client.Client(base_url=url) as client:
         for operation, module in generated.operations.items():
             if operation in {"get_health", "get_ready"}:
                 continue
@@ -161,8 +161,8 @@ def test_a_client_without_the_token_is_given_a_failure(generated: Generated) -> 
             assert response.parsed.to_dict() == json.loads(response.content)
 
 
-def test_gpu_hours_of_a_user_a_day_and_a_gpu_are_numbers_with_names(generated: Generated) -> None:
-    with world("healthy") as url, generated.authenticated(url) as client:
+def test_gpu_hours_by_user_day_and_gpu_are_typed_fields(generated: Generated) -> None:
+    with agent_on_host("healthy") as url, generated.authenticated(url) as client:
         usage = {
             by.value: generated.operations["get_usage"].sync(client=client, by=by).data
             for by in generated.models.UsageBy
@@ -173,8 +173,8 @@ def test_gpu_hours_of_a_user_a_day_and_a_gpu_are_numbers_with_names(generated: G
     assert (gpu.idx, gpu.uuid, gpu.hours_watched) == (None, "GPU-of-yesterday", 2.0)
 
 
-def test_an_unknown_number_is_the_word_for_it_and_a_known_one_a_number(generated: Generated) -> None:
-    with world("not-supported") as url, generated.authenticated(url) as client:
+def test_an_unknown_number_of_status_is_n_a_and_a_known_one_is_a_number(generated: Generated) -> None:
+    with agent_on_host("not-supported") as url, generated.authenticated(url) as client:
         status = generated.operations["get_status"].sync(client=client)
     device = status.data.devices[0]
     assert (device.gpu_utilization, type(device.temperature)) == ("N/A", int)

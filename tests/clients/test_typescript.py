@@ -26,7 +26,7 @@ OPTIONS = {
     "types": [],
 }
 
-# As it is written, but for the type of what it parses.
+# As in the first seed, except that the parsed event has a type.
 EXAMPLE = """
 import type { components } from './schema';
 type Schemas = components['schemas'];
@@ -58,7 +58,7 @@ function show(gpus: Schemas['Gpu'][], summary: Schemas['GpuSummary']): string {
 }
 """
 
-# The other seed's answers, by the names of the operations.
+# The answers of the second seed, by the names of the operations.
 ENVELOPE = """
 import type { operations } from './schema';
 type Right = operations['get_status']['responses'][200]['content']['application/json'];
@@ -77,7 +77,7 @@ export async function hottest(url: string): Promise<number | null> {
 }
 """
 
-# What the file in STATE_DIR has, and what it adds to others.
+# The answers from the file in STATE_DIR, and the fields that it adds to other answers.
 HOURS = """
 import type { components, operations } from './schema';
 type Schemas = components['schemas'];
@@ -113,7 +113,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, document_file: Path) -> Pa
 
 
 def compiled(project: Path, program: str) -> str:
-    """What the compiler says of a program; nothing: that it is right."""
+    """The messages of the compiler about a program; none if the program is right."""
     (project / "program.ts").write_text(program)
     settings = {"compilerOptions": OPTIONS, "files": ["program.ts", "schema.ts"]}
     (project / "tsconfig.json").write_text(json.dumps(settings))
@@ -121,17 +121,17 @@ def compiled(project: Path, program: str) -> str:
 
 
 @pytest.mark.parametrize("program", [EXAMPLE, ENVELOPE, HOURS], ids=["first seed", "second seed", "hours"])
-def test_a_client_compiles(project: Path, program: str) -> None:
+def test_each_example_client_compiles(project: Path, program: str) -> None:
     assert compiled(project, program) == ""
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "told"),
+    ("right", "wrong", "message"),
     [
         ("metrics.status !== 'error'", "true", "Property 'gpus' does not exist on type"),
         ("gpu.power.usage_watts ?? 0", "gpu.power.usage_watts", "possibly 'null'"),
         ("gpu.power.usage_watts", "gpu.power.usage_milliwatts", "does not exist on type"),
     ],
 )
-def test_the_compiler_finds_what_a_client_has_wrong(project: Path, right: str, wrong: str, told: str) -> None:
-    assert told in compiled(project, EXAMPLE.replace(right, wrong))
+def test_the_compiler_finds_mistakes_of_a_client(project: Path, right: str, wrong: str, message: str) -> None:
+    assert message in compiled(project, EXAMPLE.replace(right, wrong))

@@ -1,6 +1,6 @@
-"""Compares an answer of the agent with what nvidia-smi said just before and just after it: pure.
+"""Compares an answer of the agent with the output of nvidia-smi just before and just after it.
 
-A value that lives may be anything between the two, give or take a stated tolerance. What cannot be compared
+A live value may be anything between the two, within a stated tolerance. A value that cannot be compared
 is listed as such, and never counts as agreement.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from tests.hardware.smi import Untold
+from tests.hardware.smi import Missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from tests.hardware.smi import SmiGpu, SmiProcess
 
 Source = TypeVar("Source")
-Told = float | str | bool
-Theirs = Told | tuple[Told, ...] | Untold
+Reported = float | str | bool
+Theirs = Reported | tuple[Reported, ...] | Missing
 
 
 class Outcome(StrEnum):
-    """What came of comparing one field."""
+    """The result of comparing one field."""
 
     AGREES = "agrees"
     DIFFERS = "DIFFERS"
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
 
 class Allowance(Protocol):
-    """How far apart two values may be, and why."""
+    """How much two values may differ, and why."""
 
     @property
     def why(self) -> str: ...
@@ -41,7 +41,7 @@ class Allowance(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exactly:
-    """One of the values that nvidia-smi told."""
+    """One of the values that nvidia-smi reported."""
 
     why: str = "nothing to round, nothing that moves"
 
@@ -51,7 +51,7 @@ class Exactly:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """Between the least and the greatest that nvidia-smi told, give or take the larger of two tolerances."""
+    """Between the smallest and the largest value of nvidia-smi, within the larger of two tolerances."""
 
     why: str
     absolute: float = 0.0
@@ -71,9 +71,9 @@ class Field(Generic[Source]):
     theirs: Callable[[Source], Theirs]
     allowed: Allowance
     ours: Callable[[Any], Any] = field(default=lambda value: value)
-    part: str = ""  # where one text of the answer holds several values
-    settled: bool = False  # must agree at every look; the others live, and must agree at one of them
-    slow: bool = False  # the agent reads it every few seconds only: what was told earlier counts too
+    part: str = ""  # which part, if one text of the answer has several values
+    settled: bool = False  # does not change: must agree in every observation; live values must agree in one
+    slow: bool = False  # the agent reads it only every few seconds: earlier values count too
 
     @property
     def label(self) -> str:
@@ -83,7 +83,7 @@ class Field(Generic[Source]):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One field at one look."""
+    """The result for one field in one observation."""
 
     label: str
     verdict: Outcome
@@ -93,9 +93,9 @@ class Comparison:
     settled: bool = False
 
     def __str__(self) -> str:
-        told = ", ".join(map(str, self.theirs))
+        smi = ", ".join(map(str, self.theirs))
         return (
-            f"{self.verdict:<12}  {self.label:<38}  agent {self.ours!s:<24}  nvidia-smi {told}  [{self.why}]"
+            f"{self.verdict:<12}  {self.label:<38}  agent {self.ours!s:<24}  nvidia-smi {smi}  [{self.why}]"
         )
 
 
@@ -105,35 +105,35 @@ def compare(
     recent: Sequence[Source],
     earlier: Sequence[Source] = (),
 ) -> list[Comparison]:
-    """Every field of one answer; `recent` is what was told just before and after it, `earlier` earlier."""
+    """Compare every field of one answer with `recent`, just before and after it, and with `earlier`."""
     return [_compare(item, answer, (*earlier, *recent) if item.slow else recent) for item in fields]
 
 
 def _compare(item: Field[Source], answer: Mapping[str, Any], sources: Sequence[Source]) -> Comparison:
     ours = item.ours(known(look_up(answer, item.path)))
-    told: list[Told] = []
-    untold: list[Untold] = []
+    reported: list[Reported] = []
+    missing: list[Missing] = []
     for value in map(item.theirs, sources):
-        if isinstance(value, Untold):
-            untold.append(value)
+        if isinstance(value, Missing):
+            missing.append(value)
         else:
-            told.extend(value if isinstance(value, tuple) else (value,))
+            reported.extend(value if isinstance(value, tuple) else (value,))
 
     def verdict(verdict: Outcome, theirs: Sequence[object], why: str) -> Comparison:
         return Comparison(item.label, verdict, ours, theirs, why, item.settled)
 
-    if told and ours is None:
-        return verdict(Outcome.DIFFERS, told, "the agent does not know it")
-    if told:
-        agrees = item.allowed.admits(ours, told)
-        return verdict(Outcome.AGREES if agrees else Outcome.DIFFERS, told, item.allowed.why)
-    if ours is None and Untold.NOT_AVAILABLE in untold:
-        return verdict(Outcome.AGREES, untold, "unknown to both")
-    return verdict(Outcome.NOT_COMPARED, untold, "nvidia-smi does not tell")
+    if reported and ours is None:
+        return verdict(Outcome.DIFFERS, reported, "the agent does not know it")
+    if reported:
+        agrees = item.allowed.admits(ours, reported)
+        return verdict(Outcome.AGREES if agrees else Outcome.DIFFERS, reported, item.allowed.why)
+    if ours is None and Missing.NOT_AVAILABLE in missing:
+        return verdict(Outcome.AGREES, missing, "unknown to both")
+    return verdict(Outcome.NOT_COMPARED, missing, "nvidia-smi does not report it")
 
 
 def known(value: Any) -> Any:
-    """Unknown is None, also where the wire says "N/A"."""
+    """The value; None for unknown, also where the answer has "N/A"."""
     return None if value == "N/A" else value
 
 
@@ -141,7 +141,7 @@ def look_up(answer: Mapping[str, Any], path: str) -> Any:
     """The value at a dotted path. AssertionError if the answer has no such field."""
     value: Any = answer
     for name in path.split("."):
-        assert isinstance(value, dict), f"{path}: {name} is looked for in {value!r}"
+        assert isinstance(value, dict), f"{path}: {value!r} cannot have {name}"
         assert name in value, f"the answer has no {path}"
         value = value[name]
     return value
@@ -155,14 +155,14 @@ def leaves(answer: Mapping[str, Any], prefix: str = "") -> list[str]:
     return found
 
 
-def over_all_looks(looks: Iterable[Iterable[Comparison]]) -> list[Comparison]:
-    """One verdict per field: the worst for what is settled, the best for what lives.
+def over_all_observations(observations: Iterable[Iterable[Comparison]]) -> list[Comparison]:
+    """One verdict for each field: the worst of a settled one, the best of a live one.
 
-    A live value that is read wrongly is wrong at every look; one that moved in between is wrong at one.
+    A live value that is read wrongly is wrong in every observation; one that only changed, in one of them.
     """
     by_label: dict[str, list[Comparison]] = {}
-    for look in looks:
-        for comparison in look:
+    for observation in observations:
+        for comparison in observation:
             by_label.setdefault(comparison.label, []).append(comparison)
     worst_first = [Outcome.DIFFERS, Outcome.AGREES, Outcome.NOT_COMPARED]
     best_first = [Outcome.AGREES, Outcome.DIFFERS, Outcome.NOT_COMPARED]
@@ -173,37 +173,39 @@ def over_all_looks(looks: Iterable[Iterable[Comparison]]) -> list[Comparison]:
 
 
 def report(comparisons: Iterable[Comparison]) -> str:
-    """One line for each, what differs first, what was not compared next."""
+    """One line for each comparison: first those that differ, then those that could not be made."""
     order = [Outcome.DIFFERS, Outcome.NOT_COMPARED, Outcome.AGREES]
     return "\n".join(str(one) for one in sorted(comparisons, key=lambda one: order.index(one.verdict)))
 
 
 # Processes
 
-# MiB. Both ask NVML; a process that allocates in between is bracketed by what was told before and after.
+# In MiB. If a process allocates memory meanwhile, the value is between those before and after.
 PROCESS_MEMORY = Within("whole MiB are printed", absolute=1.0)
 
 
 def compare_processes(
     ours: Sequence[Mapping[str, Any]], recent: Sequence[SmiGpu], earlier: Sequence[SmiGpu] = ()
 ) -> list[Comparison]:
-    """Both lists, by pid; `ours` are the `/status` entries of this GPU.
+    """Compare both lists by pid; `ours` are the entries of this GPU in `/status`.
 
-    The agent reads the list every two seconds: what is in all of `recent` must be there, and what is there
-    must have been told at some time.
+    The agent reads the list every two seconds: a process in all of `recent` must be listed. A listed process
+    must be in one of the lists of nvidia-smi.
     """
     lists = [_by_pid(gpu) for gpu in (*earlier, *recent)]
-    if any(isinstance(listed, Untold) for listed in lists):
+    if any(isinstance(listed, Missing) for listed in lists):
         return [
-            Comparison("processes", Outcome.NOT_COMPARED, len(ours), lists[-1:], "nvidia-smi does not tell")
+            Comparison(
+                "processes", Outcome.NOT_COMPARED, len(ours), lists[-1:], "nvidia-smi does not report it"
+            )
         ]
-    told = [listed for listed in lists if not isinstance(listed, Untold)]
+    reported = [listed for listed in lists if not isinstance(listed, Missing)]
     mine = {int(entry["pid"]): entry for entry in ours}
-    lasting = set.intersection(*(set(listed) for listed in told[-len(recent) :]))
-    ever = set().union(*told)
+    lasting = set.intersection(*(set(listed) for listed in reported[-len(recent) :]))
+    ever = set().union(*reported)
     found: list[Comparison] = []
     for pid in sorted(lasting | set(mine)):
-        entries = [listed[pid] for listed in told if pid in listed]
+        entries = [listed[pid] for listed in reported if pid in listed]
         if pid not in mine or pid not in ever:
             only = "only nvidia-smi lists it" if pid in ever else "only the agent lists it"
             found.append(Comparison(f"process {pid}", Outcome.DIFFERS, pid in mine, [pid in ever], only))
@@ -214,7 +216,7 @@ def compare_processes(
 
 
 def _compare_process(ours: Mapping[str, Any], theirs: Sequence[SmiProcess]) -> list[Comparison]:
-    own_words = {"M+C": "C"}  # a client of MPS computes
+    own_words = {"M+C": "C"}  # a client of MPS is a compute process
     label = f"process {ours['pid']}"
     fields: list[Field[SmiProcess]] = [
         Field("type", lambda entry: own_words.get(entry.type, entry.type), Exactly()),
@@ -226,8 +228,8 @@ def _compare_process(ours: Mapping[str, Any], theirs: Sequence[SmiProcess]) -> l
     ]
 
 
-def _by_pid(gpu: SmiGpu) -> dict[int, SmiProcess] | Untold:
-    if isinstance(gpu.processes, Untold):
+def _by_pid(gpu: SmiGpu) -> dict[int, SmiProcess] | Missing:
+    if isinstance(gpu.processes, Missing):
         return gpu.processes
     return {entry.pid: entry for entry in gpu.processes}
 

@@ -1,4 +1,4 @@
-"""Fixtures of the tests on a real GPU; each skips without one, and says what is missing."""
+"""Fixtures of the tests on a real GPU. Each skips without a GPU, and says what is missing."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.support.agents import Process, agent_process, wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Seconds until every GPU is ok; without persistence mode the driver wakes each of them first.
+# Seconds until every GPU is ok. Without persistence mode the driver first wakes each GPU.
 READY_DEADLINE = 60.0
 
 
 @pytest.fixture(scope="session")
 def first_log() -> SmiLog:
-    """What nvidia-smi says before anything else."""
+    """The output of nvidia-smi before any test runs."""
     if shutil.which("nvidia-smi") is None:
         pytest.skip("needs a real NVIDIA GPU: there is no nvidia-smi on the PATH")
     try:
@@ -41,7 +41,7 @@ def first_log() -> SmiLog:
 
 @pytest.fixture(scope="session")
 def agent(first_log: SmiLog) -> Iterator[Process]:
-    """An agent on the real driver, as a user starts it; every GPU has been read."""
+    """An agent on the real driver, started as a user does, after it has read every GPU."""
     with agent_process(HISTORY_INTERVAL="0") as process:
         wait_until(
             lambda: all_ok(process, len(first_log.gpus)),
@@ -62,7 +62,7 @@ def all_ok(process: Process, count: int) -> bool:
 
 @pytest.fixture
 def library(first_log: SmiLog) -> Iterator[TimedLibrary]:  # noqa: ARG001  (skips without a GPU)
-    """The real NVML library in this process, started; each call of it is timed."""
+    """The real NVML library in this process, initialized; each call is timed."""
     with timed_driver(ctypes.CDLL(LIBRARY)) as library:
         driver = DriverSource()
         driver.read()
@@ -71,6 +71,6 @@ def library(first_log: SmiLog) -> Iterator[TimedLibrary]:  # noqa: ARG001  (skip
 
 
 @pytest.fixture
-def handle(library: TimedLibrary) -> Any:  # noqa: ARG001  (NVML is started)
+def handle(library: TimedLibrary) -> Any:  # noqa: ARG001  (NVML is initialized)
     """NVML's handle of the first GPU."""
     return query("nvmlDeviceGetHandleByIndex", 0)

@@ -1,4 +1,4 @@
-"""A child process that holds a CUDA context; skips the test where CUDA gives none."""
+"""A child process that holds a CUDA context. Skips the test if CUDA refuses one."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from tests.support.agents import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Seconds; a first context on a large machine takes some.
+# Seconds. The first context on a large machine is slow.
 CONTEXT_DEADLINE = 60.0
 COMMAND = "tests.hardware.cuda_child"
 
 
 @contextmanager
 def cuda_child(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """The child, once it holds its context; killed at the end if it is still there."""
+    """The child once it holds its context. It is killed at the end if it still runs."""
     try:
         ctypes.CDLL(LIBRARY)
     except OSError as error:
         pytest.skip(f"needs CUDA: there is no {LIBRARY} ({error})")
-    # The first GPU of NVML's order, whatever this shell has chosen.
+    # The first GPU in NVML's order, whatever CUDA_VISIBLE_DEVICES is.
     environ = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
     with subprocess.Popen(  # noqa: S603  (our own program)
         [sys.executable, "-m", COMMAND, *arguments],
@@ -57,7 +57,7 @@ def _first_line(child: subprocess.Popen[str]) -> str:
 
 
 def copied_rate(child: subprocess.Popen[str]) -> float:
-    """End a copying child; what it copied on average, bytes per second."""
-    said, _ = child.communicate(timeout=CONTEXT_DEADLINE)  # closes its input
-    copied, seconds = said.split()
+    """End a copying child, and return the mean rate of its copies in bytes per second."""
+    output, _ = child.communicate(timeout=CONTEXT_DEADLINE)  # closes its input
+    copied, seconds = output.split()
     return int(copied) / float(seconds)

@@ -1,7 +1,7 @@
 """`python -m tests.hardware.cuda_child [copy]`: holds a CUDA context on the first GPU until its input ends.
 
-Says "holding" when it has one. With `copy` it copies from host to device all the while, and says at the end
-how many bytes in how many seconds. Whatever CUDA refuses it says, and ends with status 3.
+Prints "holding" when it has one. With `copy` it copies from host to device meanwhile, and at the end prints
+how many bytes in how many seconds. If CUDA refuses a call, it prints the error and ends with status 3.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ CHUNK = 64 * 1024**2  # bytes of one copy; at 50 GB/s it takes about a milliseco
 
 
 class Cuda:
-    """The few calls that are needed."""
+    """The few functions of the driver API that are needed."""
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL(LIBRARY)
 
     def call(self, name: str, *arguments: object) -> None:
-        """A function of the driver API; ends the process if it does not succeed."""
+        """Call a function of the driver API. The process ends if the call fails."""
         status = getattr(self._library, name)(*arguments)
         if status:
             sys.stdout.write(f"{name} gives CUDA error {status}\n")

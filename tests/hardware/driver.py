@@ -22,14 +22,14 @@ _UNTIMED = frozenset({"nvmlErrorString"})
 
 
 class TimedLibrary:
-    """Stands between nvidia-ml-py and an NVML library; `seconds` holds each call's duration by symbol."""
+    """A layer between nvidia-ml-py and an NVML library; `seconds` has the duration of each call by symbol."""
 
     def __init__(self, library: object) -> None:
         self._library = library
         self.seconds: defaultdict[str, list[float]] = defaultdict(list)
 
     def __getattr__(self, symbol: str) -> Callable[..., Any]:
-        """The C function of that name; AttributeError when the library has none."""
+        """The C function of that name; AttributeError if the library does not have it."""
         function: Callable[..., Any] = getattr(self._library, symbol)
         if symbol in _UNTIMED:
             return function
@@ -57,13 +57,13 @@ def timed_driver(library: object) -> Iterator[TimedLibrary]:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What samples of one GPU cost; seconds."""
+    """The costs of samples of one GPU, in seconds."""
 
-    samples: tuple[float, ...]  # of the agent's own reading, each as a whole
+    samples: tuple[float, ...]  # the whole of each reading of the agent
     calls: dict[str, tuple[float, ...]]  # of each NVML function, by symbol
 
     def table(self) -> str:
-        """For documents: µs, the dearest first."""
+        """A table for documents: µs, the most expensive function first."""
         rows = sorted(self.calls.items(), key=lambda item: -sum(item[1]))
         lines = [f"| {'NVML function':<44} | {'calls a sample':>14} | {'p50 µs':>9} | {'max µs':>9} |"]
         lines.append(f"|{'-' * 46}|{'-' * 15}:|{'-' * 10}:|{'-' * 10}:|")
@@ -80,16 +80,16 @@ class Costs:
 
 
 def micro(seconds: float) -> str:
-    """As µs."""
+    """Seconds as a text in µs."""
     return f"{seconds * 1e6:.1f}"
 
 
 def sample_costs(
     library: TimedLibrary, index: int, *, samples: int, step: float, pause: float = 0.1
 ) -> Costs:
-    """Sample one GPU again and again; what is paced believes that `step` seconds pass from one to the next.
+    """Sample one GPU repeatedly. By the clock of the source, `step` seconds pass from one sample to the next.
 
-    `pause`: those that do pass; GPM wants at least 0.1. PCIe windows are not part of a sample.
+    `pause`: the seconds that really pass; GPM needs at least 0.1. PCIe windows are not part of a sample.
     """
     now = time.monotonic()
     source = GpuSource(index, clock=lambda: now)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.derive import throttling
 from tests.hardware.comparing import Exactly, Field, Theirs, Within, mib_of, watts_of
-from tests.hardware.smi import Number, SmiGpu, SmiLog, Untold
+from tests.hardware.smi import Missing, Number, SmiGpu, SmiLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SameBits:
-    """The bits that nvidia-smi tells of are the same at one of its looks; it knows fewer than NVML has."""
+    """The bits that nvidia-smi reports are the same in one of its outputs; it reports fewer than NVML."""
 
     why: str = "bits that nvidia-smi does not print are left out"
 
     def admits(self, ours: int, theirs: Sequence[str]) -> bool:
         pairs = ([int(part, 16) for part in text.split(" of ")] for text in theirs)
-        return any(ours & told == active for active, told in pairs)
+        return any(ours & reported == active for active, reported in pairs)
 
 
 WHOLE_MIB = Within("nvidia-smi prints whole MiB", absolute=1.05)
@@ -33,16 +33,16 @@ POWER_LIMIT = Within("/gpu has tenths, /status whole watts", absolute=0.51)
 UTILIZATION = Within("percent over windows of up to a second that do not coincide", absolute=20)
 CLOCK = Within("boost moves in steps of 15 MHz and less; some clocks are measured, not set", 60, 0.03)
 CLOCK_PERCENT = Within("60 MHz of some 2000, and rounding", absolute=4)
-FAN = Within("the fan turns while one looks", absolute=5)
-# nvidia-smi tells one window of 20 ms; the agent the mean between two samples, or another window. A gross
-# check of unit and direction: what is copied is compared with what is told in test_pcie.py.
+FAN = Within("the fan turns meanwhile", absolute=5)
+# nvidia-smi reports one window of 20 ms; the agent the mean between two samples, or another window. This is
+# a rough check of unit and direction; test_pcie.py compares a known copy with the reported rate.
 TRAFFIC = Within("20 ms of nvidia-smi's against a second of the agent's", absolute=200, relative=0.5)
 
 
 def _derived(value: Callable[..., Any], *numbers: Number) -> Theirs:
-    """What follows from several numbers, if all of them are told."""
+    """A value that is derived from several numbers, if all of them are reported."""
     for number in numbers:
-        if isinstance(number, Untold):
+        if isinstance(number, Missing):
             return number
     result: Theirs = value(*numbers)
     return result
@@ -57,34 +57,34 @@ def _mbps(kib: Number) -> Theirs:
 
 
 def _reasons(gpu: SmiGpu) -> Theirs:
-    if isinstance(gpu.clocks_event_reasons, Untold):
+    if isinstance(gpu.clocks_event_reasons, Missing):
         return gpu.clocks_event_reasons
-    return f"{gpu.clocks_event_reasons:#x} of {gpu.clocks_event_reasons_told:#x}"
+    return f"{gpu.clocks_event_reasons:#x} of {gpu.clocks_event_reasons_reported:#x}"
 
 
 def _is_throttled(gpu: SmiGpu) -> Theirs:
-    reasons, told = gpu.clocks_event_reasons, gpu.clocks_event_reasons_told
-    if isinstance(reasons, Untold):
+    reasons, reported = gpu.clocks_event_reasons, gpu.clocks_event_reasons_reported
+    if isinstance(reasons, Missing):
         return reasons
-    if throttling.SLOWDOWN & ~told:
-        return Untold.NOT_AVAILABLE
+    if throttling.SLOWDOWN & ~reported:
+        return Missing.NOT_AVAILABLE
     return bool(reasons & throttling.SLOWDOWN)
 
 
 def _power_budget(gpu: SmiGpu) -> Theirs:
     draws, limits = gpu.power_draw_watts, gpu.power_limit_watts
-    if isinstance(draws, Untold):
+    if isinstance(draws, Missing):
         return draws
-    if isinstance(limits, Untold):
+    if isinstance(limits, Missing):
         return limits
     return tuple(max(0.0, limit - draw) for draw in draws for limit in limits)
 
 
 def _power_percent(gpu: SmiGpu) -> Theirs:
     draws, limits = gpu.power_draw_watts, gpu.power_limit_watts
-    if isinstance(draws, Untold):
+    if isinstance(draws, Missing):
         return draws
-    if isinstance(limits, Untold):
+    if isinstance(limits, Missing):
         return limits
     return tuple(draw * 100 / limit for draw in draws for limit in limits)
 
@@ -134,7 +134,7 @@ GPU_FIELDS: tuple[Field[SmiGpu], ...] = (
     Field("fan_speed_percent", lambda gpu: gpu.fan_speed_percent, FAN, slow=True),
 )
 
-# Of a GPU in /gpu, what nvidia-smi -q -x has no counterpart for.
+# Values of a GPU in /gpu that have no counterpart in nvidia-smi -q -x.
 GPU_ALONE = {
     "timestamp": "when the agent sampled",
     "state": "the agent's own judgement; must be ok",
@@ -205,10 +205,10 @@ def _mean(log: SmiLog, value: Callable[[SmiGpu], Number]) -> Theirs:
 
 def _total_power(log: SmiLog) -> Theirs:
     draws = [gpu.power_draw_watts for gpu in log.gpus]
-    told = [draw for draw in draws if not isinstance(draw, Untold)]
-    if len(told) < len(draws):
-        return Untold.NOT_AVAILABLE
-    return (sum(map(min, told)), sum(map(max, told)))
+    reported = [draw for draw in draws if not isinstance(draw, Missing)]
+    if len(reported) < len(draws):
+        return Missing.NOT_AVAILABLE
+    return (sum(map(min, reported)), sum(map(max, reported)))
 
 
 def _total_memory_percent(log: SmiLog) -> Theirs:
@@ -218,7 +218,7 @@ def _total_memory_percent(log: SmiLog) -> Theirs:
     )
 
 
-# Of /gpu as a whole. Sums over GPUs carry the tolerance of each of up to eight of them.
+# Fields of /gpu as a whole. Sums over GPUs have the tolerance of up to eight GPUs.
 HOST_FIELDS: tuple[Field[SmiLog], ...] = (
     Field("gpu_count", lambda log: log.attached_gpus, Exactly(), settled=True),
     Field("system_info.driver_version", lambda log: log.driver_version, Exactly(), settled=True),
@@ -248,7 +248,7 @@ HOST_FIELDS: tuple[Field[SmiLog], ...] = (
     Field("summary.total_power_usage_watts", _total_power, Within("as each", absolute=8 * 6, relative=0.1)),
 )
 
-# A comparison that leaves one of these out says nothing about the agent.
+# A comparison without one of these proves nothing about the agent.
 REQUIRED_OF_GPU = frozenset(
     {
         *("uuid", "name", "memory.total_mb", "temperature_celsius", "power.usage_watts", "power.limit_watts"),

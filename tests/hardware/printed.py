@@ -1,6 +1,6 @@
-"""What nvidia-smi would print of the library that nvidia-ml-py uses now: for tests without a GPU.
+"""The output that nvidia-smi would print for the library that nvidia-ml-py uses now: for tests without a GPU.
 
-Reads through plain nvidia-ml-py, not through the agent's sources, so that a wrong unit there shows.
+It reads with plain nvidia-ml-py instead of the agent's sources, so that a wrong unit there is found.
 """
 
 from __future__ import annotations
@@ -46,24 +46,24 @@ def printed() -> str:
 
 
 def _gpu(handle: Any) -> str:
-    def told(name: str, *arguments: Any) -> Any:
-        """None: N/A."""
+    def query(name: str, *arguments: Any) -> Any:
+        """The result of an NVML function; None for N/A."""
         try:
             return getattr(pynvml, name)(handle, *arguments)
         except pynvml.NVMLError:
             return None
 
-    memory = told("nvmlDeviceGetMemoryInfo", pynvml.nvmlMemory_v2)
-    utilization = told("nvmlDeviceGetUtilizationRates")
-    power = _scaled(told("nvmlDeviceGetPowerUsage"), 1000)
-    limit = _scaled(told("nvmlDeviceGetPowerManagementLimit"), 1000)
+    memory = query("nvmlDeviceGetMemoryInfo", pynvml.nvmlMemory_v2)
+    utilization = query("nvmlDeviceGetUtilizationRates")
+    power = _scaled(query("nvmlDeviceGetPowerUsage"), 1000)
+    limit = _scaled(query("nvmlDeviceGetPowerManagementLimit"), 1000)
     return _tag(
         "gpu",
-        _tag("product_name", told("nvmlDeviceGetName")),
-        _tag("uuid", told("nvmlDeviceGetUUID")),
-        _pci(told),
-        _tag("fan_speed", told("nvmlDeviceGetFanSpeed"), unit=" %"),
-        _reasons(told("nvmlDeviceGetCurrentClocksEventReasons")),
+        _tag("product_name", query("nvmlDeviceGetName")),
+        _tag("uuid", query("nvmlDeviceGetUUID")),
+        _pci(query),
+        _tag("fan_speed", query("nvmlDeviceGetFanSpeed"), unit=" %"),
+        _reasons(query("nvmlDeviceGetCurrentClocksEventReasons")),
         _tag(
             "fb_memory_usage",
             *(
@@ -78,7 +78,7 @@ def _gpu(handle: Any) -> str:
             _tag("gpu_util", getattr(utilization, "gpu", None), unit=" %"),
             _tag("memory_util", getattr(utilization, "memory", None), unit=" %"),
         ),
-        _tag("temperature", _tag("gpu_temp", told("nvmlDeviceGetTemperature", 0), unit=" C")),
+        _tag("temperature", _tag("gpu_temp", query("nvmlDeviceGetTemperature", 0), unit=" C")),
         _tag(
             "gpu_power_readings",
             _tag("average_power_draw", power, unit=" W"),
@@ -87,36 +87,36 @@ def _gpu(handle: Any) -> str:
         *(
             _tag(
                 name,
-                _tag("graphics_clock", told(function, pynvml.NVML_CLOCK_GRAPHICS), unit=" MHz"),
-                _tag("mem_clock", told(function, pynvml.NVML_CLOCK_MEM), unit=" MHz"),
+                _tag("graphics_clock", query(function, pynvml.NVML_CLOCK_GRAPHICS), unit=" MHz"),
+                _tag("mem_clock", query(function, pynvml.NVML_CLOCK_MEM), unit=" MHz"),
             )
             for name, function in (
                 ("clocks", "nvmlDeviceGetClockInfo"),
                 ("max_clocks", "nvmlDeviceGetMaxClockInfo"),
             )
         ),
-        _processes(told),
+        _processes(query),
     )
 
 
-def _pci(told: Callable[..., Any]) -> str:
+def _pci(query: Callable[..., Any]) -> str:
     return _tag(
         "pci",
         _tag(
             "pci_gpu_link_info",
             _tag(
                 "pcie_gen",
-                _tag("max_link_gen", told("nvmlDeviceGetMaxPcieLinkGeneration")),
-                _tag("current_link_gen", told("nvmlDeviceGetCurrPcieLinkGeneration")),
+                _tag("max_link_gen", query("nvmlDeviceGetMaxPcieLinkGeneration")),
+                _tag("current_link_gen", query("nvmlDeviceGetCurrPcieLinkGeneration")),
             ),
             _tag(
                 "link_widths",
-                _tag("max_link_width", told("nvmlDeviceGetMaxPcieLinkWidth"), unit="x"),
-                _tag("current_link_width", told("nvmlDeviceGetCurrPcieLinkWidth"), unit="x"),
+                _tag("max_link_width", query("nvmlDeviceGetMaxPcieLinkWidth"), unit="x"),
+                _tag("current_link_width", query("nvmlDeviceGetCurrPcieLinkWidth"), unit="x"),
             ),
         ),
-        _tag("tx_util", told("nvmlDeviceGetPcieThroughput", pynvml.NVML_PCIE_UTIL_TX_BYTES), unit=" KB/s"),
-        _tag("rx_util", told("nvmlDeviceGetPcieThroughput", pynvml.NVML_PCIE_UTIL_RX_BYTES), unit=" KB/s"),
+        _tag("tx_util", query("nvmlDeviceGetPcieThroughput", pynvml.NVML_PCIE_UTIL_TX_BYTES), unit=" KB/s"),
+        _tag("rx_util", query("nvmlDeviceGetPcieThroughput", pynvml.NVML_PCIE_UTIL_RX_BYTES), unit=" KB/s"),
     )
 
 
@@ -130,13 +130,13 @@ def _reasons(reasons: int | None) -> str:
     )
 
 
-def _processes(told: Callable[..., Any]) -> str:
+def _processes(query: Callable[..., Any]) -> str:
     kinds: dict[int, tuple[str, int | None]] = {}
     for kind, function in (
         ("C", "nvmlDeviceGetComputeRunningProcesses"),
         ("G", "nvmlDeviceGetGraphicsRunningProcesses"),
     ):
-        for entry in told(function) or ():
+        for entry in query(function) or ():
             earlier = kinds.get(entry.pid)
             kinds[entry.pid] = (f"{earlier[0]}+{kind}" if earlier else kind, entry.usedGpuMemory)
     return _tag(

@@ -1,7 +1,7 @@
-"""What the agent answers of a replayed document beside what the document says: pure, and strict.
+"""Compares the agent's answers for a replayed document with the document, strictly.
 
-A replay has no time in it, so nothing but rounding is forgiven. What the document does not tell must be
-unknown, and what it tells may be unknown only where it cannot be, or where the GPU is lost.
+A replay does not depend on time, so only rounding is tolerated. A value that is not in the document must be
+unknown. A value in the document may be unknown only if it is impossible, or if the GPU is lost.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from tests.hardware.comparing import Comparison, Exactly, Field, Outcome, Theirs
 from tests.hardware.expected import DEVICE_FIELDS, GPU_FIELDS, SameBits
 from tests.hardware.replayed_details import DETAILS
 from tests.hardware.replayed_fabric import STATUS
-from tests.hardware.replayed_metrics import expected_series, told_series
-from tests.hardware.smi import Number, SmiGpu, SmiLog, Untold, told_number, told_text
+from tests.hardware.replayed_metrics import expected_series, series_of
+from tests.hardware.smi import Missing, Number, SmiGpu, SmiLog, number_at, text_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _Value = TypeVar("_Value", str, float)
 
 ROUNDED = Within("rounded to a whole at most", absolute=0.51)
-_IN_GPU = {  # the path in /gpu of what stands in /status
+_IN_GPU = {  # by the name of a value in /status: its path in /gpu
     "fan_speed": "fan_speed_percent",
     "temperature": "temperature_celsius",
     "power_status (draw)": "power.usage_watts",
@@ -39,9 +39,9 @@ _BANKS = ("max", "high", "partial", "low", "none")
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """The same text or flag; a number, as /gpu rounds it to tenths."""
+    """The same text or flag, or the same number rounded to tenths as in /gpu."""
 
-    why: str = "nothing moves"
+    why: str = "the value does not change"
 
     def admits(self, ours: Any, theirs: Sequence[Any]) -> bool:
         if isinstance(ours, float):
@@ -51,7 +51,7 @@ class Same:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the agent said of a replay."""
+    """The answers of the agent for a replay."""
 
     gpu: Mapping[str, Any]  # /gpu?detail=1
     status: Mapping[str, Any]  # data of /status
@@ -60,9 +60,9 @@ class Answers:
 
 
 def _is_throttled(gpu: SmiGpu) -> Theirs:
-    """As NVML tells it: its mask has no bit for "not known"."""
+    """As in NVML, whose mask has no bit for "not known"."""
     reasons = gpu.clocks_event_reasons
-    return reasons if isinstance(reasons, Untold) else bool(reasons & throttling.SLOWDOWN)
+    return reasons if isinstance(reasons, Missing) else bool(reasons & throttling.SLOWDOWN)
 
 
 def _lower(text: str | None) -> str | None:
@@ -73,18 +73,17 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-_FORGIVING = (Exactly, SameBits)
+_EXACT = (Exactly, SameBits)
 _GPU_FIELDS = tuple(
     Field(field.path, _is_throttled, Exactly())
     if field.path == "throttling.is_throttled"
     else field
-    if isinstance(field.allowed, _FORGIVING)
+    if isinstance(field.allowed, _EXACT)
     else replace(field, allowed=ROUNDED)
     for field in GPU_FIELDS
 )
 _DEVICE_FIELDS = tuple(
-    field if isinstance(field.allowed, _FORGIVING) else replace(field, allowed=ROUNDED)
-    for field in DEVICE_FIELDS
+    field if isinstance(field.allowed, _EXACT) else replace(field, allowed=ROUNDED) for field in DEVICE_FIELDS
 )
 _DETAIL_FIELDS: tuple[Field[Element], ...] = tuple(
     Field(f"detail.{path}", theirs, Same(), ours=_lower if path == STATUS else _as_it_is)
@@ -93,7 +92,7 @@ _DETAIL_FIELDS: tuple[Field[Element], ...] = tuple(
 
 
 def differences(answers: Answers, log: SmiLog, root: Element) -> Iterator[str]:
-    """One line for each value that is neither the document's nor unknown for a reason; none: all is well."""
+    """One line for each value that differs from the document and is not unknown for a reason."""
     elements = root.findall("gpu")
     yield from _lines("/gpu", _of_host(answers.gpu, log))
     yield from _unlike("/gpu", "top processes", answers.gpu["system_info"]["memory"]["top_processes"], [])
@@ -131,33 +130,33 @@ def _unlike(what: str, label: str, ours: object, theirs: object) -> Iterator[str
 
 
 def _excuse(gpu: Mapping[str, Any], *, lost: bool) -> Callable[[str], bool]:
-    """Whether a value may be unknown that the document tells: the GPU is lost, or it cannot be."""
+    """Whether a value of the document may be unknown: the GPU is lost, or the value is impossible."""
     impossible = [] if lost else gpu["detail"]["unknown"].get("impossible", [])
     return lambda label: lost or any(f"{label}.".startswith(f"{name}.") for name in impossible)
 
 
 def _of_status(excused: Callable[[str], bool]) -> Callable[[str], bool]:
-    """The same by the name that the value has in /status."""
+    """The same, by the name of the value in /status."""
     return lambda label: excused(_IN_GPU.get(label, ""))
 
 
 def _of_host(gpu: Mapping[str, Any], log: SmiLog) -> list[Comparison]:
-    """Sums are over the GPUs that tell; a document can be of fewer GPUs than the host has."""
+    """Compare the sums of the GPUs that have a value. A document may have fewer GPUs than the host."""
 
-    def told(**paths: str) -> list[tuple[Any, ...]]:
-        """The path in /gpu, by the name of the value in SmiGpu."""
+    def values_of(**paths: str) -> list[tuple[Any, ...]]:
+        """The values of each GPU that has all of them; `paths`: the path in /gpu by the name in SmiGpu."""
         rows = [
             tuple(getattr(one, name) for name in paths)
             for one, ours in zip(log.gpus, gpu["gpus"], strict=True)
             if ours["state"] == "ok" and not any(map(_excuse(ours, lost=False), paths.values()))
         ]
-        return [row for row in rows if not any(isinstance(value, Untold) for value in row)]
+        return [row for row in rows if not any(isinstance(value, Missing) for value in row)]
 
-    memory = told(memory_total_mib="memory.total_mb", memory_used_mib="memory.used_mb")
-    all_draws = [row[0] for row in told(power_draw_watts="power.usage_watts")]
+    memory = values_of(memory_total_mib="memory.total_mb", memory_used_mib="memory.used_mb")
+    all_draws = [row[0] for row in values_of(power_draw_watts="power.usage_watts")]
     draws = [max(one) for one in all_draws], [min(one) for one in all_draws]
-    busy = told(gpu_percent="utilization.gpu_percent")
-    celsius = told(temperature_celsius="temperature_celsius")
+    busy = values_of(gpu_percent="utilization.gpu_percent")
+    celsius = values_of(temperature_celsius="temperature_celsius")
     fields: tuple[Field[SmiLog], ...] = (
         Field("gpu_count", lambda log: len(log.gpus), Exactly()),
         Field("system_info.driver_version", lambda log: log.driver_version, Exactly()),
@@ -172,7 +171,7 @@ def _of_host(gpu: Mapping[str, Any], log: SmiLog) -> list[Comparison]:
 
 
 def _total(name: str, values: Sequence[float]) -> Field[SmiLog]:
-    return Field(f"summary.{name}", lambda _: tuple(values) or Untold.NO_TAG, ROUNDED)
+    return Field(f"summary.{name}", lambda _: tuple(values) or Missing.NO_TAG, ROUNDED)
 
 
 def _banks(what: str, gpu: Mapping[str, Any], element: Element) -> Iterator[str]:
@@ -189,8 +188,8 @@ def _sram_sources(what: str, gpu: Mapping[str, Any], element: Element) -> Iterat
 
 
 def _all_of(element: Element, path: str, names: Sequence[str]) -> list[Number] | None:
-    counts = [told_number(element, path + name) for name in names]
-    return None if any(isinstance(count, Untold) for count in counts) else counts
+    counts = [number_at(element, path + name) for name in names]
+    return None if any(isinstance(count, Missing) for count in counts) else counts
 
 
 def _instances(
@@ -207,8 +206,8 @@ def _instances(
     theirs = [
         [
             int(one.findtext("index", "")),
-            *(_or_na(told_number(one, f"{name}_instance_id")) for name in ("gpu", "compute")),
-            *(_mib(told_number(one, f"fb_memory_usage/{name}")) for name in ("total", "used", "free")),
+            *(_or_na(number_at(one, f"{name}_instance_id")) for name in ("gpu", "compute")),
+            *(_mib(number_at(one, f"fb_memory_usage/{name}")) for name in ("total", "used", "free")),
         ]
         for one in element.findall("mig_devices/mig_device")
     ]
@@ -224,12 +223,12 @@ def _processes(
         if entry["idx"] == index
     }
     listed = element.findall("processes/process_info")
-    is_whole = not any(isinstance(told_number(one, "pid"), Untold) for one in listed)
+    is_whole = not any(isinstance(number_at(one, "pid"), Missing) for one in listed)
     theirs = {
-        int(told_number(one, "pid")): (
-            str(told_text(one, "type")).replace("M+C", "C"),
-            _mib(told_number(one, "used_memory")),
-            _or_na(told_text(one, "process_name")),
+        int(number_at(one, "pid")): (
+            str(text_at(one, "type")).replace("M+C", "C"),
+            _mib(number_at(one, "used_memory")),
+            _or_na(text_at(one, "process_name")),
         )
         for one in (listed if is_whole else ())
     }
@@ -240,21 +239,21 @@ def _processes(
         for name, value in entry.items()
         if name in {"username", "running_time", "gpu_sm_utilization", "cpu_percent", "host_memory"}
     }
-    yield from _unlike(what, "what no document tells of a process", made_up - {"N/A"}, set())
+    yield from _unlike(what, "values of a process that no document has", made_up - {"N/A"}, set())
 
 
-def _mib(number: float | Untold) -> str:
-    return "N/A" if isinstance(number, Untold) else f"{number:.0f}MiB"
+def _mib(number: float | Missing) -> str:
+    return "N/A" if isinstance(number, Missing) else f"{number:.0f}MiB"
 
 
-def _or_na(value: _Value | Untold) -> _Value | str:
-    return "N/A" if isinstance(value, Untold) else value
+def _or_na(value: _Value | Missing) -> _Value | str:
+    return "N/A" if isinstance(value, Missing) else value
 
 
 def _metrics(
     what: str, metrics: str, gpu: SmiGpu, element: Element, excused: Callable[[str], bool]
 ) -> Iterator[str]:
-    ours, theirs = told_series(metrics, gpu.index), expected_series(gpu, element, excused)
+    ours, theirs = series_of(metrics, gpu.index), expected_series(gpu, element, excused)
     for series in sorted(ours.keys() | theirs.keys(), key=str):
         one, other = ours.get(series), theirs.get(series)
         if one is None or other is None or not isclose(one, other, rel_tol=1e-9):

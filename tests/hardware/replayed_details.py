@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.hardware.replayed_fabric import FABRIC
-from tests.hardware.smi import Untold, is_failed, told_number, told_text, told_version
+from tests.hardware.smi import Missing, is_failed, number_at, text_at, version_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,34 +17,34 @@ _FLAGS = {"Enabled": True, "Disabled": False, "Yes": True, "No": False}
 
 
 def never(_: Element) -> Theirs:
-    """Of what no document tells."""
-    return Untold.NO_TAG
+    """The reader of a value that no document has."""
+    return Missing.NO_TAG
 
 
 def _text(*paths: str) -> Callable[[Element], Theirs]:
-    return lambda gpu: told_text(gpu, *paths)
+    return lambda gpu: text_at(gpu, *paths)
 
 
 def _version(path: str) -> Callable[[Element], Theirs]:
-    return lambda gpu: told_version(gpu, path)
+    return lambda gpu: version_at(gpu, path)
 
 
 def _number(*paths: str) -> Callable[[Element], Theirs]:
-    return lambda gpu: told_number(gpu, *paths)
+    return lambda gpu: number_at(gpu, *paths)
 
 
 def _flag(*paths: str) -> Callable[[Element], Theirs]:
     def read(gpu: Element) -> Theirs:
-        text = told_text(gpu, *paths)
-        return text if isinstance(text, Untold) else _FLAGS.get(text, Untold.NOT_AVAILABLE)
+        text = text_at(gpu, *paths)
+        return text if isinstance(text, Missing) else _FLAGS.get(text, Missing.NOT_AVAILABLE)
 
     return read
 
 
 def _lower(path: str) -> Callable[[Element], Theirs]:
     def read(gpu: Element) -> Theirs:
-        text = told_text(gpu, path)
-        return text if isinstance(text, Untold) else text.lower()
+        text = text_at(gpu, path)
+        return text if isinstance(text, Missing) else text.lower()
 
     return read
 
@@ -52,10 +52,10 @@ def _lower(path: str) -> Callable[[Element], Theirs]:
 def _sum(*paths: str) -> Callable[[Element], Theirs]:
     def read(gpu: Element) -> Theirs:
         if any(is_failed(gpu, path) for path in paths):
-            return Untold.NOT_AVAILABLE
-        numbers = [told_number(gpu, path) for path in paths]
-        told = [number for number in numbers if not isinstance(number, Untold)]
-        return sum(told) if told else Untold.NO_TAG
+            return Missing.NOT_AVAILABLE
+        numbers = [number_at(gpu, path) for path in paths]
+        reported = [number for number in numbers if not isinstance(number, Missing)]
+        return sum(reported) if reported else Missing.NO_TAG
 
     return read
 
@@ -74,12 +74,12 @@ def _margin(name: str) -> Callable[[Element], Theirs]:
 
 
 def _seconds(name: str) -> Callable[[Element], Theirs]:
-    """Told in microseconds."""
+    """Reported in microseconds."""
     path = f"clocks_event_reasons_counters/clocks_event_reasons_counters_{name}"
 
     def read(gpu: Element) -> Theirs:
-        number = told_number(gpu, path)
-        return number if isinstance(number, Untold) else number / 1e6
+        number = number_at(gpu, path)
+        return number if isinstance(number, Missing) else number / 1e6
 
     return read
 
@@ -89,44 +89,44 @@ def _ecc(since: str, *kinds: str, total: str) -> Callable[[Element], Theirs]:
 
     def read(gpu: Element) -> Theirs:
         path = f"ecc_errors/{since}/{total}/total"
-        whole = told_number(gpu, path)
-        return parts(gpu) if isinstance(whole, Untold) and not is_failed(gpu, path) else whole
+        whole = number_at(gpu, path)
+        return parts(gpu) if isinstance(whole, Missing) and not is_failed(gpu, path) else whole
 
     return read
 
 
 def _bus_id(gpu: Element) -> Theirs:
-    """A document that was cut down may have it as the name of the GPU alone."""
-    told = told_text(gpu, "pci/pci_bus_id")
-    return gpu.get("id", told) if isinstance(told, Untold) else told
+    """A shortened document may have the bus ID only as the attribute of the GPU."""
+    reported = text_at(gpu, "pci/pci_bus_id")
+    return gpu.get("id", reported) if isinstance(reported, Missing) else reported
 
 
 def _virtualization_mode(gpu: Element) -> Theirs:
-    told = told_text(gpu, "gpu_virtualization_mode/virtualization_mode")
-    return told if isinstance(told, Untold) else told.lower().replace("-", "").replace(" ", "_")
+    reported = text_at(gpu, "gpu_virtualization_mode/virtualization_mode")
+    return reported if isinstance(reported, Missing) else reported.lower().replace("-", "").replace(" ", "_")
 
 
 def _port_generation(gpu: Element) -> Theirs:
-    """0: there is none."""
-    return told_number(gpu, f"{_PCIE}/pcie_gen/max_host_link_gen") or Untold.NOT_AVAILABLE
+    """The generation of the host; 0 in the document means unknown."""
+    return number_at(gpu, f"{_PCIE}/pcie_gen/max_host_link_gen") or Missing.NOT_AVAILABLE
 
 
 def _sram_uncorrected(since: str) -> Callable[[Element], Theirs]:
-    """Since R545 in two parts; nothing is the sum of one of them."""
+    """Since R545 the count has two parts. With only one part, the sum is unknown."""
 
     def read(gpu: Element) -> Theirs:
-        kinds = [told_number(gpu, f"ecc_errors/{since}/sram_uncorrectable_{kind}") for kind in _SRAM_KINDS]
-        told = [kind for kind in kinds if not isinstance(kind, Untold)]
-        if len(told) == len(kinds):
-            return sum(told)
-        return Untold.NOT_AVAILABLE if told else told_number(gpu, f"ecc_errors/{since}/sram_uncorrectable")
+        kinds = [number_at(gpu, f"ecc_errors/{since}/sram_uncorrectable_{kind}") for kind in _SRAM_KINDS]
+        reported = [kind for kind in kinds if not isinstance(kind, Missing)]
+        if len(reported) == len(kinds):
+            return sum(reported)
+        return Missing.NOT_AVAILABLE if reported else number_at(gpu, f"ecc_errors/{since}/sram_uncorrectable")
 
     return read
 
 
 def _part_number(gpu: Element) -> Theirs:
     old = gpu.find("board_part_number") is None
-    return told_text(gpu, "gpu_part_number" if old else "board_part_number")
+    return text_at(gpu, "gpu_part_number" if old else "board_part_number")
 
 
 _PCIE = "pci/pci_gpu_link_info"
@@ -260,9 +260,9 @@ DETAILS: tuple[tuple[str, Callable[[Element], Theirs]], ...] = (
     ("remapped_rows.failed", _flag("remapped_rows/remapped_row_failure")),
     ("xids", never),
 )
-# Of detail=1, what is compared in another way or follows from the rest.
+# Values of detail=1 that are compared in another way, or derived from others.
 DETAILS_ALONE = {
-    "fans": "a list; empty, for no document tells how many there are",
+    "fans": "a list; empty, because no document has their number",
     "mig_instances": "a list; compared by itself",
     "remapped_rows.banks": "an object; compared by itself",
     "ecc.sram.sources": "an object; compared by itself",

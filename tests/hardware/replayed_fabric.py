@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from tests.hardware.smi import Untold, told_number, told_text
+from tests.hardware.smi import Missing, number_at, text_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from tests.hardware.comparing import Theirs
 
-STATUS = "fabric.status"  # in lower case on both sides: each version of NVML writes its words otherwise
-# By what they are called in /metrics.
+STATUS = "fabric.status"  # in lower case on both sides: each version of NVML writes its words differently
+# By their names in /metrics.
 STATES = {"not_started": 1, "in_progress": 2, "completed": 3}
 SUMMARIES = {"healthy": 1, "unhealthy": 2, "limited_capacity": 3}
 _TRUE = {"true": True, "false": False}
@@ -22,11 +22,11 @@ _DEGRADED = {"degraded": True, "full": False}
 
 
 def _word(path: str) -> Callable[[Element], Theirs]:
-    """In lower case, with underscores."""
+    """A text in lower case, with underscores."""
 
     def read(gpu: Element) -> Theirs:
-        text = told_text(gpu, path)
-        return text if isinstance(text, Untold) else text.lower().replace(" ", "_")
+        text = text_at(gpu, path)
+        return text if isinstance(text, Missing) else text.lower().replace(" ", "_")
 
     return read
 
@@ -34,36 +34,36 @@ def _word(path: str) -> Callable[[Element], Theirs]:
 def _one_of(meanings: Mapping[str, bool], path: str) -> Callable[[Element], Theirs]:
     def read(gpu: Element) -> Theirs:
         word = _word(path)(gpu)
-        return word if isinstance(word, Untold) else meanings.get(str(word), Untold.NOT_AVAILABLE)
+        return word if isinstance(word, Missing) else meanings.get(str(word), Missing.NOT_AVAILABLE)
 
     return read
 
 
-def _once_completed(told: Callable[[Element], Theirs]) -> Callable[[Element], Theirs]:
-    """Before that it means nothing."""
+def _once_completed(reported: Callable[[Element], Theirs]) -> Callable[[Element], Theirs]:
+    """The value once the fabric is completed; before, it has no meaning."""
     state = _word("fabric/state")
-    return lambda gpu: told(gpu) if state(gpu) == "completed" else Untold.NOT_AVAILABLE
+    return lambda gpu: reported(gpu) if state(gpu) == "completed" else Missing.NOT_AVAILABLE
 
 
 def _status(gpu: Element) -> Theirs:
-    """Words of an error are a value here, and no reason why there is none."""
+    """The status. The text of an error is a value here, and not the reason of a missing value."""
     words = gpu.findtext("fabric/status", "N/A").strip().lower()
-    return Untold.NOT_AVAILABLE if words == "n/a" else words
+    return Missing.NOT_AVAILABLE if words == "n/a" else words
 
 
 def _cluster_uuid(gpu: Element) -> Theirs:
-    """Zeros stand for none; where it was made unreadable on purpose, it is none either."""
+    """The UUID. Zeros mean that there is none, and so does a text that was made unreadable on purpose."""
     try:
-        told = uuid.UUID(str(told_text(gpu, "fabric/clusterUuid")))
+        reported = uuid.UUID(str(text_at(gpu, "fabric/clusterUuid")))
     except ValueError:
-        return Untold.NOT_AVAILABLE
-    return str(told) if told.int else Untold.NOT_AVAILABLE
+        return Missing.NOT_AVAILABLE
+    return str(reported) if reported.int else Missing.NOT_AVAILABLE
 
 
 def _fault(gpu: Element) -> Theirs:
-    """A word that is not known here has no number in the simulated driver either."""
+    """The fault, if it is a known word: the simulated driver has no number for any other."""
     word = _word(f"{_HEALTH}/incorrect_configuration")(gpu)
-    return word if word in _FAULTS else Untold.NOT_AVAILABLE
+    return word if word in _FAULTS else Missing.NOT_AVAILABLE
 
 
 _FAULTS = {
@@ -83,31 +83,31 @@ FABRIC: tuple[tuple[str, Callable[[Element], Theirs]], ...] = (
     ("fabric.state", _word("fabric/state")),
     (STATUS, _once_completed(_status)),
     ("fabric.cluster_uuid", _once_completed(_cluster_uuid)),
-    ("fabric.clique_id", _once_completed(lambda gpu: told_number(gpu, "fabric/cliqueId"))),
+    ("fabric.clique_id", _once_completed(lambda gpu: number_at(gpu, "fabric/cliqueId"))),
     ("fabric.health.summary", _word(f"{_HEALTH}/summary")),
-    *((f"fabric.health.{name}", told) for name, told in _FLAGS.items()),
+    *((f"fabric.health.{name}", reported) for name, reported in _FLAGS.items()),
     ("fabric.health.incorrect_configuration", _fault),
-    ("fabric.health.manager_connected", lambda _: Untold.NO_TAG),
+    ("fabric.health.manager_connected", lambda _: Missing.NO_TAG),
 )
 
 
-def fabric_series(gpu: Element) -> Iterator[tuple[str, str, dict[str, str], float | Untold]]:
-    """The path in /gpu, the family, its labels and the value."""
-    told = {path: read(gpu) for path, read in FABRIC}
-    yield "detail.fabric.state", "fabric_state", {}, _number(told["fabric.state"], STATES)
-    summary = told["fabric.health.summary"]
+def fabric_series(gpu: Element) -> Iterator[tuple[str, str, dict[str, str], float | Missing]]:
+    """For each series: the path in /gpu, the family, its labels and the value."""
+    reported = {path: read(gpu) for path, read in FABRIC}
+    yield "detail.fabric.state", "fabric_state", {}, _number(reported["fabric.state"], STATES)
+    summary = reported["fabric.health.summary"]
     yield "detail.fabric.health.summary", "fabric_health", {}, _number(summary, SUMMARIES)
     for name in _FLAGS:
-        flag = told[f"fabric.health.{name}"]
+        flag = reported[f"fabric.health.{name}"]
         is_wanted = name == "partition_assigned"
         trouble = "no_partition" if is_wanted else name
-        value = flag if isinstance(flag, Untold) else float(bool(flag) != is_wanted)
+        value = flag if isinstance(flag, Missing) else float(bool(flag) != is_wanted)
         yield f"detail.fabric.health.{name}", "fabric_trouble", {"trouble": trouble}, value
-    wrong = told["fabric.health.incorrect_configuration"]
-    value = wrong if isinstance(wrong, Untold) else float(wrong != "none")
+    wrong = reported["fabric.health.incorrect_configuration"]
+    value = wrong if isinstance(wrong, Missing) else float(wrong != "none")
     path, trouble = "detail.fabric.health.incorrect_configuration", "incorrect_configuration"
     yield path, "fabric_trouble", {"trouble": trouble}, value
 
 
-def _number(word: Theirs, numbers: Mapping[str, int]) -> float | Untold:
-    return word if isinstance(word, Untold) else numbers[str(word)]
+def _number(word: Theirs, numbers: Mapping[str, int]) -> float | Missing:
+    return word if isinstance(word, Missing) else numbers[str(word)]

@@ -8,17 +8,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.hardware.replayed_details import DETAILS
 from tests.hardware.replayed_fabric import fabric_series
-from tests.hardware.smi import SmiGpu, Untold, told_text
+from tests.hardware.smi import Missing, SmiGpu, text_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from xml.etree.ElementTree import Element
 
-Series = tuple[str, frozenset[tuple[str, str]]]  # name without the prefix; labels but for gpu and uuid
+Series = tuple[str, frozenset[tuple[str, str]]]  # name without the prefix; labels except gpu and uuid
 
 PREFIX = "nvidia_gpu_"
 MIB, MHZ = 1024**2, 1_000_000
-_OF_GPU = {  # by the value in SmiGpu: its path in /gpu, the family, and its unit in that of nvidia-smi
+_OF_GPU = {  # by the name in SmiGpu: the path in /gpu, the family, and the factor of its unit
     "memory_total_mib": ("memory.total_mb", "memory_total_bytes", MIB),
     "memory_used_mib": ("memory.used_mb", "memory_used_bytes", MIB),
     "memory_free_mib": ("memory.free_mb", "memory_free_bytes", MIB),
@@ -45,7 +45,7 @@ _OF_DETAIL = {  # by the path in `detail`
     "power.default_limit_watts": ("power_default_limit_watts", 1),
     "power.min_limit_watts": ("power_min_limit_watts", 1),
     "power.max_limit_watts": ("power_max_limit_watts", 1),
-    # Of two draws the mean, where both are told.
+    # The mean of two draws, if both are reported.
     "power.memory.instant_watts": ("memory_power_watts", 1),
     "power.memory.average_watts": ("memory_power_watts", 1),
     "power.module.instant_watts": ("module_power_watts", 1),
@@ -124,14 +124,14 @@ _WITH_LABELS = {  # by the path in `detail`
         for scope in ("volatile", "aggregate")
     },
 }
-_TOLD_IN_PARTS = {  # the parts have the series
+_REPORTED_IN_PARTS = {  # the parts have the series
     f"ecc.sram.uncorrected_{scope}": (f"ecc.sram.parity_{scope}", f"ecc.sram.secded_{scope}")
     for scope in ("volatile", "aggregate")
 }
 _RECOVERY_ACTIONS = {"None": 0, "Reset": 1, "Reboot": 2, "Drain P2P": 3, "Drain and Reset": 4}
-# Of these the labels say something, or nothing is a value of the driver's.
+# Series whose labels are the information, or whose value does not come from the driver.
 NOT_COMPARED = {
-    "state": "our judgement, as the next are",
+    "state": "judged by the agent, like the next ones",
     "health_verdict": "",
     "health_finding": "",
     "kept_out": "",
@@ -153,41 +153,43 @@ NOT_COMPARED = {
 
 
 def expected_series(gpu: SmiGpu, element: Element, excused: Callable[[str], bool]) -> dict[Series, float]:
-    """What is told, and nothing else; `excused`: by its path in /gpu, it may be unknown all the same."""
+    """The series of all reported values. `excused`: whether the value of a path in /gpu may be unknown."""
     return {
         (name, frozenset(labels.items())): value * factor
-        for path, name, labels, value, factor in _told(gpu, element)
-        if not isinstance(value, Untold) and not excused(path)
+        for path, name, labels, value, factor in _reported(gpu, element)
+        if not isinstance(value, Missing) and not excused(path)
     }
 
 
-def _told(gpu: SmiGpu, element: Element) -> Iterator[tuple[str, str, dict[str, str], float | Untold, float]]:
+def _reported(
+    gpu: SmiGpu, element: Element
+) -> Iterator[tuple[str, str, dict[str, str], float | Missing, float]]:
     for field, (path, name, factor) in _OF_GPU.items():
         yield path, name, {}, getattr(gpu, field), factor
     details = dict(DETAILS)
     for path, (name, factor) in _OF_DETAIL.items():
-        yield f"detail.{path}", name, {}, cast("float | Untold", details[path](element)), factor
+        yield f"detail.{path}", name, {}, cast("float | Missing", details[path](element)), factor
     for path, (name, factor, labels) in _WITH_LABELS.items():
-        parts = _TOLD_IN_PARTS.get(path, ())
-        if any(not isinstance(details[part](element), Untold) for part in parts):
+        parts = _REPORTED_IN_PARTS.get(path, ())
+        if any(not isinstance(details[part](element), Missing) for part in parts):
             continue
-        yield f"detail.{path}", name, labels, cast("float | Untold", details[path](element)), factor
+        yield f"detail.{path}", name, labels, cast("float | Missing", details[path](element)), factor
     for path, name, labels, number in fabric_series(element):
         yield path, name, labels, number, 1
     for domain in ("graphics", "memory"):
         labels, now, most = {"clock": domain}, f"{domain}_clock_mhz", f"max_{domain}_clock_mhz"
         yield f"clocks.{domain}_mhz", "clock_hertz", labels, getattr(gpu, now), MHZ
         yield f"clocks.max_{domain}_mhz", "clock_max_hertz", labels, getattr(gpu, most), MHZ
-    state = told_text(element, "performance_state")
-    number = state if isinstance(state, Untold) else int(state[1:])
+    state = text_at(element, "performance_state")
+    number = state if isinstance(state, Missing) else int(state[1:])
     yield "detail.modes.performance_state", "performance_state", {}, number, 1
-    action = told_text(element, "gpu_recovery_action")
-    number = action if isinstance(action, Untold) else _RECOVERY_ACTIONS[action]
+    action = text_at(element, "gpu_recovery_action")
+    number = action if isinstance(action, Missing) else _RECOVERY_ACTIONS[action]
     yield "", "recovery_action", {}, number, 1
 
 
-def told_series(metrics: str, index: int) -> dict[Series, float]:
-    """The series of this GPU that are compared."""
+def series_of(metrics: str, index: int) -> dict[Series, float]:
+    """The series of this GPU in /metrics that are compared."""
     return {
         (name, frozenset((label, text) for label, text in sample.labels.items() if label not in _WHICH)): (
             sample.value

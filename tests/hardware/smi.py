@@ -14,28 +14,28 @@ from agent.derive.throttling import ClocksEventReason
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Seconds; without persistence mode the driver first wakes every GPU, which takes some of them several.
+# Seconds. Without persistence mode the driver first wakes every GPU, which can take several seconds.
 DEADLINE = 60.0
 
 
-class Untold(StrEnum):
-    """Why there is no value."""
+class Missing(StrEnum):
+    """The reason why there is no value."""
 
     NO_TAG = "nvidia-smi prints no such tag"
     NOT_AVAILABLE = "nvidia-smi says that it is not available"
 
 
-Number = float | Untold
-Text = str | Untold
+Number = float | Missing
+Text = str | Missing
 
 
 class SmiError(Exception):
-    """nvidia-smi could not be asked; the message says why in its own words."""
+    """nvidia-smi failed; with its own message."""
 
 
 @dataclass(frozen=True, slots=True)
 class SmiProcess:
-    """An entry of <processes>."""
+    """A process in <processes>."""
 
     pid: int
     type: str  # "C", "G", "C+G"; "M+C" for a client of MPS
@@ -46,18 +46,18 @@ class SmiProcess:
 class SmiGpu:
     """A <gpu>."""
 
-    index: int  # NVML's: nvidia-smi prints in its order
+    index: int  # the index of NVML, in whose order nvidia-smi prints
     uuid: Text
     name: Text
     memory_total_mib: Number
-    memory_reserved_mib: Number  # drivers before R510 do not tell it apart from what is used
+    memory_reserved_mib: Number  # drivers before R510 count it as used
     memory_used_mib: Number
     memory_free_mib: Number
     gpu_percent: Number
     memory_percent: Number
     temperature_celsius: Number
-    power_draw_watts: tuple[float, ...] | Untold  # from R570 on an average and an instant value
-    power_limit_watts: tuple[float, ...] | Untold  # requested and in force
+    power_draw_watts: tuple[float, ...] | Missing  # from R570 on an average and an instant value
+    power_limit_watts: tuple[float, ...] | Missing  # requested and in force
     graphics_clock_mhz: Number
     memory_clock_mhz: Number
     max_graphics_clock_mhz: Number
@@ -68,16 +68,16 @@ class SmiGpu:
     pcie_width: Number
     pcie_tx_kib_per_second: Number
     pcie_rx_kib_per_second: Number
-    clocks_event_reasons: int | Untold  # ClocksEventReason
-    clocks_event_reasons_told: int  # the bits of which it says whether they are set
+    clocks_event_reasons: int | Missing  # ClocksEventReason
+    clocks_event_reasons_reported: int  # the bits that nvidia-smi reports as set or not set
     fan_speed_percent: Number
     mig_mode: Text
-    processes: tuple[SmiProcess, ...] | Untold
+    processes: tuple[SmiProcess, ...] | Missing
 
 
 @dataclass(frozen=True, slots=True)
 class SmiLog:
-    """The whole document; GPUs in the order of their NVML index."""
+    """The whole document, with GPUs in the order of their NVML index."""
 
     driver_version: Text
     cuda_version: Text
@@ -86,14 +86,14 @@ class SmiLog:
 
 
 def run_smi() -> SmiLog:
-    """Ask nvidia-smi now. Raises SmiError."""
+    """The parsed output of nvidia-smi now. Raises SmiError."""
     return parse(document_now())
 
 
 def document_now() -> str:
-    """What nvidia-smi -q -x says now. Raises SmiError."""
+    """The output of nvidia-smi -q -x now. Raises SmiError."""
     try:
-        done = subprocess.run(  # the one of this machine, from its PATH
+        done = subprocess.run(  # nvidia-smi of this machine, from its PATH
             ["nvidia-smi", "-q", "-x"],  # noqa: S607
             capture_output=True,
             text=True,
@@ -109,18 +109,18 @@ def document_now() -> str:
 
 
 def parse(document: str) -> SmiLog:
-    """The document as values; a missing tag is Untold, never a fault. Raises SmiError for what is no XML."""
+    """The values of the document; a value without a tag is Missing. Raises SmiError if it is not XML."""
     root = parse_xml(document)
     return SmiLog(
-        driver_version=told_version(root, "kmd_version", "driver_version"),
-        cuda_version=told_version(root, "cuda_umd_version", "cuda_version"),
-        attached_gpus=told_number(root, "attached_gpus"),
+        driver_version=version_at(root, "kmd_version", "driver_version"),
+        cuda_version=version_at(root, "cuda_umd_version", "cuda_version"),
+        attached_gpus=number_at(root, "attached_gpus"),
         gpus=tuple(_gpu(index, gpu) for index, gpu in enumerate(root.findall("gpu"))),
     )
 
 
 def parse_xml(document: str) -> ElementTree.Element:
-    """The elements of the document. Raises SmiError for what is no XML."""
+    """The elements of the document. Raises SmiError if it is not XML."""
     start = document.find("<?xml")  # some drivers print a warning first
     try:
         return ElementTree.fromstring(document[max(start, 0) :])  # noqa: S314  (nvidia-smi's own output)
@@ -128,72 +128,72 @@ def parse_xml(document: str) -> ElementTree.Element:
         raise SmiError(f"nvidia-smi printed no XML: {error}") from error
 
 
-def untold_fields(gpu: SmiGpu) -> list[str]:
-    """The names of what this document does not tell."""
-    return [item.name for item in fields(gpu) if isinstance(getattr(gpu, item.name), Untold)]
+def missing_fields(gpu: SmiGpu) -> list[str]:
+    """The names of the values that are missing in this document."""
+    return [item.name for item in fields(gpu) if isinstance(getattr(gpu, item.name), Missing)]
 
 
 def _gpu(index: int, gpu: ElementTree.Element) -> SmiGpu:
-    reasons, told = _clocks_event_reasons(gpu)
+    reasons, reported = _clocks_event_reasons(gpu)
     return SmiGpu(
         index=index,
-        uuid=told_text(gpu, "uuid"),
-        name=told_text(gpu, "product_name"),
-        memory_total_mib=told_number(gpu, "fb_memory_usage/total"),
-        memory_reserved_mib=told_number(gpu, "fb_memory_usage/reserved"),
-        memory_used_mib=told_number(gpu, "fb_memory_usage/used"),
-        memory_free_mib=told_number(gpu, "fb_memory_usage/free"),
-        gpu_percent=told_number(gpu, "utilization/gpu_util"),
-        memory_percent=told_number(gpu, "utilization/memory_util"),
-        temperature_celsius=told_number(gpu, "temperature/gpu_temp"),
+        uuid=text_at(gpu, "uuid"),
+        name=text_at(gpu, "product_name"),
+        memory_total_mib=number_at(gpu, "fb_memory_usage/total"),
+        memory_reserved_mib=number_at(gpu, "fb_memory_usage/reserved"),
+        memory_used_mib=number_at(gpu, "fb_memory_usage/used"),
+        memory_free_mib=number_at(gpu, "fb_memory_usage/free"),
+        gpu_percent=number_at(gpu, "utilization/gpu_util"),
+        memory_percent=number_at(gpu, "utilization/memory_util"),
+        temperature_celsius=number_at(gpu, "temperature/gpu_temp"),
         power_draw_watts=_power(gpu, "power_draw", "average_power_draw", "instant_power_draw"),
         power_limit_watts=_power(
             gpu, "power_limit", "enforced_power_limit", "current_power_limit", "requested_power_limit"
         ),
-        graphics_clock_mhz=told_number(gpu, "clocks/graphics_clock"),
-        memory_clock_mhz=told_number(gpu, "clocks/mem_clock"),
-        max_graphics_clock_mhz=told_number(gpu, "max_clocks/graphics_clock"),
-        max_memory_clock_mhz=told_number(gpu, "max_clocks/mem_clock"),
-        pcie_max_generation=told_number(gpu, "pci/pci_gpu_link_info/pcie_gen/max_link_gen"),
-        pcie_generation=told_number(gpu, "pci/pci_gpu_link_info/pcie_gen/current_link_gen"),
-        pcie_max_width=told_number(gpu, "pci/pci_gpu_link_info/link_widths/max_link_width"),
-        pcie_width=told_number(gpu, "pci/pci_gpu_link_info/link_widths/current_link_width"),
-        pcie_tx_kib_per_second=told_number(gpu, "pci/tx_util"),
-        pcie_rx_kib_per_second=told_number(gpu, "pci/rx_util"),
+        graphics_clock_mhz=number_at(gpu, "clocks/graphics_clock"),
+        memory_clock_mhz=number_at(gpu, "clocks/mem_clock"),
+        max_graphics_clock_mhz=number_at(gpu, "max_clocks/graphics_clock"),
+        max_memory_clock_mhz=number_at(gpu, "max_clocks/mem_clock"),
+        pcie_max_generation=number_at(gpu, "pci/pci_gpu_link_info/pcie_gen/max_link_gen"),
+        pcie_generation=number_at(gpu, "pci/pci_gpu_link_info/pcie_gen/current_link_gen"),
+        pcie_max_width=number_at(gpu, "pci/pci_gpu_link_info/link_widths/max_link_width"),
+        pcie_width=number_at(gpu, "pci/pci_gpu_link_info/link_widths/current_link_width"),
+        pcie_tx_kib_per_second=number_at(gpu, "pci/tx_util"),
+        pcie_rx_kib_per_second=number_at(gpu, "pci/rx_util"),
         clocks_event_reasons=reasons,
-        clocks_event_reasons_told=told,
-        fan_speed_percent=told_number(gpu, "fan_speed"),
-        mig_mode=told_text(gpu, "mig_mode/current_mig"),
+        clocks_event_reasons_reported=reported,
+        fan_speed_percent=number_at(gpu, "fan_speed"),
+        mig_mode=text_at(gpu, "mig_mode/current_mig"),
         processes=_processes(gpu),
     )
 
 
-def told_text(element: ElementTree.Element, *paths: str) -> Text:
-    """The first of these that tells something."""
-    return _first_told(element.findtext(path) for path in paths)
+def text_at(element: ElementTree.Element, *paths: str) -> Text:
+    """The first of these tags that has a value."""
+    return _first_value(element.findtext(path) for path in paths)
 
 
-def told_version(element: ElementTree.Element, *paths: str) -> Text:
-    """The same without a remark, as in "610.57.04 [Deprecated; ...]"."""
+def version_at(element: ElementTree.Element, *paths: str) -> Text:
+    """The same without a remark such as the one in "610.57.04 [Deprecated; ...]"."""
     texts = (element.findtext(path) for path in paths)
-    return _first_told(None if text is None else text.strip().partition(" [")[0] for text in texts)
+    return _first_value(None if text is None else text.strip().partition(" [")[0] for text in texts)
 
 
-def _first_told(texts: Iterable[str | None]) -> Text:
-    found: Text = Untold.NO_TAG
+def _first_value(texts: Iterable[str | None]) -> Text:
+    found: Text = Missing.NO_TAG
     for text in texts:
         if text is not None:
             found = text.strip()
-            if _tells(found):
+            if _has_value(found):
                 return found
-            found = Untold.NOT_AVAILABLE
+            found = Missing.NOT_AVAILABLE
     return found
 
 
 def is_failed(element: ElementTree.Element, path: str) -> bool:
-    """Whether it says that asking for the number failed, and not that there is no such value."""
+    """Whether reading the number failed, as opposed to a GPU that does not have it."""
     words = element.findtext(path, "").strip().strip("[] ").lower()
-    return bool(words) and isinstance(told_number(element, path), Untold) and not words.startswith(_ABSENT)
+    return bool(words) and isinstance(number_at(element, path), Missing) and not words.startswith(_ABSENT)
 
 
 _ABSENT = ("n/a", "not supported", "not available")
@@ -203,33 +203,33 @@ _REFUSALS = (
 )
 
 
-def _tells(text: str) -> bool:
-    """Not "N/A", "[N/A]", "[Not Supported]", "Requested functionality has been deprecated" ..."""
+def _has_value(text: str) -> bool:
+    """Whether it is a value: not "N/A", "[Not Supported]", "Requested functionality has been deprecated"."""
     if text.startswith("[") and text.endswith("]"):
         return False
     words = text.strip("[] ").lower()
     return bool(words) and not words.startswith(_REFUSALS) and "deprecated" not in words
 
 
-def told_number(element: ElementTree.Element, *paths: str) -> Number:
+def number_at(element: ElementTree.Element, *paths: str) -> Number:
     """The number in front of the unit: "45 C", "16x", "700.00 W"."""
-    text = told_version(element, *paths)
-    if isinstance(text, Untold):
+    text = version_at(element, *paths)
+    if isinstance(text, Missing):
         return text
     number = re.match(r"-?\d+(\.\d+)?", text)
-    return float(number.group()) if number else Untold.NOT_AVAILABLE
+    return float(number.group()) if number else Missing.NOT_AVAILABLE
 
 
-def _power(gpu: ElementTree.Element, *names: str) -> tuple[float, ...] | Untold:
-    """Every value under one of these names, of the GPU alone, not of its memory or module."""
+def _power(gpu: ElementTree.Element, *names: str) -> tuple[float, ...] | Missing:
+    """Every value with one of these names for the GPU, not for its memory or module."""
     sections = ("gpu_power_readings", "power_readings")  # from R535 on, and before
-    return _all_told(told_number(gpu, f"{section}/{name}") for section in sections for name in names)
+    return _all_values(number_at(gpu, f"{section}/{name}") for section in sections for name in names)
 
 
-def _all_told(values: Iterable[Number]) -> tuple[float, ...] | Untold:
+def _all_values(values: Iterable[Number]) -> tuple[float, ...] | Missing:
     values = list(values)
-    told = tuple(value for value in values if not isinstance(value, Untold))
-    return told or (Untold.NOT_AVAILABLE if Untold.NOT_AVAILABLE in values else Untold.NO_TAG)
+    reported = tuple(value for value in values if not isinstance(value, Missing))
+    return reported or (Missing.NOT_AVAILABLE if Missing.NOT_AVAILABLE in values else Missing.NO_TAG)
 
 
 _REASONS = {
@@ -245,34 +245,34 @@ _REASONS = {
 }
 
 
-def _clocks_event_reasons(gpu: ElementTree.Element) -> tuple[int | Untold, int]:
-    """The bits that are set, and those of which it says whether they are."""
-    active = told = 0
+def _clocks_event_reasons(gpu: ElementTree.Element) -> tuple[int | Missing, int]:
+    """The bits that are set, and all bits that are reported."""
+    active = reported = 0
     any_tag = False
     for name, bit in _REASONS.items():
-        text = told_text(
+        text = text_at(
             gpu,
             f"clocks_event_reasons/clocks_event_reason_{name}",  # from R535 on
             f"clocks_throttle_reasons/clocks_throttle_reason_{name}",
         )
-        any_tag = any_tag or text is not Untold.NO_TAG
+        any_tag = any_tag or text is not Missing.NO_TAG
         if text in ("Active", "Not Active"):
-            told |= bit
+            reported |= bit
             active |= bit if text == "Active" else 0
-    if told:
-        return active, told
-    return (Untold.NOT_AVAILABLE if any_tag else Untold.NO_TAG), told
+    if reported:
+        return active, reported
+    return (Missing.NOT_AVAILABLE if any_tag else Missing.NO_TAG), reported
 
 
-def _processes(gpu: ElementTree.Element) -> tuple[SmiProcess, ...] | Untold:
+def _processes(gpu: ElementTree.Element) -> tuple[SmiProcess, ...] | Missing:
     listed = gpu.find("processes")
     if listed is None:
-        return Untold.NO_TAG
-    if len(listed) == 0 and not _tells((listed.text or "").strip() or "none"):
-        return Untold.NOT_AVAILABLE
+        return Missing.NO_TAG
+    if len(listed) == 0 and not _has_value((listed.text or "").strip() or "none"):
+        return Missing.NOT_AVAILABLE
     return tuple(
-        SmiProcess(int(pid), str(told_text(info, "type")), told_number(info, "used_memory"))
+        SmiProcess(int(pid), str(text_at(info, "type")), number_at(info, "used_memory"))
         for info in listed.findall("process_info")
-        for pid in [told_number(info, "pid")]
-        if not isinstance(pid, Untold)
+        for pid in [number_at(info, "pid")]
+        if not isinstance(pid, Missing)
     )

@@ -16,7 +16,7 @@ from tests.hardware.comparing import (
     Outcome,
     compare,
     compare_processes,
-    over_all_looks,
+    over_all_observations,
     report,
 )
 from tests.hardware.expected import (
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.gpu
 
-# A value that lives must agree at one of so many looks; one that is settled, at each.
-LOOKS = 4
-# Seconds before each look: longer than the agent keeps a process list, and all else but `slow` fields.
+# A live value must agree in one of these observations; a settled one in each.
+OBSERVATIONS = 4
+# Seconds before each observation: longer than the agent keeps any value except those of `slow` fields.
 REST = PROCESS_PACE + 1.2
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What the agent answered, and what nvidia-smi said just before, just after, and earlier."""
+class Observation:
+    """The answers of the agent, and the outputs of nvidia-smi just before, just after, and earlier."""
 
     gpu: dict[str, Any]
     status: dict[str, Any]
@@ -53,16 +53,16 @@ class Look:
 
 
 @pytest.fixture(scope="module")
-def looks(agent: Process) -> list[Look]:
-    """Several, some seconds apart; the agent's sample is younger than the document before it."""
+def observations(agent: Process) -> list[Observation]:
+    """Several observations, seconds apart. The agent's sample is newer than the output before it."""
     logs = [run_smi()]
-    taken: list[Look] = []
-    for _ in range(LOOKS):
+    taken: list[Observation] = []
+    for _ in range(OBSERVATIONS):
         time.sleep(REST)
         rich, status = fetch(agent, "/gpu"), fetch(agent, "/status")["data"]
         earlier = tuple(logs[:-1])
         logs.append(run_smi())
-        taken.append(Look(rich, status, (logs[-2], logs[-1]), earlier))
+        taken.append(Observation(rich, status, (logs[-2], logs[-1]), earlier))
     return taken
 
 
@@ -73,7 +73,7 @@ def fetch(agent: Process, path: str) -> Any:
 
 
 def matching(logs: Iterable[SmiLog], uuid: str) -> list[SmiGpu]:
-    """That GPU in each document. AssertionError where nvidia-smi does not know it."""
+    """The GPU with this UUID in each output. AssertionError if nvidia-smi does not list it."""
     found = [[gpu for gpu in log.gpus if gpu.uuid == uuid] for log in logs]
     assert all(len(gpus) == 1 for gpus in found), f"nvidia-smi does not list {uuid} just once"
     return [gpus[0] for gpus in found]
@@ -85,7 +85,7 @@ def check(
     required: Collection[str],
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Nothing differs and nothing required is left out; the whole list is printed."""
+    """Check that no field differs and every required one was compared; print the whole list."""
     text = report(compared)
     sys.stdout.write(f"\n{what}\n{text}\n")
     left_out = sorted(one.label for one in compared if one.verdict is Outcome.NOT_COMPARED)
@@ -94,77 +94,82 @@ def check(
     assert not set(required) & set(left_out), f"{what}: required, but not compared\n{text}"
 
 
-def test_each_gpu_of_the_rich_api_agrees_with_nvidia_smi(
-    looks: list[Look], record_property: Callable[[str, object], None]
+def test_each_gpu_in_gpu_agrees_with_nvidia_smi(
+    observations: list[Observation], record_property: Callable[[str, object], None]
 ) -> None:
-    for uuid in [gpu["uuid"] for gpu in looks[0].gpu["gpus"]]:
-        compared = over_all_looks(
-            compare(GPU_FIELDS, gpu, matching(look.recent, uuid), matching(look.earlier, uuid))
-            for look in looks
-            for gpu in look.gpu["gpus"]
+    for uuid in [gpu["uuid"] for gpu in observations[0].gpu["gpus"]]:
+        compared = over_all_observations(
+            compare(GPU_FIELDS, gpu, matching(observation.recent, uuid), matching(observation.earlier, uuid))
+            for observation in observations
+            for gpu in observation.gpu["gpus"]
             if gpu["uuid"] == uuid
         )
         check(f"/gpu, {uuid}", compared, REQUIRED_OF_GPU, record_property)
 
 
-def test_each_device_of_the_envelope_api_agrees_with_nvidia_smi(
-    looks: list[Look], record_property: Callable[[str, object], None]
+def test_each_device_in_status_agrees_with_nvidia_smi(
+    observations: list[Observation], record_property: Callable[[str, object], None]
 ) -> None:
-    for uuid in [device["uuid"] for device in looks[0].status["devices"]]:
-        compared = over_all_looks(
-            compare(DEVICE_FIELDS, device, matching(look.recent, uuid), matching(look.earlier, uuid))
-            for look in looks
-            for device in look.status["devices"]
+    for uuid in [device["uuid"] for device in observations[0].status["devices"]]:
+        compared = over_all_observations(
+            compare(
+                DEVICE_FIELDS, device, matching(observation.recent, uuid), matching(observation.earlier, uuid)
+            )
+            for observation in observations
+            for device in observation.status["devices"]
             if device["uuid"] == uuid
         )
         check(f"/status, {uuid}", compared, REQUIRED_OF_DEVICE, record_property)
 
 
-def test_driver_and_cuda_version_and_the_sums_agree_with_nvidia_smi(
-    looks: list[Look], record_property: Callable[[str, object], None]
+def test_the_versions_and_the_sums_in_gpu_agree_with_nvidia_smi(
+    observations: list[Observation], record_property: Callable[[str, object], None]
 ) -> None:
-    compared = over_all_looks(compare(HOST_FIELDS, look.gpu, look.recent, look.earlier) for look in looks)
+    compared = over_all_observations(
+        compare(HOST_FIELDS, observation.gpu, observation.recent, observation.earlier)
+        for observation in observations
+    )
     check("/gpu as a whole", compared, REQUIRED_OF_HOST, record_property)
 
 
-def test_every_answer_lists_the_gpus_that_nvidia_smi_lists_in_its_order(
-    agent: Process, looks: list[Look]
+def test_every_answer_lists_the_same_gpus_in_the_same_order_as_nvidia_smi(
+    agent: Process, observations: list[Observation]
 ) -> None:
-    uuids = [gpu.uuid for gpu in looks[-1].recent[-1].gpus]
+    uuids = [gpu.uuid for gpu in observations[-1].recent[-1].gpus]
     assert fetch(agent, "/count")["data"] == len(uuids)
-    for look in looks:
-        assert look.status["count"] == look.gpu["gpu_count"] == len(uuids)
-        assert [device["uuid"] for device in look.status["devices"]] == uuids
-        assert [gpu["uuid"] for gpu in look.gpu["gpus"]] == uuids
+    for observation in observations:
+        assert observation.status["count"] == observation.gpu["gpu_count"] == len(uuids)
+        assert [device["uuid"] for device in observation.status["devices"]] == uuids
+        assert [gpu["uuid"] for gpu in observation.gpu["gpus"]] == uuids
 
 
-def test_every_gpu_is_ok_fresh_and_not_simulated(looks: list[Look]) -> None:
-    for look in looks:
-        assert look.gpu["simulated"] is False
-        assert look.gpu["status"] == "ok"
-        assert len(look.gpu["gpus"]) == len(look.status["devices"]) > 0
-        for gpu in look.gpu["gpus"]:
+def test_every_gpu_is_ok_fresh_and_not_simulated(observations: list[Observation]) -> None:
+    for observation in observations:
+        assert observation.gpu["simulated"] is False
+        assert observation.gpu["status"] == "ok"
+        assert len(observation.gpu["gpus"]) == len(observation.status["devices"]) > 0
+        for gpu in observation.gpu["gpus"]:
             assert (gpu["state"], gpu["error"]) == ("ok", None)
             assert gpu["age_ms"] <= 2000, "two sample intervals"
-        for device in look.status["devices"]:
+        for device in observation.status["devices"]:
             assert device["state"] == "ok"
             assert "error" not in device
 
 
-def test_the_processes_agree_with_nvidia_smi(
-    agent: Process, looks: list[Look], record_property: Callable[[str, object], None]
+def test_the_processes_in_status_agree_with_nvidia_smi(
+    agent: Process, observations: list[Observation], record_property: Callable[[str, object], None]
 ) -> None:
-    assert looks[0].status["devices"]
-    for index, uuid in enumerate([device["uuid"] for device in looks[0].status["devices"]]):
-        per_look = [
+    assert observations[0].status["devices"]
+    for index, uuid in enumerate([device["uuid"] for device in observations[0].status["devices"]]):
+        per_observation = [
             compare_processes(
-                [entry for entry in look.status["processes"] if entry["idx"] == index],
-                matching(look.recent, uuid),
-                matching(look.earlier, uuid),
+                [entry for entry in observation.status["processes"] if entry["idx"] == index],
+                matching(observation.recent, uuid),
+                matching(observation.earlier, uuid),
             )
-            for look in looks
+            for observation in observations
         ]
-        check(f"processes of {uuid}", over_all_looks(per_look), (), record_property)
-    for look in looks:
-        pids = {entry["pid"] for entry in look.status["processes"]}
+        check(f"processes of {uuid}", over_all_observations(per_observation), (), record_property)
+    for observation in observations:
+        pids = {entry["pid"] for entry in observation.status["processes"]}
         assert agent.popen.pid not in pids, "looking takes no context on a GPU"

@@ -1,4 +1,4 @@
-"""The comparison with nvidia-smi finds what is wrong and says what it could not compare; needs no GPU."""
+"""The comparison with nvidia-smi finds wrong values and lists what it could not compare; needs no GPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.hardware.comparing import (
     compare,
     compare_processes,
     leaves,
-    over_all_looks,
+    over_all_observations,
     report,
 )
 from tests.hardware.expected import (
@@ -32,7 +32,7 @@ from tests.hardware.expected import (
     REQUIRED_OF_HOST,
 )
 from tests.hardware.printed import printed
-from tests.hardware.smi import SmiGpu, SmiLog, SmiProcess, Untold, parse
+from tests.hardware.smi import Missing, SmiGpu, SmiLog, SmiProcess, parse
 from tests.support.agents import agent_client
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ MODELS = ["h100", "a100", "rtx4090", "gb10", "k80"]
 
 
 class Clock:
-    """Seconds that stand still unless they are moved: what is read twice is the same twice."""
+    """A clock that stands still unless it is moved, so that two readings are the same."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -58,12 +58,12 @@ class Clock:
 def one_simulated_gpu(model: str) -> Simulation:
     clock = Clock()
     simulation = Simulation(1, models=[model], clock=clock, pcie_window_seconds=0)
-    clock.now += 100  # processes have come and the GPU is warm
+    clock.now += 100  # by now the GPU has processes and is warm
     return simulation
 
 
-async def ask(client: httpx.AsyncClient) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What /gpu and /status say."""
+async def answers_of(client: httpx.AsyncClient) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The answers of /gpu and /status."""
     await client.get("/gpu")
     rich = await client.get("/gpu")
     status = await client.get("/status")
@@ -79,15 +79,15 @@ def compared(comparisons: Iterable[Comparison]) -> set[str]:
     return {one.label for one in comparisons if one.verdict is not Outcome.NOT_COMPARED}
 
 
-# What the throughput is, is a matter of time; the clock of these tests stands still.
+# A throughput needs time to pass, and the clock of these tests stands still.
 RATES = {f"pcie.{name}_throughput_mbps" for name in ("tx", "rx", "total")}
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_a_simulated_gpu_agrees_with_what_nvidia_smi_would_print_of_it(model: str) -> None:
+async def test_a_simulated_gpu_agrees_with_what_nvidia_smi_would_print_for_it(model: str) -> None:
     with one_simulated_gpu(model):
         async with agent_client() as client:
-            rich, status = await ask(client)
+            rich, status = await answers_of(client)
             log = parse(printed())
     of_gpu = compare(GPU_FIELDS, rich["gpus"][0], log.gpus)
     of_device = compare(DEVICE_FIELDS, status["devices"][0], log.gpus)
@@ -99,10 +99,10 @@ async def test_a_simulated_gpu_agrees_with_what_nvidia_smi_would_print_of_it(mod
     assert compared(of_host) >= REQUIRED_OF_HOST
 
 
-async def test_every_field_of_an_answer_is_compared_or_it_is_said_why_not() -> None:
+async def test_every_field_of_an_answer_is_compared_or_has_a_reason_why_not() -> None:
     with one_simulated_gpu("h100"):
         async with agent_client() as client:
-            rich, status = await ask(client)
+            rich, status = await answers_of(client)
     assert {item.path for item in GPU_FIELDS} | set(GPU_ALONE) == set(leaves(rich["gpus"][0])), (
         "a new field stands in GPU_FIELDS or GPU_ALONE (tests/hardware/expected.py)"
     )
@@ -112,10 +112,10 @@ async def test_every_field_of_an_answer_is_compared_or_it_is_said_why_not() -> N
 
 
 @pytest.mark.parametrize("item", GPU_FIELDS, ids=lambda item: item.label)
-async def test_a_field_that_is_grossly_wrong_is_found(item: Field[SmiGpu]) -> None:
+async def test_the_comparison_finds_a_wrong_value_in_each_field(item: Field[SmiGpu]) -> None:
     with one_simulated_gpu("rtx4090"):
         async with agent_client() as client:
-            rich, _ = await ask(client)
+            rich, _ = await answers_of(client)
             gpu = parse(printed()).gpus[0]
     gpu = replace(gpu, pcie_tx_kib_per_second=0, pcie_rx_kib_per_second=0)
     wrong = copy.deepcopy(rich["gpus"][0])
@@ -135,48 +135,46 @@ async def test_a_field_that_is_grossly_wrong_is_found(item: Field[SmiGpu]) -> No
     assert item.label in differing(compare([item], wrong, [gpu]))
 
 
-def settled(answer: object, *told: Any, allowed: Any = None) -> Comparison:
+def compared_with(answer: object, *reported: Any, allowed: Any = None) -> Comparison:
     item: Field[Any] = Field("value", lambda source: source, allowed or Exactly())
-    (comparison,) = compare([item], {"value": answer}, told)
+    (comparison,) = compare([item], {"value": answer}, reported)
     return comparison
 
 
-def test_a_missing_tag_is_reported_and_never_passed() -> None:
-    assert settled(3, Untold.NO_TAG).verdict is Outcome.NOT_COMPARED
-    assert settled(None, Untold.NO_TAG).verdict is Outcome.NOT_COMPARED
-    assert Untold.NO_TAG.value in report([settled(3, Untold.NO_TAG)])
+def test_a_missing_tag_is_reported_and_never_counts_as_agreement() -> None:
+    assert compared_with(3, Missing.NO_TAG).verdict is Outcome.NOT_COMPARED
+    assert compared_with(None, Missing.NO_TAG).verdict is Outcome.NOT_COMPARED
+    assert Missing.NO_TAG.value in report([compared_with(3, Missing.NO_TAG)])
 
 
-def test_what_neither_knows_agrees() -> None:
-    assert settled(None, Untold.NOT_AVAILABLE).verdict is Outcome.AGREES
-    assert settled("N/A", Untold.NOT_AVAILABLE).verdict is Outcome.AGREES
+def test_a_value_that_is_unknown_to_both_agrees() -> None:
+    assert compared_with(None, Missing.NOT_AVAILABLE).verdict is Outcome.AGREES
+    assert compared_with("N/A", Missing.NOT_AVAILABLE).verdict is Outcome.AGREES
 
 
-def test_what_only_the_agent_knows_is_not_compared() -> None:
-    assert settled(3, Untold.NOT_AVAILABLE).verdict is Outcome.NOT_COMPARED
+def test_a_value_that_only_the_agent_knows_is_not_compared() -> None:
+    assert compared_with(3, Missing.NOT_AVAILABLE).verdict is Outcome.NOT_COMPARED
 
 
 @pytest.mark.parametrize("unknown", [None, "N/A"])
-def test_what_only_nvidia_smi_knows_differs(unknown: str | None) -> None:
-    assert settled(unknown, 3.0).verdict is Outcome.DIFFERS
+def test_a_value_that_only_nvidia_smi_knows_differs(unknown: str | None) -> None:
+    assert compared_with(unknown, 3.0).verdict is Outcome.DIFFERS
 
 
 @pytest.mark.parametrize(
     ("ours", "expected"),
     [(40, "agrees"), (50, "agrees"), (38, "agrees"), (52, "agrees"), (37.9, "DIFFERS"), (52.1, "DIFFERS")],
 )
-def test_a_value_that_lives_lies_between_what_was_reported_before_and_after(
-    ours: float, expected: str
-) -> None:
+def test_a_live_value_agrees_if_it_is_between_the_values_before_and_after(ours: float, expected: str) -> None:
     allowed = Within("", absolute=2, relative=0.01)
-    assert settled(ours, 40.0, 50.0, allowed=allowed).verdict == expected
+    assert compared_with(ours, 40.0, 50.0, allowed=allowed).verdict == expected
 
 
-def test_over_all_looks_what_lives_must_agree_once_and_what_is_settled_always() -> None:
-    right, wrong = settled(1, 1.0), settled(1, 2.0)
-    assert over_all_looks([[wrong], [right]])[0].verdict is Outcome.AGREES
+def test_a_live_value_must_agree_in_one_observation_and_a_settled_value_in_all() -> None:
+    right, wrong = compared_with(1, 1.0), compared_with(1, 2.0)
+    assert over_all_observations([[wrong], [right]])[0].verdict is Outcome.AGREES
     always_right, once_wrong = replace(right, settled=True), replace(wrong, settled=True)
-    assert over_all_looks([[always_right], [once_wrong]])[0].verdict is Outcome.DIFFERS
+    assert over_all_observations([[always_right], [once_wrong]])[0].verdict is Outcome.DIFFERS
 
 
 def listing(gpu: SmiGpu, *entries: SmiProcess) -> SmiGpu:
@@ -185,7 +183,7 @@ def listing(gpu: SmiGpu, *entries: SmiProcess) -> SmiGpu:
 
 @pytest.fixture
 def gpu() -> SmiGpu:
-    """A GPU that tells nothing but its processes."""
+    """A GPU with an empty list of processes and no other value."""
     log: SmiLog = parse("<nvidia_smi_log><gpu><processes/></gpu></nvidia_smi_log>")
     return log.gpus[0]
 
@@ -198,7 +196,7 @@ OURS = {"pid": 7, "type": "C", "gpu_memory": "512MiB"}
     [
         pytest.param(SmiProcess(7, "C", 512), [], id="the same"),
         pytest.param(SmiProcess(7, "M+C", 512), [], id="a client of MPS"),
-        pytest.param(SmiProcess(7, "C", Untold.NOT_AVAILABLE), [], id="memory not told"),
+        pytest.param(SmiProcess(7, "C", Missing.NOT_AVAILABLE), [], id="memory is not reported"),
         pytest.param(SmiProcess(7, "G", 512), ["process 7.type"], id="another type"),
         pytest.param(SmiProcess(7, "C", 800), ["process 7.gpu_memory"], id="other memory"),
         pytest.param(SmiProcess(8, "C", 512), ["process 7", "process 8"], id="another pid"),
@@ -208,12 +206,12 @@ def test_processes_are_compared_by_pid(gpu: SmiGpu, entry: SmiProcess, wrong: li
     assert differing(compare_processes([OURS], [listing(gpu, entry)] * 2)) == wrong
 
 
-def test_a_process_that_came_or_went_meanwhile_is_no_fault(gpu: SmiGpu) -> None:
+def test_a_process_that_started_or_ended_meanwhile_does_not_differ(gpu: SmiGpu) -> None:
     entry = SmiProcess(7, "C", 512)
     assert not differing(compare_processes([], [gpu, listing(gpu, entry)]))
     assert not differing(compare_processes([OURS], [gpu, gpu], [listing(gpu, entry)]))
 
 
-def test_a_list_that_is_not_reported_is_not_compared(gpu: SmiGpu) -> None:
-    (comparison,) = compare_processes([OURS], [replace(gpu, processes=Untold.NO_TAG)])
+def test_a_missing_list_of_processes_is_not_compared(gpu: SmiGpu) -> None:
+    (comparison,) = compare_processes([OURS], [replace(gpu, processes=Missing.NO_TAG)])
     assert comparison.verdict is Outcome.NOT_COMPARED

@@ -33,20 +33,20 @@ pytestmark = pytest.mark.gpu
 SAMPLES = 40
 
 
-@pytest.mark.parametrize("step", [1.0, SLOW_PACE + 1], ids=["one a second", "with all that is paced"])
-def test_a_sample_fits_well_into_the_time_a_request_waits(
+@pytest.mark.parametrize("step", [1.0, SLOW_PACE + 1], ids=["one a second", "with all slow values"])
+def test_a_sample_takes_less_than_half_of_the_time_that_a_request_waits(
     library: TimedLibrary, record_property: Callable[[str, object], None], step: float
 ) -> None:
     costs = sample_costs(library, 0, samples=SAMPLES, step=step)
     sys.stdout.write(f"\n{costs.table()}\n")
     for symbol, seconds in costs.calls.items():
         record_property(f"{symbol} p50 µs", micro(sorted(seconds)[len(seconds) // 2]))
-    slowest_but_one = sorted(costs.samples)[-2]  # of 40: one may meet a busy machine
+    slowest_but_one = sorted(costs.samples)[-2]  # of 40, because one may be slowed down by other programs
     record_property("sample, the slowest but one of 40, µs", micro(slowest_but_one))
     assert slowest_but_one < MAX_WAIT_FOR_GPUS / 2, costs.table()
 
 
-def test_gpm_is_known_after_two_samples_where_the_gpu_has_it(
+def test_gpm_values_are_known_after_two_samples_if_the_gpu_supports_gpm(
     handle: Any, record_property: Callable[[str, object], None]
 ) -> None:
     source = GpmSource(GpuHandle(handle, Record()))
@@ -69,7 +69,7 @@ def test_gpm_is_known_after_two_samples_where_the_gpu_has_it(
 
 
 def skip_if_refused(handle: Any) -> None:
-    """Skip where the driver has GPM but does not let this user sample it."""
+    """Skip if the driver supports GPM but refuses samples to this user."""
     buffer = query("nvmlGpmSampleAlloc")
     try:
         query("nvmlGpmSampleGet", handle, buffer)
@@ -85,7 +85,7 @@ def test_a_hopper_or_newer_gpu_has_gpm(handle: Any) -> None:
         pytest.skip(f"compute capability {capability}: GPM begins with 9.0")
     mode = query_or_none("nvmlDeviceGetMigMode", handle)
     if mode is not None and mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE:
-        pytest.skip("MIG is on: GPM is told for its instances")
+        pytest.skip("MIG is on: GPM values are those of its instances")
     source = GpmSource(GpuHandle(handle, Record()))
     try:
         assert source.read(time.monotonic()).supported
@@ -107,8 +107,10 @@ def device_files(pid: int) -> set[str]:
 
 
 @pytest.mark.slow
-def test_an_agent_that_nobody_asks_lets_go_of_the_driver_and_takes_it_up_again(first_log: SmiLog) -> None:
-    """So that a GPU reset, a MIG change or a driver upgrade finds no open handle."""
+def test_an_agent_without_requests_releases_the_driver_and_opens_it_again_on_demand(
+    first_log: SmiLog,
+) -> None:
+    """A GPU reset, a MIG change or a driver upgrade then finds no open handle."""
     with agent_process(HISTORY_INTERVAL="0", SAMPLE_INTERVAL="0.5") as agent:
         ready(agent, first_log)
         held = device_files(agent.popen.pid)
@@ -131,7 +133,7 @@ def ready(agent: Process, log: SmiLog) -> None:
     )
 
 
-def test_it_ends_with_status_0_within_two_seconds_and_without_a_fault_in_its_log(first_log: SmiLog) -> None:
+def test_the_agent_ends_within_two_seconds_with_status_0_and_no_error_in_its_log(first_log: SmiLog) -> None:
     with agent_process(HISTORY_INTERVAL="0") as agent:
         ready(agent, first_log)
         began = time.monotonic()

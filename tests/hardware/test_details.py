@@ -12,7 +12,7 @@ import pytest
 from agent.sources.gpu.stand_ins import STAND_INS
 from tests.hardware.comparing import look_up
 from tests.hardware.replayed_details import DETAILS
-from tests.hardware.smi import Untold, parse_xml
+from tests.hardware.smi import Missing, parse_xml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +28,9 @@ def whole(text: str) -> int:
     return int(float(text))
 
 
-# Field of nvidia-smi --query-gpu -> where we have it, and what makes our value of its word.
+# By the field of nvidia-smi --query-gpu: the path in `detail`, and the conversion of its text to our value.
 def mebibytes(text: str) -> Any:
-    """To 1 MiB: nvidia-smi subtracts rounded numbers, and said 616 of an H200 whose driver reports 615.1."""
+    """Within 1 MiB: nvidia-smi subtracts rounded numbers, and printed 616 for an H200 that reports 615.1."""
     return pytest.approx(float(text), abs=1)
 
 
@@ -65,8 +65,8 @@ SAME: dict[str, tuple[tuple[str, ...], Callable[[str], Any]]] = {
         for since in ("volatile", "aggregate")
     },
 }
-SUBJECTS = {"ecc": "memory_errors"}  # of a reading, by the name of the group in an answer
-STILL = (  # paths in `detail`
+SUBJECTS = {"ecc": "memory_errors"}  # the subject of a reading, by the name of the group in an answer
+STILL = (  # paths in `detail` of values that do not change
     "board.architecture",
     "board.gsp_firmware_version",
     "modes.virtualization_mode",
@@ -86,16 +86,16 @@ UNTOLD = ("[N/A]", "[Not Supported]", "[Unknown Error]", "N/A")
 
 
 def smi(field: str) -> list[str]:
-    """One field of every GPU; UNTOLD where this nvidia-smi does not know it."""
-    asked = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader,nounits"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603  (no outside input)
+    """One field of every GPU; UNTOLD if this nvidia-smi does not know it."""
+    command = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader,nounits"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  (no outside input)
     return [line.strip() for line in done.stdout.splitlines()] if done.returncode == 0 else []
 
 
 @pytest.fixture(scope="module")
 def gpus(agent: Process) -> Any:
     answer = httpx.get(f"{agent.url}/gpu?detail=1", timeout=30).json()
-    print(f"topology: {answer['topology']}")  # noqa: T201  (what real hardware said, with pytest -s)
+    print(f"topology: {answer['topology']}")  # noqa: T201  (the values of real hardware, with pytest -s)
     assert answer["gpus"]
     for gpu in answer["gpus"]:
         print(f"GPU {gpu['id']}: {gpu['health']} {gpu['detail']}")  # noqa: T201  (as above)
@@ -103,11 +103,11 @@ def gpus(agent: Process) -> Any:
 
 
 @pytest.mark.parametrize("field", SAME)
-def test_a_detail_is_what_nvidia_smi_says(gpus: Any, field: str) -> None:
+def test_each_detail_agrees_with_nvidia_smi(gpus: Any, field: str) -> None:
     (group, *names), meaning = SAME[field]
-    told = smi(field)
-    assert told
-    for gpu, theirs in zip(gpus, told, strict=False):
+    reported = smi(field)
+    assert reported
+    for gpu, theirs in zip(gpus, reported, strict=False):
         ours = gpu["detail"][group]
         for name in names:
             ours = ours[name]
@@ -118,7 +118,7 @@ def test_a_detail_is_what_nvidia_smi_says(gpus: Any, field: str) -> None:
             assert ours == meaning(theirs)
 
 
-def test_a_gpu_has_its_memory_its_power_and_its_energy(gpus: Any) -> None:
+def test_the_performance_state_is_known_and_temperature_and_energy_are_plausible(gpus: Any) -> None:
     for gpu in gpus:
         detail = gpu["detail"]
         assert detail["modes"]["performance_state"] is not None
@@ -129,22 +129,22 @@ def test_a_gpu_has_its_memory_its_power_and_its_energy(gpus: Any) -> None:
         assert detail["power"]["energy_joules"] is None or detail["power"]["energy_joules"] > 0
 
 
-def test_an_idle_gpu_of_a_lender_is_well(gpus: Any) -> None:
+def test_no_idle_gpu_is_critical(gpus: Any) -> None:
     assert {gpu["health"]["verdict"] for gpu in gpus} <= {"healthy", "warning"}
 
 
-def test_the_details_are_those_of_the_document_of_nvidia_smi(gpus: Any) -> None:
-    """What stands still, under the names of `nvidia-smi -q -x`."""
-    asked = ["nvidia-smi", "-q", "-x"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=True)  # noqa: S603  (no outside input)
+def test_constant_details_agree_with_the_xml_of_nvidia_smi(gpus: Any) -> None:
+    """These values do not change; their names are those of `nvidia-smi -q -x`."""
+    command = ["nvidia-smi", "-q", "-x"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  (no outside input)
     theirs = dict(DETAILS)
     for gpu, element in zip(gpus, parse_xml(done.stdout).findall("gpu"), strict=False):
         for path in STILL:
-            told, ours = theirs[path](element), look_up(gpu["detail"], path)
-            assert ours == (None if isinstance(told, Untold) else told), path
+            reported, ours = theirs[path](element), look_up(gpu["detail"], path)
+            assert ours == (None if isinstance(reported, Missing) else reported), path
 
 
-def test_memory_in_use_free_and_reserved_is_all_memory(gpus: Any) -> None:
+def test_used_free_and_reserved_memory_add_up_to_the_total(gpus: Any) -> None:
     for gpu in gpus:
         memory, reserved = gpu["memory"], gpu["detail"]["memory"]["reserved_mb"]
         if reserved is not None and memory["total_mb"] is not None:
@@ -152,16 +152,16 @@ def test_memory_in_use_free_and_reserved_is_all_memory(gpus: Any) -> None:
             assert parts == pytest.approx(memory["total_mb"], abs=0.3)
 
 
-def test_the_memory_draws_a_part_of_the_power(gpus: Any) -> None:
+def test_the_power_of_the_memory_is_a_part_of_the_power_of_the_gpu(gpus: Any) -> None:
     for gpu in gpus:
         of_memory = gpu["detail"]["power"]["memory"]["average_watts"]
         assert of_memory is None or 0 < of_memory < gpu["power"]["usage_watts"] + 10
 
 
-def test_no_nvlink_is_listed_that_nvidia_smi_does_not_list(gpus: Any) -> None:
+def test_each_listed_nvlink_has_the_speed_that_nvidia_smi_reports(gpus: Any) -> None:
     """`nvidia-smi nvlink -s` has a line for each link: its speed in GB/s, or <inactive>."""
-    asked = ["nvidia-smi", "nvlink", "-s"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603  (no outside input)
+    command = ["nvidia-smi", "nvlink", "-s"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  (no outside input)
     of_gpus = re.split(r"^GPU \d+:.*$", done.stdout, flags=re.MULTILINE)[1:]
     for gpu, lines in zip(gpus, of_gpus, strict=False):
         theirs = {

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def simulated() -> Iterator[Simulation]:
-    """One GPU, not in place: the timed library comes between."""
+    """One simulated GPU, not installed yet: the timed library is put in front of it."""
     simulation = Simulation(1, models=["h100"], pcie_window_seconds=0)
     yield simulation
     simulation.uninstall()
 
 
-def test_every_call_of_a_sample_is_timed_and_none_is_added(simulated: Simulation) -> None:
+def test_every_call_of_a_sample_is_timed_and_no_call_is_added(simulated: Simulation) -> None:
     with timed_driver(simulated) as library:
         DriverSource().read()
         costs = sample_costs(library, 0, samples=3, step=6, pause=0)
@@ -35,7 +35,7 @@ def test_every_call_of_a_sample_is_timed_and_none_is_added(simulated: Simulation
     assert timed["nvmlDeviceGetComputeRunningProcesses_v3"] >= 3, "everything is read each time"
 
 
-def test_what_is_read_every_few_seconds_is_not_part_of_each_sample(simulated: Simulation) -> None:
+def test_values_that_are_read_every_few_seconds_are_not_part_of_each_sample(simulated: Simulation) -> None:
     with timed_driver(simulated) as library:
         DriverSource().read()
         costs = sample_costs(library, 0, samples=10, step=1, pause=0)
@@ -52,7 +52,7 @@ def test_the_table_has_a_row_for_each_function_and_one_for_the_sample(simulated:
     assert {line.count("|") for line in lines} == {5}
 
 
-def test_the_library_of_before_is_back_afterwards(simulated: Simulation) -> None:
+def test_the_previous_library_is_in_use_again_afterwards(simulated: Simulation) -> None:
     with simulated:
         with timed_driver(simulated) as library:
             DriverSource().read()

@@ -38,7 +38,7 @@ DIRECTIONS = {"tx": pynvml.NVML_PCIE_UTIL_TX_BYTES, "rx": pynvml.NVML_PCIE_UTIL_
 
 
 def counters(handle: Any) -> dict[str, Any]:
-    """Both counters as the driver gives them; empty if it knows no field values at all."""
+    """Both counters of the driver; empty if it does not support field values."""
     fields = query_or_none("nvmlDeviceGetFieldValues", handle, list(COUNTERS.values())) or ()
     return dict(zip(COUNTERS, fields, strict=False))
 
@@ -51,7 +51,7 @@ def are_64_bit(fields: dict[str, Any]) -> bool:
     )
 
 
-def test_how_the_driver_reports_pcie_bytes_is_recorded(
+def test_the_way_in_which_the_driver_reports_pcie_bytes_is_recorded(
     handle: Any, record_property: Callable[[str, object], None]
 ) -> None:
     earlier = counters(handle)
@@ -67,17 +67,17 @@ def test_how_the_driver_reports_pcie_bytes_is_recorded(
             long = later[name].valueType == pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG
             values = [f.value.ullVal if long else f.value.uiVal for f in (earlier[name], later[name])]
             text = f"{kind}: {values[0]}, a second later {values[1]} ({values[1] - values[0]:+d})"
-            assert not long or values[1] >= values[0], "64 bits do not wrap while one looks"
+            assert not long or values[1] >= values[0], "64 bits do not wrap between two reads"
         record_property(f"PCIe {name} bytes, field {field_id}", text)
         sys.stdout.write(f"\nPCIe {name} bytes, field {field_id}: {text}\n")
 
 
-def test_the_agent_knows_the_traffic_whichever_way_the_driver_reports_it(handle: Any) -> None:
+def test_pcie_traffic_is_known_from_counters_or_from_windows(handle: Any) -> None:
     source = PcieSource(GpuHandle(handle, Record()))
     source.read(Moment(0.0, 0.0, 0.0))
     if not are_64_bit(counters(handle)):
         if query_or_none("nvmlDeviceGetPcieThroughput", handle, DIRECTIONS["tx"]) is None:
-            pytest.skip("this driver tells PCIe traffic in no way")
+            pytest.skip("this driver does not report PCIe traffic")
         source.measure(0.0)
     else:
         time.sleep(1)
@@ -88,10 +88,10 @@ def test_the_agent_knows_the_traffic_whichever_way_the_driver_reports_it(handle:
     assert known.rx_kib_per_second >= 0
 
 
-def test_a_window_of_the_driver_takes_its_20_ms(
+def test_one_pcie_window_of_the_driver_takes_20_ms(
     handle: Any, record_property: Callable[[str, object], None]
 ) -> None:
-    """nvml.h: "a byte counter over a 20ms interval"; why the agent never waits for one."""
+    """nvml.h: "a byte counter over a 20ms interval". So the agent never waits for one."""
     for name, direction in DIRECTIONS.items():
         durations: list[float] = []
         for _ in range(11):
@@ -103,28 +103,30 @@ def test_a_window_of_the_driver_takes_its_20_ms(
         text = f"p50 {typical:.2f} ms, max {max(durations) * 1000:.2f} ms"
         record_property(f"nvmlDeviceGetPcieThroughput {name}", text)
         sys.stdout.write(f"\nnvmlDeviceGetPcieThroughput, {name}: {text}\n")
-        # The window itself, and as much again for the ioctls at both its ends.
+        # The window itself, and the same time again for the ioctls at both ends.
         assert 18 <= typical <= 40
 
 
-def test_what_is_copied_to_the_gpu_shows_as_received(
+def test_data_copied_to_the_gpu_is_reported_as_received(
     agent: Process, record_property: Callable[[str, object], None]
 ) -> None:
-    """Unit and direction at once: rx enters the GPU, in MB of 1024 x 1024 bytes a second.
+    """This checks unit and direction: rx enters the GPU, in MB of 1024 x 1024 bytes per second.
 
-    Half and one and a half times the rate of the copy: the driver may count packet headers, and a window of
-    20 ms sees no mean. A wrong unit or direction is further off than that.
+    The rate may be 0.5 to 1.5 times that of the copy: the driver may count packet headers, and a window of
+    20 ms is not the mean. A wrong unit or direction would differ more.
     """
     with cuda_child("copy") as child:
-        time.sleep(1 + 2 * WINDOW_PACE)  # where there are no counters: the windows of before are forgotten
+        time.sleep(
+            1 + 2 * WINDOW_PACE
+        )  # without counters, the windows from before the copy have then been replaced
         seen: list[dict[str, float]] = []
         for _ in range(6):
             time.sleep(1.1)
             gpus = httpx.get(f"{agent.url}/gpu", timeout=30).json()["gpus"]
-            told = [gpu["pcie"] for gpu in gpus if gpu["pcie"]["rx_throughput_mbps"] is not None]
-            if not told:
-                pytest.skip("this driver tells PCIe traffic in no way")
-            seen.append(max(told, key=lambda pcie: float(pcie["rx_throughput_mbps"])))
+            reported = [gpu["pcie"] for gpu in gpus if gpu["pcie"]["rx_throughput_mbps"] is not None]
+            if not reported:
+                pytest.skip("this driver does not report PCIe traffic")
+            seen.append(max(reported, key=lambda pcie: float(pcie["rx_throughput_mbps"])))
         copied = copied_rate(child) / 1024**2
     rx, tx = (median(pcie[f"{name}_throughput_mbps"] for pcie in seen) for name in ("rx", "tx"))
     text = f"copied {copied:.0f} MB/s, rx {rx:.0f} MB/s, tx {tx:.0f} MB/s"

@@ -12,7 +12,7 @@ import pytest
 from tests.hardware.comparing import leaves
 from tests.hardware.replayed import Answers, differences
 from tests.hardware.replayed_details import DETAILS, DETAILS_ALONE
-from tests.hardware.smi import Untold, parse, parse_xml, told_number
+from tests.hardware.smi import Missing, number_at, parse, parse_xml
 from tests.support.agents import agent_client
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 DOCUMENTS = sorted((Path(__file__).parent / "documents").glob("*.xml"))
-# Names a folder with more documents, as of one's own fleet.
+# A folder with more documents, for example of your own hosts.
 FOLDER = os.environ.get("NVIDIA_SMI_DOCUMENTS", "")
 MORE = sorted(Path(FOLDER).glob("*.xml")) if FOLDER else []
 DEADLINE = 20.0  # seconds until both windows of every PCIe link have been measured
 
 
-async def ask(path: Path, root: Element) -> Answers:
+async def answers_for(path: Path, root: Element) -> Answers:
     async with agent_client(SIMULATE_GPUS=str(path)) as client:
         rich = await settled(client, root)
         status, mig = await client.get("/status"), await client.get("/status?mig=1")
@@ -38,34 +38,34 @@ async def ask(path: Path, root: Element) -> Answers:
 
 
 async def settled(client: httpx.AsyncClient, root: Element) -> Any:
-    """`/gpu?detail=1`, once the throughput that the document tells has been measured."""
-    told = [not isinstance(told_number(gpu, "pci/tx_util"), Untold) for gpu in root.findall("gpu")]
+    """`/gpu?detail=1`, once every throughput in the document has been measured."""
+    reported = [not isinstance(number_at(gpu, "pci/tx_util"), Missing) for gpu in root.findall("gpu")]
     end = time.monotonic() + DEADLINE
     while True:
         answer = (await client.get("/gpu?detail=1")).json()
         waits = (
-            tells and gpu["state"] == "ok" and gpu["pcie"]["tx_throughput_mbps"] is None
-            for tells, gpu in zip(told, answer["gpus"], strict=True)
+            is_reported and gpu["state"] == "ok" and gpu["pcie"]["tx_throughput_mbps"] is None
+            for is_reported, gpu in zip(reported, answer["gpus"], strict=True)
         )
         if not any(waits) or time.monotonic() > end:
             return answer
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
-async def test_a_document_is_answered_as_it_says(path: Path) -> None:
+async def test_the_answers_for_each_document_have_its_values(path: Path) -> None:
     await check(path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [*DOCUMENTS, *MORE], ids=lambda path: path.stem)
-async def test_a_document_of_ones_own_is_answered_as_it_says(path: Path) -> None:
+async def test_the_answers_for_each_of_your_own_documents_have_its_values(path: Path) -> None:
     await check(path)
 
 
 async def check(path: Path) -> None:
     text = read(path)
     root = parse_xml(text)
-    found = list(differences(await ask(path, root), parse(text), root))
+    found = list(differences(await answers_for(path, root), parse(text), root))
     assert not found, "\n".join([f"{len(found)} differ", *found])
 
 
@@ -73,7 +73,7 @@ def read(path: Path) -> str:
     return path.read_text()
 
 
-# Each stands in this document once, with a number of its own, or with a word that has another beside it.
+# Texts that are only once in this document, and another text for each.
 CHANGED = {
     "691.02 W": "691.20 W",
     "65112 MiB": "65113 MiB",
@@ -113,19 +113,19 @@ CHANGED = {
 }
 
 
-async def test_a_document_that_says_something_else_is_found_to_differ() -> None:
+async def test_the_comparison_finds_each_changed_value_of_a_document() -> None:
     path = next(path for path in DOCUMENTS if path.stem == "h200_driver_580")
     text = read(path)
-    answers = await ask(path, parse_xml(text))
-    for told, other in CHANGED.items():
-        changed = text.replace(told, other)
-        assert changed != text, told
-        assert list(differences(answers, parse(changed), parse_xml(changed))), told
-    untold = text.replace("45 C", "N/A")
-    assert list(differences(answers, parse(untold), parse_xml(untold))), "what is not told is made up"
+    answers = await answers_for(path, parse_xml(text))
+    for text_there, other in CHANGED.items():
+        changed = text.replace(text_there, other)
+        assert changed != text, text_there
+        assert list(differences(answers, parse(changed), parse_xml(changed))), text_there
+    missing = text.replace("45 C", "N/A")
+    assert list(differences(answers, parse(missing), parse_xml(missing))), "a missing value is invented"
 
 
-async def test_every_detail_is_compared_or_it_is_said_why_not() -> None:
+async def test_every_detail_is_compared_or_has_a_reason_why_not() -> None:
     async with agent_client(SIMULATE_GPUS=str(DOCUMENTS[-1])) as client:
         detail = (await client.get("/gpu?detail=1")).json()["gpus"][0]["detail"]
     compared = {path for path, _ in DETAILS} | set(DETAILS_ALONE)

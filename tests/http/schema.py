@@ -33,14 +33,14 @@ def operations(document: Schema) -> Iterator[tuple[str, Schema]]:
 
 
 def resolve(schema: Schema, document: Schema) -> Schema:
-    """The schema itself, where this one only refers to it."""
+    """The schema itself, if this one is only a reference to it."""
     while "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     return schema
 
 
 def response_schema(document: Schema, path: str, status: int) -> Schema:
-    """What the document says that this path answers with this status."""
+    """The schema of the answer of this path with this status, from the document."""
     content = document["paths"][path]["get"]["responses"][str(status)]["content"]
     media = content["application/json"] if "application/json" in content else next(iter(content.values()))
     schema: Schema = media["schema"]
@@ -48,7 +48,7 @@ def response_schema(document: Schema, path: str, status: int) -> Schema:
 
 
 def faults(value: Any, schema: Schema, document: Schema, place: str = "$") -> Iterator[str]:
-    """Everything in which the value is not as the schema says, each with its place; none is good."""
+    """Every difference between the value and the schema, with its place."""
     schema = resolve(schema, document)
     assert schema.keys() <= _UNDERSTOOD, f"{place}: {sorted(schema.keys() - _UNDERSTOOD)} is not understood"
     yield from _faults_of_options(value, schema, document, place)

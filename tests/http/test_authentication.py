@@ -1,4 +1,4 @@
-"""Who may read what: every path x every credential x every configuration x every layout, asserted whole."""
+"""Who may read what: every combination of path, credential, configuration and layout."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 TOKEN = "changeme-T0ken"  # noqa: S105  opens nothing but the agents of these tests
 TOKENS = ["first of TOKENS", "second:of/TOKENS?&="]
-METRICS_TOKEN = "changeme-METRICS_TOKEN"  # noqa: S105  likewise
+METRICS_TOKEN = "changeme-METRICS_TOKEN"  # noqa: S105  opens nothing
 KEY = "key-of-API_KEY"
 KEYS = ["first of API_KEYS", "second:of/API_KEYS?&="]
 
 OPEN = OPEN_PATHS | {"/static-offline-docs/favicon.png", f"/web/{BUILD}/page.js"}
 UNKNOWN = {"/nope", "/status//", "/gpu/stream//", "/healthz"}
-# Enough of the data paths for the matrix to be worth something; the others join by themselves.
+# Some data paths that the matrix must contain; it includes all others automatically.
 DATA = {"/count", "/status", "/gpu"}
 
 CONFIGURED: dict[str, dict[str, str]] = {
@@ -58,7 +58,7 @@ SECRETS = [TOKEN, *TOKENS, METRICS_TOKEN, KEY, *KEYS]
 
 
 class Credential(NamedTuple):
-    """What a request brings, and what it proves."""
+    """The headers and the query of a request, and which secrets they contain."""
 
     headers: list[tuple[str, str]]
     query: list[tuple[str, str]]
@@ -136,7 +136,7 @@ CREDENTIALS = {
     "key as ?API_KEY": Credential([], [("API_KEY", KEY)]),
     "key as ?x-api-key": Credential([], [("x-api-key", KEY)]),
     "key as cookie": Credential(header("Cookie", f"api_key={KEY}"), []),
-    # Any one valid credential admits, whatever comes with it
+    # One valid credential is enough, whatever else is sent
     "wrong key in the header, key in the query": Credential(
         header("X-API-Key", "wrong"), [("api_key", KEY)], is_key=True
     ),
@@ -153,7 +153,7 @@ CREDENTIALS = {
 
 
 def may_read(path: str, credential: Credential, configured: str) -> bool:
-    """The rules of the contract, in their own words."""
+    """The rules of the contract, written independently of the agent."""
     if path in OPEN or configured == "nothing":
         return True
     has_token = credential.is_token and configured != "keys"
@@ -166,14 +166,14 @@ def may_read(path: str, credential: Credential, configured: str) -> bool:
 
 
 def every_path(document: dict[str, Any]) -> set[str]:
-    """Every path of the agent: those in its OpenAPI document, those outside it, and some that are none."""
+    """Every path of the agent, in its OpenAPI document or not, and some paths that do not exist."""
     assert DATA | {STREAM, "/health", "/ready"} <= document["paths"].keys()
     return {*document["paths"], *PATHS, *OPEN, *UNKNOWN}
 
 
 @pytest.fixture(scope="module")
 def paths() -> set[str]:
-    """The same, asked for."""
+    """Every path, from the document of a running agent."""
     with Simulation(gpus=1), agent_server() as url:
         return every_path(httpx.get(f"{url}/openapi.json").json())
 
@@ -196,8 +196,8 @@ COMBINATIONS = [
 @pytest.mark.anyio
 @pytest.mark.parametrize(("layout", "configured"), COMBINATIONS)
 @pytest.mark.usefixtures("simulation")
-async def test_the_whole_matrix(layout: str, configured: str) -> None:
-    """A 401 is an envelope that asks for a bearer; an admitted unknown path is a 404."""
+async def test_every_path_admits_exactly_the_credentials_of_its_rule(layout: str, configured: str) -> None:
+    """A 401 is an envelope that requests a bearer token. An admitted unknown path is a 404."""
     environ = {**LAYOUTS[layout], **CONFIGURED[configured]}
     prefix = f"/{environ['URL_PREFIX']}" if "URL_PREFIX" in environ else ""
     app = create_app(settings(**environ))
@@ -213,7 +213,7 @@ async def test_the_whole_matrix(layout: str, configured: str) -> None:
         found = {}
         for path, name in expected:
             credential = CREDENTIALS[name]
-            # A stream has no end to wait for: an interval that is wrong ends it with 400 once it is admitted.
+            # A stream has no end, so a wrong interval ends it with 400 once it is admitted.
             query = [*credential.query, *([("interval", "0")] if path == STREAM else [])]
             status, headers, body = await ask(app, prefix + path, credential.headers, query)
             found[path, name] = status != 401
@@ -233,14 +233,14 @@ async def test_the_whole_matrix(layout: str, configured: str) -> None:
 async def ask(
     app: ASGIApp, path: str, headers: list[tuple[str, str]], query: list[tuple[str, str]]
 ) -> tuple[int, dict[bytes, bytes], bytes]:
-    """Status, headers and body of GET, straight from the app: some ten thousand of them are asked for."""
-    said: list[Message] = []
+    """Status, headers and body of a GET, directly from the app: there are some ten thousand requests."""
+    messages_sent: list[Message] = []
 
     async def receive() -> Message:
-        return await asyncio.Future()  # the client has said all, and stays
+        return await asyncio.Future()  # the client has sent its request, and stays connected
 
     async def send(message: Message) -> None:
-        said.append(message)
+        messages_sent.append(message)
 
     scope = {
         "type": "http",
@@ -250,15 +250,15 @@ async def ask(
         "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
     }
     await app(scope, receive, send)
-    start, *parts = said
+    start, *parts = messages_sent
     return start["status"], dict(start["headers"]), b"".join(part.get("body", b"") for part in parts)
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("name", ["none", "wrong", "TOKEN and a key"])
 @pytest.mark.usefixtures("simulation")
-async def test_outside_the_prefix_there_is_nothing(name: str, paths: set[str]) -> None:
-    """Not even for the TOKEN: another agent may live there."""
+async def test_every_path_outside_of_the_prefix_is_404(name: str, paths: set[str]) -> None:
+    """This holds even with the TOKEN: another agent may be there."""
     async with agent_client(URL_PREFIX="server1", **CONFIGURED["both"]) as client:
         credential = CREDENTIALS[name]
         for path in [
@@ -279,8 +279,8 @@ async def test_outside_the_prefix_there_is_nothing(name: str, paths: set[str]) -
     "method", ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY"]
 )
 @pytest.mark.usefixtures("simulation")
-async def test_no_method_gets_round_it(method: str, paths: set[str]) -> None:
-    """Also a preflight, while CORS is not configured."""
+async def test_every_method_requires_the_credential(method: str, paths: set[str]) -> None:
+    """This includes a preflight request, while CORS is not configured."""
     preflight = {"Origin": "http://evil", "Access-Control-Request-Method": "GET"}
     async with agent_client(**CONFIGURED["both"]) as client:
         for path in paths - OPEN:
@@ -293,8 +293,8 @@ NON_ASCII = "Schlüssel-ÿ£"
 @pytest.mark.anyio
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
 @pytest.mark.usefixtures("simulation")
-async def test_a_secret_outside_ascii_is_taken_in_both_encodings(encoding: str) -> None:
-    """RFC 9110 means latin-1; curl sends what the terminal does, which is UTF-8."""
+async def test_a_secret_outside_ascii_is_accepted_as_latin_1_and_as_utf_8(encoding: str) -> None:
+    """RFC 9110 requires latin-1, but curl sends UTF-8, like the terminal."""
     sent = NON_ASCII.encode(encoding)
     escaped = "".join(f"%{byte:02x}" for byte in sent)
     async with agent_client(TOKEN=NON_ASCII, API_KEY=NON_ASCII) as client:
@@ -311,11 +311,11 @@ async def test_a_secret_outside_ascii_is_taken_in_both_encodings(encoding: str) 
 @pytest.mark.parametrize(
     "given",
     [b"\xff\xfe", b"\xed\xa0\x80", b"\x80", "Schlüssel-ÿ".encode(), b"\xef\xbf\xbd" * 12],
-    ids=["no UTF-8", "a surrogate", "half a letter", "cut short", "replacement characters"],
+    ids=["not UTF-8", "a surrogate", "half a letter", "cut short", "replacement characters"],
 )
 @pytest.mark.usefixtures("simulation")
-async def test_odd_bytes_are_nobodys_credential(given: bytes) -> None:
-    """And no fault of ours."""
+async def test_invalid_bytes_are_never_a_credential(given: bytes) -> None:
+    """They do not cause an internal error either."""
     escaped = "".join(f"%{byte:02x}" for byte in given)
     async with agent_client(TOKEN=NON_ASCII, API_KEY=NON_ASCII) as client:
         for path in ("/count", STREAM):
@@ -342,8 +342,10 @@ async def test_odd_bytes_are_nobodys_credential(given: bytes) -> None:
     ],
 )
 @pytest.mark.usefixtures("simulation")
-async def test_a_401_says_what_the_path_takes(configured: str, path: str, ways: str) -> None:
-    """So that whoever wrote the client can mend it."""
+async def test_a_401_names_the_credentials_that_the_path_accepts(
+    configured: str, path: str, ways: str
+) -> None:
+    """The author of the client can then correct it."""
     async with agent_client(**CONFIGURED[configured]) as client:
         sentence = f"The credential is missing or wrong; this path takes {ways}"
         assert sentence == error_in(await client.get(path))
@@ -351,8 +353,8 @@ async def test_a_401_says_what_the_path_takes(configured: str, path: str, ways: 
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("simulation")
-async def test_no_secret_is_shown(paths: set[str]) -> None:
-    """Not by an open path, not by a failing one, whoever asks."""
+async def test_no_answer_contains_a_secret(paths: set[str]) -> None:
+    """This holds for open paths and for errors, with and without a credential."""
     async with agent_client(**CONFIGURED["both"]) as client:
         for credential in (CREDENTIALS["none"], CREDENTIALS["TOKEN and a key"]):
             for path in [
@@ -370,7 +372,7 @@ async def test_no_secret_is_shown(paths: set[str]) -> None:
 
 
 @pytest.mark.anyio
-async def test_what_lasts_can_be_ended_when_its_token_is_withdrawn_and_nothing_else_is_burdened() -> None:
+async def test_only_streams_and_waiting_requests_can_end_when_their_token_is_withdrawn() -> None:
     lasting: set[str] = set()
 
     async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -385,7 +387,7 @@ async def test_what_lasts_can_be_ended_when_its_token_is_withdrawn_and_nothing_e
     assert lasting == {"/free", STREAM}
 
 
-def test_whether_a_request_may_go_on_is_asked_again_when_other_tokens_are_in_force() -> None:
+def test_a_running_request_is_authenticated_again_only_after_the_tokens_change() -> None:
     tokens, asked = Tokens([TOKEN]), list[bool]()
     answers = iter([True, False, True])
 
@@ -412,14 +414,14 @@ async def no_answer(message: Message) -> None:
 
 @pytest.fixture(scope="module")
 def both() -> Iterator[str]:
-    """TOKEN and keys configured, under the prefix /server1."""
+    """The URL of an agent with TOKEN and keys, under the prefix /server1."""
     with Simulation(gpus=1), agent_server(URL_PREFIX="server1", **CONFIGURED["both"]) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def only_keys() -> Iterator[str]:
-    """Only keys configured, no prefix: all but the stream is open."""
+    """The URL of an agent with keys only and no prefix: everything except the stream is open."""
     with Simulation(gpus=1), agent_server(**CONFIGURED["keys"]) as url:
         yield url
 
@@ -477,8 +479,8 @@ def only_keys() -> Iterator[str]:
         ("/server1/status?api_key=" + TOKEN, 401),
     ],
 )
-def test_path_tricks_open_nothing(both: str, target: str, status: int) -> None:
-    """Under the prefix 401, outside it and in the folder of the documents 404."""
+def test_path_tricks_do_not_bypass_authentication(both: str, target: str, status: int) -> None:
+    """The status is 401 under the prefix, and 404 outside of it and in the folder of the documents."""
     reply = request(both, target.encode())
     assert status == reply.status
     error_of(reply.status, reply.body)
@@ -508,8 +510,8 @@ def test_path_tricks_open_nothing(both: str, target: str, status: int) -> None:
     ],
 )
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"], ids=bytes.decode)
-def test_path_tricks_open_no_stream(only_keys: str, target: str, status: int, method: bytes) -> None:
-    """While the other paths are open, none of them leads to the stream."""
+def test_path_tricks_do_not_open_the_stream(only_keys: str, target: str, status: int, method: bytes) -> None:
+    """The other paths are open, and none of them leads to the stream."""
     assert status == request(only_keys, target.encode(), method=method).status
 
 
@@ -526,13 +528,13 @@ def test_path_tricks_open_no_stream(only_keys: str, target: str, status: int, me
         pytest.param([b"Authorization:", b"Authorization: " + TOKEN.encode()], id="twice, first empty"),
     ],
 )
-def test_header_tricks_open_nothing(both: str, header_lines: list[bytes]) -> None:
-    """No header but the two is looked at."""
+def test_header_tricks_do_not_bypass_authentication(both: str, header_lines: list[bytes]) -> None:
+    """Only Authorization and X-API-Key are used."""
     assert request(both, b"/server1/status", *header_lines).status == 401
 
 
 @pytest.mark.parametrize("blanks", [b"", b" ", b"   ", b"\t"], ids=["none", "one", "three", "tab"])
 def test_blanks_around_the_token_do_not_matter(both: str, blanks: bytes) -> None:
-    """HTTP takes them off."""
+    """HTTP removes them."""
     line = b"Authorization:" + blanks + TOKEN.encode() + blanks
     assert request(both, b"/server1/count", line).status == 200

@@ -1,4 +1,4 @@
-"""Whatever a client sends gets an envelope that says what was wrong: never a 500, never a traceback."""
+"""Any wrong input gets an envelope that says what was wrong, and never a 500 or a traceback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TWICE = "Invalid GPU index: idx is given more than once, it takes a list: idx=0,
 
 @pytest.fixture(scope="module")
 def agent() -> Iterator[Process]:
-    """An agent as users run it, with eight GPUs; at the end its log must hold no traceback."""
+    """A separate agent process with eight GPUs. At the end its log must contain no traceback."""
     with agent_process("--simulate", "8") as agent:
         yield agent
         assert "Traceback" not in agent.log
@@ -77,10 +77,10 @@ def client(agent: Process) -> Iterator[httpx.Client]:
         pytest.param("idx=&%69dx=", TWICE, id="twice, spelled differently"),
     ],
 )
-def test_a_wrong_idx_is_code_1_and_says_which(
+def test_a_wrong_idx_is_code_1_and_named_in_the_error(
     client: httpx.Client, path: str, query: str, error: str
 ) -> None:
-    """Also on the stream: while there is a driver, a GPU that is not there is the client's fault."""
+    """This includes the stream: while there is a driver, an unknown GPU is an error of the client."""
     response = client.get(f"{path}?{query}")
     assert (400, error) == (response.status_code, error_in(response))
 
@@ -98,8 +98,8 @@ def test_a_wrong_idx_is_code_1_and_says_which(
         pytest.param("idx=007", [7], id="leading zeros"),
     ],
 )
-def test_idx_selects(client: httpx.Client, query: str, indices: list[int]) -> None:
-    """The devices listed are those asked for; the count is that of the host."""
+def test_idx_selects_the_listed_gpus(client: httpx.Client, query: str, indices: list[int]) -> None:
+    """Only the selected devices are listed, but the count is that of the host."""
     data = client.get(f"/status?{query}").json()["data"]
     assert (8, list(indices)) == (data["count"], [device["idx"] for device in data["devices"]])
     body = client.get(f"/gpu?{query}").json()
@@ -152,23 +152,23 @@ def test_idx_selects(client: httpx.Client, query: str, indices: list[int]) -> No
     ],
     ids=lambda text: text[:40] if text.startswith("/") else "",
 )
-def test_a_wrong_parameter_is_named_with_what_it_got_and_what_it_takes(
+def test_the_error_of_a_wrong_parameter_has_its_value_and_the_accepted_values(
     client: httpx.Client, target: str, error: str
 ) -> None:
-    """All faults of a request at once."""
+    """All faults of a request are reported at once."""
     response = client.get(target)
     assert (400, error) == (response.status_code, error_in(response))
 
 
 @pytest.mark.parametrize("target", ["/status?process=", "/status?mig=", "/status?process=&mig=0&idx="])
-def test_an_empty_parameter_is_as_none(client: httpx.Client, target: str) -> None:
-    """Forms send every field, filled in or not."""
+def test_an_empty_parameter_has_no_effect(client: httpx.Client, target: str) -> None:
+    """Forms send empty fields too."""
     assert [*range(8)] == [device["idx"] for device in client.get(target).json()["data"]["devices"]]
 
 
 @pytest.mark.parametrize(("off", "on"), [("", "1"), ("0", "true"), ("false", "True"), ("False", "1")])
 @pytest.mark.parametrize("parameter", ["/gpu?detail", "/status?mig", "/processes?idle"])
-def test_a_boolean_is_taken_as_clients_write_it(
+def test_a_boolean_parameter_is_accepted_in_each_notation_of_clients(
     client: httpx.Client, parameter: str, off: str, on: str
 ) -> None:
     """Generated clients write true, Python's requests writes True, and people write 1."""
@@ -178,7 +178,7 @@ def test_a_boolean_is_taken_as_clients_write_it(
 
 
 def shape(client: httpx.Client, target: str) -> tuple[int, int]:
-    """What tells an answer from another one of the same path, whatever the values are."""
+    """A short description of an answer, which shows whether the parameter had an effect."""
     response = client.get(target)
     answer = response.json()
     rows = answer.get("data", {}).get("processes", [])
@@ -187,8 +187,8 @@ def shape(client: httpx.Client, target: str) -> tuple[int, int]:
 
 @pytest.mark.parametrize("path", [path for path in WITH_END if path not in STRICT])
 @pytest.mark.parametrize("query", ["_=17&%00=%FF", "x=1&x=2", "IDX=a", "="])
-def test_an_unknown_parameter_changes_nothing(client: httpx.Client, path: str, query: str) -> None:
-    """Cache busters and tracking parameters come with the territory."""
+def test_an_unknown_parameter_is_ignored(client: httpx.Client, path: str, query: str) -> None:
+    """Clients append cache busters and tracking parameters."""
     assert client.get(path).status_code == client.get(f"{path}?{query}").status_code == 200
 
 
@@ -222,7 +222,7 @@ def test_an_unknown_parameter_changes_nothing(client: httpx.Client, path: str, q
     ],
 )
 def test_an_unknown_path_is_404(agent: Process, target: bytes, shown: str) -> None:
-    """Named in the answer as it was understood."""
+    """The error has the path as the agent decoded it."""
     reply = request(agent.url, target)
     sentence = f"No such path: {shown}; /docs, under URL_PREFIX if one is set, lists the paths"
     assert (404, sentence) == (reply.status, reply.error)
@@ -233,8 +233,8 @@ METHODS = [b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"]
 
 @pytest.mark.parametrize("path", [*PATHS, "/static-offline-docs/swagger-ui.css", f"/web/{BUILD}/page.js"])
 @pytest.mark.parametrize("method", METHODS, ids=bytes.decode)
-def test_a_wrong_method_is_405_with_those_that_work(agent: Process, method: bytes, path: str) -> None:
-    """Whether or not it brings a body."""
+def test_a_wrong_method_is_405_with_the_allowed_methods(agent: Process, method: bytes, path: str) -> None:
+    """The request has a body here, which must not matter."""
     reply = request(agent.url, path.encode(), b"Content-Length: 2", b"", b"{}", method=method)
     assert reply.status == 405
     allowed = reply.headers["allow"]
@@ -256,8 +256,10 @@ def test_a_wrong_method_is_405_with_those_that_work(agent: Process, method: byte
         pytest.param(b"Authorization:", id="Authorization, empty"),
     ],
 )
-def test_header_bytes_outside_ascii_change_nothing(agent: Process, path: str, header: bytes) -> None:
-    """On an open agent nobody looks at them; the stream is asked for a wrong interval, so that it ends."""
+def test_header_bytes_outside_ascii_do_not_change_the_status(
+    agent: Process, path: str, header: bytes
+) -> None:
+    """An open agent does not use these headers. The wrong interval ends the stream."""
     target = f"{path}?interval=0".encode()
     assert request(agent.url, target).status == request(agent.url, target, header).status < 500
 
@@ -279,8 +281,10 @@ def test_header_bytes_outside_ascii_change_nothing(agent: Process, path: str, he
         ),
     ],
 )
-def test_bytes_that_are_no_request_get_an_envelope(agent: Process, bytes_sent: bytes, status: int) -> None:
-    """And the connection is closed."""
+def test_bytes_that_are_not_a_valid_request_get_an_envelope(
+    agent: Process, bytes_sent: bytes, status: int
+) -> None:
+    """The connection is closed afterwards."""
     reply = exchange(agent.url, bytes_sent)
     assert status == reply.status
     assert reply.error
@@ -296,6 +300,8 @@ def test_bytes_that_are_no_request_get_an_envelope(agent: Process, bytes_sent: b
         pytest.param("&".join(["idx=1"] * 1300), 400, id="1300 times idx"),
     ],
 )
-def test_a_query_as_long_as_one_may_be_is_answered(client: httpx.Client, query: str, status: int) -> None:
-    """Just below the bound of 8 KiB."""
+def test_a_query_just_below_the_maximum_length_is_answered(
+    client: httpx.Client, query: str, status: int
+) -> None:
+    """The limit is 8 KiB."""
     assert status == client.get(f"/status?{query}").status_code

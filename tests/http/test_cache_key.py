@@ -1,6 +1,6 @@
-"""However a client writes a request, and whatever it appends, the answer is made once per Snapshot.
+"""The answer is made once per Snapshot, however a client writes a request and whatever it appends.
 
-Paths and parameters are those of the agent's own document, so that a later endpoint joins by itself.
+Paths and parameters come from the agent's own document, so a new endpoint is included automatically.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-# What a request takes from others, or what goes on for ever, is for one client alone. What is in a file
+# Not cached: answers that withhold GPUs or that have no end are for one client, and the content of a file
 # changes without a sample.
 NOT_KEPT = {"/free", "/usage", STREAM}
 UNKNOWN = [
@@ -59,44 +59,49 @@ async def agent(**environ: str) -> AsyncIterator[tuple[httpx.AsyncClient, Shared
 async def shown(snapshot: CurrentSnapshot, idx: Indices, x_form: Annotated[str, Header()] = "") -> None: ...
 
 
-def asked(query: bytes, form: bytes = b"plain") -> Scope:
+def scope_with(query: bytes, form: bytes = b"plain") -> Scope:
     return {"query_string": query, "headers": [(b"accept", b"*/*"), (b"x-form", form)]}
 
 
 @pytest.fixture
 def keys() -> RouteCacheKey:
-    """Of a route that takes the Snapshot, GPUs, and a header."""
+    """The cache keys of a route that takes the Snapshot, GPUs, and a header."""
     router = APIRouter()
     router.add_api_route("/shown", shown, response_model=None)
     return cache_keys([Endpoint(router)])["/shown"]
 
 
-async def test_a_key_is_of_the_values_whatever_their_spelling(keys: RouteCacheKey) -> None:
-    key = await keys.of(asked(b"idx=0,1"))
+async def test_the_key_depends_on_the_values_and_not_on_their_spelling(keys: RouteCacheKey) -> None:
+    key = await keys.of(scope_with(b"idx=0,1"))
     for same in (b"id%78=0,1", b"idx=0%2C1", b"idx=1,+0", b"x=1&idx=0,1&y", b"&idx=1,0&"):
-        assert await keys.of(asked(same)) == key, same
-    others = [asked(b""), asked(b"idx=0"), asked(b"id+x=0,1&idx=1"), asked(b"idx=0,1", b"other")]
+        assert await keys.of(scope_with(same)) == key, same
+    others = [
+        scope_with(b""),
+        scope_with(b"idx=0"),
+        scope_with(b"id+x=0,1&idx=1"),
+        scope_with(b"idx=0,1", b"other"),
+    ]
     assert len({key, *[await keys.of(other) for other in others]}) == 5
 
 
-async def test_the_keys_of_short_requests_are_remembered_by_what_they_depend_on(keys: RouteCacheKey) -> None:
-    """512 bytes are short: query, and name and value of each header that the route takes."""
+async def test_the_keys_of_requests_up_to_512_bytes_are_remembered(keys: RouteCacheKey) -> None:
+    """The 512 bytes include the query, and name and value of each header that the route takes."""
     header = len(b"x-form" + b"plain")
     for length, is_kept in ((512 - header, True), (513 - header, False)):
-        scope = asked(b"x" * length)
+        scope = scope_with(b"x" * length)
         assert keys.remembered(scope) is None
         key = await keys.of(scope)
         assert (key is None, keys.remembered(scope) == key) == (False, is_kept)
-    assert keys.remembered(asked(b"x" * (512 - header), b"other")) is None
+    assert keys.remembered(scope_with(b"x" * (512 - header), b"other")) is None
 
 
 async def test_no_more_than_256_keys_are_remembered(keys: RouteCacheKey) -> None:
     for number in range(256):
-        await keys.of(asked(b"idx=%d" % number))
-    assert keys.remembered(asked(b"idx=0")) is not None
-    await keys.of(asked(b"idx=256"))
-    assert keys.remembered(asked(b"idx=0")) is None
-    assert keys.remembered(asked(b"idx=256")) is not None
+        await keys.of(scope_with(b"idx=%d" % number))
+    assert keys.remembered(scope_with(b"idx=0")) is not None
+    await keys.of(scope_with(b"idx=256"))
+    assert keys.remembered(scope_with(b"idx=0")) is None
+    assert keys.remembered(scope_with(b"idx=256")) is not None
 
 
 async def operations(client: httpx.AsyncClient) -> dict[str, list[dict[str, Any]]]:
@@ -108,17 +113,19 @@ async def operations(client: httpx.AsyncClient) -> dict[str, list[dict[str, Any]
     }
 
 
-async def test_every_documented_path_is_kept_but_for_those_named_here() -> None:
+async def test_the_answer_of_every_documented_path_is_cached_except_those_listed_here() -> None:
     async with agent() as (client, running):
         for path in (await operations(client)).keys() - {STREAM}:
             for _ in range(2):
                 await client.get(path)
             made = running.answers_made[path]
-            assert made == (0 if path in NOT_KEPT else 1), f"{path}: what is not kept stands in NOT_KEPT here"
+            assert made == (0 if path in NOT_KEPT else 1), (
+                f"{path}: a path that is not cached must be in NOT_KEPT here"
+            )
 
 
-async def test_unknown_parameters_make_no_answer() -> None:
-    """They are ignored, or refused where a misspelt one would do harm."""
+async def test_unknown_parameters_cause_no_further_answer() -> None:
+    """Unknown parameters are ignored, or refused on paths where a misspelt one would do harm."""
     async with agent() as (client, running):
         for path in {*await operations(client), *CONSTANT} - {STREAM}:
             for query in UNKNOWN:
@@ -127,13 +134,13 @@ async def test_unknown_parameters_make_no_answer() -> None:
                     assert response.status_code == 400
                     assert "accepted: " in error_in(response)
             if path not in STRICT:
-                # In three of the spellings above a name is really `idx` or `detail`, or nothing at all.
+                # Three of the queries above are really `idx` or `detail`, or empty.
                 assert running.answers_made[path] <= 2, path
             assert running.answers_made[path] <= 2
 
 
-async def test_spelling_makes_no_other_question() -> None:
-    """Order, blanks, repeats, leading zeros, encoding, notation."""
+async def test_another_spelling_of_a_parameter_gets_the_cached_answer() -> None:
+    """The spellings differ in order, blanks, repeats, leading zeros, encoding and notation."""
     async with agent() as (client, running):
         spelled = [
             (path, one["name"])
@@ -148,8 +155,8 @@ async def test_spelling_makes_no_other_question() -> None:
             assert (len(answers), running.answers_made[path]) == (1, 1), (path, name)
 
 
-async def test_a_default_that_is_given_is_as_none() -> None:
-    """Also an empty value, where it is accepted; and all of them at once, in any order."""
+async def test_an_explicit_default_value_gets_the_cached_answer() -> None:
+    """This includes an empty value if it is accepted, and all defaults together in any order."""
     async with agent() as (client, running):
         for path, parameters in (await operations(client)).items():
             if path in NOT_KEPT:
@@ -165,8 +172,8 @@ async def test_a_default_that_is_given_is_as_none() -> None:
             assert (len(answers), running.answers_made[path]) == (1, 1), path
 
 
-async def test_a_wrong_question_is_not_made() -> None:
-    """It is refused by its parameters alone."""
+async def test_no_answer_is_made_for_a_wrong_parameter() -> None:
+    """The request is refused before an answer is made."""
     async with agent() as (client, running):
         for path, parameters in (await operations(client)).items():
             for one in parameters:
@@ -177,8 +184,8 @@ async def test_a_wrong_question_is_not_made() -> None:
         assert running.answers_made.keys() <= CONSTANT
 
 
-async def test_headers_make_no_other_question() -> None:
-    """But for the form of `/metrics`, of which there are two, packed or not."""
+async def test_headers_that_do_not_matter_get_the_cached_answer() -> None:
+    """Only the format of `/metrics` depends on headers: it has two formats, compressed or not."""
     async with agent() as (client, running):
         for path in (await operations(client)).keys() - NOT_KEPT:
             for number in range(20):
@@ -193,8 +200,8 @@ async def test_headers_make_no_other_question() -> None:
             assert running.answers_made[path] <= (4 if path == "/metrics" else 1), path
 
 
-async def test_many_at_once_share_one_making() -> None:
-    """Each with something of its own appended."""
+async def test_many_requests_at_once_share_one_answer() -> None:
+    """Each request has a different unknown parameter."""
     async with agent() as (client, running):
         for path in ({*await operations(client), *CONSTANT} - NOT_KEPT) - STRICT:
             running.answers_made.clear()

@@ -32,13 +32,13 @@ pytestmark = pytest.mark.anyio
 GZIP = {"Accept-Encoding": "gzip"}
 PLAIN = {"Accept-Encoding": "identity"}
 KEPT = sorted({*OF_ONE_SNAPSHOT, *CONSTANT})
-TINY = 1024  # bytes: what has more is packed
-QUICK = 64 * 1024  # bytes: what has more is packed in a thread
+TINY = 1024  # bytes: longer answers are compressed
+QUICK = 64 * 1024  # bytes: longer answers are compressed in a thread
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_every_kept_answer_comes_packed_to_whoever_asks() -> None:
-    """The same content; what is long is packed, and its length is what is sent. HEAD says the same."""
+async def test_every_long_cached_answer_is_compressed_for_clients_that_accept_gzip() -> None:
+    """The content is the same, and the length is that of the compressed bytes, for HEAD too."""
     longer = set()
     async with agent_client(SAMPLE_INTERVAL="60", HISTORY_INTERVAL="10") as client:
         for path in KEPT:
@@ -76,7 +76,7 @@ async def test_every_kept_answer_comes_packed_to_whoever_asks() -> None:
         (["gzip" + " " * 8000], True),
     ],
 )
-async def test_what_a_client_accepts_is_read_by_its_weight(
+async def test_gzip_is_used_by_its_weight_in_accept_encoding(
     simulation: Simulation, accept_encoding: list[str], is_packed: bool
 ) -> None:
     del simulation
@@ -88,7 +88,7 @@ async def test_what_a_client_accepts_is_read_by_its_weight(
 
 
 @pytest.mark.usefixtures("simulation")
-def test_a_packed_answer_is_whole_over_a_real_socket() -> None:
+def test_a_compressed_answer_is_complete_over_a_real_socket() -> None:
     with agent_server(URL_PREFIX="server1", SAMPLE_INTERVAL="60") as url:
         for method in (b"GET", b"HEAD"):
             reply = request(url, b"/server1/gpu", b"Accept-Encoding: gzip", method=method)
@@ -100,8 +100,8 @@ def test_a_packed_answer_is_whole_over_a_real_socket() -> None:
 
 
 @pytest.mark.usefixtures("simulation")
-def test_the_stream_and_what_fails_are_never_packed() -> None:
-    """A compressor would hold back the event for the next ones."""
+def test_streams_and_errors_are_never_compressed() -> None:
+    """A compressor would hold back each event until the next ones."""
     with agent_server(TOKEN=A_TOKEN) as url:
         headers = {"Authorization": A_TOKEN, **GZIP}
         with httpx.stream("GET", f"{url}/gpu/stream", headers=headers) as response:
@@ -113,12 +113,12 @@ def test_the_stream_and_what_fails_are_never_packed() -> None:
 
 
 async def suited(response: KeptResponse, accepted: bytes, limiter: CapacityLimiter) -> KeptResponse:
-    """What a client gets, as the cache gives it."""
+    """The response that a client gets from the cache."""
     return response.suited([(b"accept-encoding", accepted)]) or await response.packed(limiter)
 
 
-async def test_it_is_packed_once_for_all() -> None:
-    """Also where many ask at the same time, and whatever they accept besides."""
+async def test_an_answer_is_compressed_once_for_all_clients() -> None:
+    """This holds for simultaneous requests too, whatever else they accept."""
     limiter = CapacityLimiter(1)
     for length in (TINY + 1, QUICK, QUICK + 1, 500_000):
         response = KeptResponse(200, [(b"content-length", str(length).encode())], b"x" * length)
@@ -132,12 +132,12 @@ async def test_it_is_packed_once_for_all() -> None:
         )
 
 
-async def test_what_fits_into_a_packet_goes_out_as_it_is() -> None:
+async def test_an_answer_of_up_to_1_kib_is_not_compressed() -> None:
     tiny = KeptResponse(200, [], b"x" * TINY)
     assert tiny.suited([(b"accept-encoding", b"gzip")]) is tiny
 
 
-def test_what_is_packed_is_nearly_as_small_as_it_gets_and_always_the_same() -> None:
+def test_compression_is_reproducible_and_within_10_percent_of_the_best_level() -> None:
     body = json.dumps(
         [{"value": number * 7919 % 1000, "half": number / 2} for number in range(2000)]
     ).encode()
@@ -146,7 +146,7 @@ def test_what_is_packed_is_nearly_as_small_as_it_gets_and_always_the_same() -> N
     assert len(compression.packed(body)) < 1.1 * len(gzip.compress(body, 9))
 
 
-async def test_a_client_that_leaves_takes_nothing_from_the_others() -> None:
+async def test_a_client_that_leaves_does_not_cancel_the_compression_for_others() -> None:
     response = KeptResponse(200, [], b"x" * 500_000)
     asking = [asyncio.create_task(response.packed(CapacityLimiter(1))) for _ in range(3)]
     await asyncio.sleep(0)
@@ -156,8 +156,8 @@ async def test_a_client_that_leaves_takes_nothing_from_the_others() -> None:
     assert all(isinstance(other, KeptResponse) for other in others)
 
 
-async def test_a_long_answer_is_packed_in_a_thread_and_a_short_one_at_once() -> None:
-    """While the only thread is taken, the long one waits, and the event loop does not."""
+async def test_a_long_answer_is_compressed_in_a_thread_and_a_short_one_at_once() -> None:
+    """While the only thread is busy, the long answer waits, and the event loop goes on."""
     limiter, door = CapacityLimiter(1), asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -178,8 +178,8 @@ async def test_a_long_answer_is_packed_in_a_thread_and_a_short_one_at_once() -> 
     assert len(gzip.decompress((await long).body)) == QUICK + 1
 
 
-async def test_what_could_not_be_packed_is_packed_for_the_next_who_asks() -> None:
-    """As when the host lets nobody start a thread."""
+async def test_a_failed_compression_is_tried_again_for_the_next_client() -> None:
+    """Here no thread can be started."""
 
     class NoThread:
         async def __aenter__(self) -> None:
@@ -194,7 +194,7 @@ async def test_what_could_not_be_packed_is_packed_for_the_next_who_asks() -> Non
     assert gzip.decompress((await response.packed(CapacityLimiter(1))).body) == response.body
 
 
-async def test_a_header_that_varies_by_more_keeps_that() -> None:
+async def test_an_existing_vary_header_is_extended() -> None:
     response = KeptResponse()
     await response.record({"type": "http.response.start", "status": 200, "headers": [(b"vary", b"Accept")]})
     for more_body in (True, False):
@@ -202,10 +202,10 @@ async def test_a_header_that_varies_by_more_keeps_that() -> None:
     assert response.headers == [(b"vary", b"Accept, Accept-Encoding")]
 
 
-async def test_eight_gpus_with_five_processes_each_take_four_kibibytes(
+async def test_gpu_with_eight_gpus_of_five_processes_each_is_4_kib_of_gzip_at_most(
     simulation: Simulation, tmp_path: Path
 ) -> None:
-    """Whole names included."""
+    """The names are not shortened."""
     with sleepers(5 * len(simulation.gpus), named_programs(tmp_path)) as pids:
         for number, gpu in enumerate(simulation.gpus):
             own = pids[5 * number : 5 * number + 5]
@@ -216,7 +216,7 @@ async def test_eight_gpus_with_five_processes_each_take_four_kibibytes(
             while shown != set(NAMES):
                 assert time.monotonic() < end, f"shown are only {shown}"
                 response = await client.get("/gpu", headers=GZIP)
-                told = response.json()["gpus"]
-                shown = {process["name"] for gpu in told for process in gpu["top_processes"]}
-    assert [len(gpu["top_processes"]) for gpu in told] == [5] * 8
+                listed = response.json()["gpus"]
+                shown = {process["name"] for gpu in listed for process in gpu["top_processes"]}
+    assert [len(gpu["top_processes"]) for gpu in listed] == [5] * 8
     assert int(response.headers["content-length"]) <= 4 * 1024

@@ -1,4 +1,4 @@
-"""Every credential is compared with every secret in constant time, whatever earlier comparisons gave."""
+"""Every credential is compared with every secret in constant time, even after one has matched."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def welcome(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 def comparisons(path: str, name: bytes, value: str) -> tuple[int, int]:
-    """The status, and how many pairs were compared, as the interpreter sees it."""
+    """The status, and the number of comparisons that the interpreter's profiler counts."""
     app = Authentication(
         welcome, endpoints=ENDPOINTS, tokens=Tokens(SECRETS), metrics_token=METRICS_TOKEN, api_keys=SECRETS
     )
@@ -52,14 +52,14 @@ def comparisons(path: str, name: bytes, value: str) -> tuple[int, int]:
         nonlocal compared
         compared += event == "c_call" and called is hmac.compare_digest
 
-    async def ask() -> None:
+    async def request_once() -> None:
         sys.setprofile(count)
         try:
             await app(scope, receive, send)
         finally:
             sys.setprofile(None)
 
-    asyncio.run(ask())
+    asyncio.run(request_once())
     return sent[0]["status"], compared
 
 
@@ -67,13 +67,13 @@ def comparisons(path: str, name: bytes, value: str) -> tuple[int, int]:
     ("path", "name", "prefix", "secrets", "pairs"),
     [
         ("/count", b"authorization", "", SECRETS, 3),
-        ("/count", b"authorization", "Bearer ", SECRETS, 6),  # or else the header is the token as it is
+        ("/count", b"authorization", "Bearer ", SECRETS, 6),  # or the whole header may be the token
         ("/metrics", b"authorization", "", [*SECRETS, METRICS_TOKEN], 4),
         ("/metrics", b"authorization", "bearer ", [*SECRETS, METRICS_TOKEN], 8),
         (STREAM, b"x-api-key", "", SECRETS, 3),
     ],
 )
-def test_as_many_are_compared_for_the_first_as_for_the_last_and_for_none(
+def test_the_number_of_comparisons_does_not_depend_on_which_secret_matches(
     path: str, name: bytes, prefix: str, secrets: list[str], pairs: int
 ) -> None:
     for secret in secrets:

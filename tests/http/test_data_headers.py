@@ -1,4 +1,4 @@
-"""Data are current: no cache stores an answer, and no browser guesses its type."""
+"""Headers of data: no cache stores an answer, and no browser guesses its type."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def client() -> Iterator[httpx.Client]:
 
 
 def data_paths(client: httpx.Client) -> list[str]:
-    """Every path of the document but the stream."""
+    """Every path of the document except the stream."""
     paths = list(client.get("/openapi.json").json()["paths"])
     assert {"/count", "/gpu", "/metrics", "/health", "/ready", "/gpu/stream"} <= set(paths)
     return [path for path in paths if path != "/gpu/stream"]
@@ -40,8 +40,8 @@ def is_marked(response: httpx.Response) -> bool:
     ) == ["nosniff"]
 
 
-def test_every_data_path_says_so(client: httpx.Client) -> None:
-    """The answer that is made, the one that is kept, that of HEAD, and each failure."""
+def test_every_answer_of_a_data_path_has_no_store_and_nosniff(client: httpx.Client) -> None:
+    """This holds for a new answer, a cached one, that of HEAD, and each error."""
     for path in data_paths(client):
         for _ in range(2):
             answer = client.get(path, headers=TOKEN)
@@ -61,26 +61,30 @@ def test_every_data_path_says_so(client: httpx.Client) -> None:
         pytest.param(b"\0", id="garbage"),
     ],
 )
-def test_what_the_protocol_refuses_says_so_too(client: httpx.Client, request_bytes: bytes) -> None:
+def test_an_answer_to_invalid_http_has_no_store_and_nosniff(
+    client: httpx.Client, request_bytes: bytes
+) -> None:
     headers = exchange(str(client.base_url), request_bytes).headers
     assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
 
 
 @pytest.mark.parametrize(("origin", "status"), [("https://a.example", 200), ("https://evil.example", 400)])
-def test_a_preflight_says_so_too(client: httpx.Client, origin: str, status: int) -> None:
+def test_the_answer_to_a_preflight_has_no_store_and_nosniff(
+    client: httpx.Client, origin: str, status: int
+) -> None:
     asked = {"Origin": origin, "Access-Control-Request-Method": "GET"}
     answer = client.options("/count", headers=asked)
     assert (answer.status_code, is_marked(answer)) == (status, True)
 
 
-def test_the_stream_is_not_kept_and_not_changed_on_its_way(client: httpx.Client) -> None:
+def test_the_stream_has_no_cache_and_no_transform(client: httpx.Client) -> None:
     with client.stream("GET", "/gpu/stream", headers=TOKEN) as response:
         assert response.headers["cache-control"] == "no-cache, no-transform"
     assert is_marked(client.get("/gpu/stream"))  # a failure
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json"])
-def test_page_and_documents_keep_their_own(client: httpx.Client, path: str) -> None:
+def test_the_page_and_the_documents_have_their_own_cache_control(client: httpx.Client, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 200
     assert response.headers.get_list("x-content-type-options") == ["nosniff"]

@@ -1,4 +1,4 @@
-"""What the endpoints declare: all of them are listed, and nothing is open that is not meant to be."""
+"""The declarations of the endpoints: all are listed, and only the intended paths are open."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-def test_every_file_of_the_routes_is_listed() -> None:
+def test_the_endpoint_of_every_file_in_routes_is_listed() -> None:
     files = sorted((ROOT / "agent" / "routes").glob("[!_]*.py"))
     declared = {path.name: import_module(f"agent.routes.{path.stem}").ENDPOINT for path in files}
     missing = [name for name, endpoint in declared.items() if endpoint not in ENDPOINTS]
@@ -51,20 +51,20 @@ def paths_of(access: Access) -> set[str]:
     return {path for endpoint in ENDPOINTS if endpoint.access is access for path in endpoint.paths}
 
 
-def test_nothing_is_open_that_is_not_meant_to_be() -> None:
-    """The other list is written by hand, for nobody shall open a path by the way."""
+def test_only_the_listed_paths_are_open_without_a_credential() -> None:
+    """The list in OPEN is written by hand, so that no path is opened by mistake."""
     folders = {f"{endpoint.folder}/" for endpoint in ENDPOINTS if endpoint.folder}
 
-    assert paths_of(Access.OPEN) == OPEN, f"if that is meant, change OPEN {HERE}"
-    assert folders == set(OPEN_FOLDERS), f"if that is meant, change OPEN_FOLDERS {HERE}"
+    assert paths_of(Access.OPEN) == OPEN, f"if that is intended, change OPEN {HERE}"
+    assert folders == set(OPEN_FOLDERS), f"if that is intended, change OPEN_FOLDERS {HERE}"
     assert paths_of(Access.API_KEY) == {STREAM}
 
 
-def test_what_never_changes_is_constant() -> None:
+def test_page_documents_and_health_are_constant() -> None:
     assert {"/", "/docs", "/fleet", "/health", "/openapi.json"} <= CONSTANT
 
 
-def test_what_waits_and_what_has_no_end_and_what_a_probe_may_ask_is_what_is_meant_to() -> None:
+def test_the_paths_that_wait_stream_or_serve_probes_are_the_intended_ones() -> None:
     waiting = {path for endpoint in ENDPOINTS if endpoint.waits for path in endpoint.paths}
     endless = {path for endpoint in ENDPOINTS for path in endpoint.streams}
     probes = {path for endpoint in ENDPOINTS if endpoint.is_probe for path in endpoint.paths}
@@ -76,20 +76,20 @@ def test_no_path_has_two_endpoints() -> None:
     assert len(PATHS) == len(set(PATHS))
 
 
-def test_what_is_about_gpus_declares_that_it_fails_without_a_driver() -> None:
+def test_every_path_about_gpus_declares_that_it_fails_without_a_driver() -> None:
     declared = {path for endpoint in ENDPOINTS if 500 in endpoint.failures for path in endpoint.paths}
 
-    assert declared == set(OF_THE_DRIVER), f"if that is meant, change WITHOUT_DRIVER {HERE}"
+    assert declared == set(OF_THE_DRIVER), f"if that is intended, change WITHOUT_DRIVER {HERE}"
 
 
-def test_every_answer_about_the_gpus_is_held_to_the_letter() -> None:
+def test_every_path_about_gpus_has_a_test_of_its_exact_answer() -> None:
     asked = {question.partition("?")[0] for question, _ in QUESTIONS.values()}
     missing = {*OF_ONE_SNAPSHOT, *OF_THE_DRIVER} - asked
 
     assert not missing, f"QUESTIONS in tests/exact/answers.py has no question for {', '.join(missing)}"
 
 
-# What follows from a route
+# Derived from a route
 
 
 def endpoint(
@@ -100,7 +100,7 @@ def endpoint(
     return Endpoint(router)
 
 
-def test_an_endpoint_that_says_nothing_requires_the_token() -> None:
+def test_an_endpoint_requires_the_token_by_default() -> None:
     async def hello() -> None: ...
 
     silent = endpoint(hello)
@@ -111,7 +111,7 @@ def test_an_endpoint_that_says_nothing_requires_the_token() -> None:
     assert (sorted(open_to_all.responses), open_to_all.dependencies) == ([], [])
 
 
-def test_a_wrong_parameter_is_possible_where_there_is_one() -> None:
+def test_status_400_is_documented_only_for_a_route_with_parameters() -> None:
     async def without(snapshot: CurrentSnapshot) -> None: ...
     async def with_one(snapshot: CurrentSnapshot, idx: Indices) -> None: ...
 
@@ -122,14 +122,14 @@ def test_a_wrong_parameter_is_possible_where_there_is_one() -> None:
     assert 400 in both.responses, "one of its routes takes a parameter"
 
 
-def test_what_takes_the_snapshot_is_kept_with_it() -> None:
+def test_the_answer_of_a_route_that_takes_the_snapshot_is_cached_with_it() -> None:
     async def hello(snapshot: CurrentSnapshot, settings: AgentSettings) -> None: ...
 
     assert list(cache_keys([endpoint(hello)])) == ["/hello"]
     assert not constant_paths([endpoint(hello)])
 
 
-def test_what_takes_the_settings_and_nothing_else_is_constant() -> None:
+def test_the_answer_of_a_route_that_takes_only_the_settings_is_constant() -> None:
     async def hello(settings: AgentSettings) -> None: ...
 
     assert constant_paths([endpoint(hello)]) == {"/hello"}
@@ -144,7 +144,7 @@ async def the_request(settings: AgentSettings, request: Request) -> None: ...
 
 
 @pytest.mark.parametrize("answer", [nothing, shared_state, parameter, indices, the_request])
-def test_what_takes_anything_else_is_made_anew_each_time(answer: Callable[..., object]) -> None:
+def test_the_answer_of_any_other_route_is_made_for_each_request(answer: Callable[..., object]) -> None:
     assert not constant_paths([endpoint(answer)])
     assert not cache_keys([endpoint(answer)])
 
@@ -152,7 +152,7 @@ def test_what_takes_anything_else_is_made_anew_each_time(answer: Callable[..., o
 @pytest.mark.parametrize(
     ("path", "methods"), [("/hello", ["POST"]), ("/hello", ["GET", "POST"]), ("/hello/{name}", ["GET"])]
 )
-def test_a_route_that_is_no_get_of_one_path_is_refused(path: str, methods: list[str]) -> None:
-    """Authentication, HEAD and the kept answers would not know it."""
+def test_a_route_other_than_a_get_of_one_exact_path_is_refused(path: str, methods: list[str]) -> None:
+    """Authentication, HEAD and the response cache would not handle it."""
     with pytest.raises(TypeError, match="is not a GET of one exact path"):
         _ = endpoint(nothing, path, methods=methods).paths

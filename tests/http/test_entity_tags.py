@@ -21,8 +21,8 @@ TAG = b'W/"abc"'
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_what_a_client_has_is_not_sent_again() -> None:
-    """Packed or not, by GET and by HEAD."""
+async def test_content_that_the_client_already_has_is_a_304() -> None:
+    """This holds for compressed and plain answers, and for GET and HEAD."""
     async with agent_client(URL_PREFIX="server1") as client:
         for path in TAGGED:
             for encoding in ("gzip", "identity"):
@@ -38,7 +38,7 @@ async def test_what_a_client_has_is_not_sent_again() -> None:
 
 
 def assert_not_modified(again: httpx.Response, first: httpx.Response) -> None:
-    """No body, nothing said of one, and all else that a cache wants to know."""
+    """There is no body and no header about one, but every other header that a cache needs."""
     assert (again.status_code, again.content) == (304, b"")
     assert not {"content-type", "content-length", "content-encoding"} & set(again.headers)
     for name in ("etag", "cache-control", "vary", "content-security-policy"):
@@ -46,20 +46,20 @@ def assert_not_modified(again: httpx.Response, first: httpx.Response) -> None:
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_another_content_has_another_tag() -> None:
-    """Also the same path of an agent with other settings."""
+async def test_different_content_has_a_different_tag() -> None:
+    """This includes the same path of an agent with other settings."""
     async with agent_client() as client, agent_client(FLEET="server1=/server1") as other:
         tags = [(await client.get(path)).headers["etag"] for path in TAGGED]
         assert len(set(tags)) == len(tags)
-        told = (await client.get("/")).headers["etag"]
-        assert (await other.get("/", headers={"If-None-Match": told})).status_code == 200
-        told = (await client.get("/openapi.json")).headers["etag"]
-        assert (await other.get("/openapi.json", headers={"If-None-Match": told})).status_code == 304
+        page_tag = (await client.get("/")).headers["etag"]
+        assert (await other.get("/", headers={"If-None-Match": page_tag})).status_code == 200
+        page_tag = (await client.get("/openapi.json")).headers["etag"]
+        assert (await other.get("/openapi.json", headers={"If-None-Match": page_tag})).status_code == 304
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_data_has_no_tag_and_is_always_sent() -> None:
-    """It is of this moment, and nobody may keep it."""
+async def test_data_has_no_entity_tag_and_is_always_sent() -> None:
+    """Data is current, and no client may store it."""
     async with agent_client(SAMPLE_INTERVAL="60") as client:
         for path in ("/gpu", "/status", "/health", "/fleet"):
             response = await client.get(path, headers={"If-None-Match": "*"})
@@ -67,13 +67,13 @@ async def test_data_has_no_tag_and_is_always_sent() -> None:
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_a_tag_is_no_credential() -> None:
+async def test_if_none_match_does_not_replace_the_credential() -> None:
     async with agent_client(TOKEN=A_TOKEN) as client:
         assert (await client.get("/gpu", headers={"If-None-Match": "*"})).status_code == 401
 
 
 @pytest.mark.usefixtures("simulation")
-def test_over_a_real_socket_nothing_follows_the_head() -> None:
+def test_a_304_has_no_body_over_a_real_socket() -> None:
     with agent_server() as url:
         tag = request(url, b"/openapi.json").headers["etag"]
         reply = request(url, b"/openapi.json", b"If-None-Match: " + tag.encode())
@@ -86,7 +86,7 @@ def test_over_a_real_socket_nothing_follows_the_head() -> None:
         ([], False),
         ([b""], False),
         ([b'W/"abc"'], True),
-        ([b'"abc"'], True),  # what a cache on the way has made strong
+        ([b'"abc"'], True),  # a cache on the way has made it strong
         ([b"*"], True),
         ([b" * "], True),
         ([b'"x", W/"abc" ,"y"'], True),

@@ -1,4 +1,4 @@
-"""Every answer's shape: success, every failure of every path, and the states of the driver behind them."""
+"""The shape of every answer: success, and every failure, in each state of the driver."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOT_YET = "The NVIDIA driver has not answered yet; try again in a second"
 
 @pytest.fixture
 def hung_at_first_contact(simulation: Simulation) -> Iterator[Simulation]:
-    """A driver that does not even come back from nvmlInit."""
+    """A driver whose nvmlInit does not return."""
     simulation.hang("nvmlInitWithFlags")
     simulation.hang("nvmlInit_v2")
     yield simulation
@@ -39,8 +39,8 @@ def hung_at_first_contact(simulation: Simulation) -> Iterator[Simulation]:
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_success_is_code_and_data_and_nothing_else() -> None:
-    """The first seed's shape."""
+async def test_a_successful_answer_has_only_code_and_data() -> None:
+    """This is the shape of the first seed."""
     async with agent_client() as client:
         count = await client.get("/count")
         assert (count.status_code, count.content) == (200, b'{"code":0,"data":8}')
@@ -52,8 +52,8 @@ async def test_success_is_code_and_data_and_nothing_else() -> None:
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_the_rich_object_comes_without_envelope() -> None:
-    """The second seed's shape."""
+async def test_the_answer_of_gpu_has_no_envelope() -> None:
+    """This is the shape of the second seed."""
     async with agent_client() as client:
         body = (await client.get("/gpu")).json()
     assert {"code", "data"}.isdisjoint(body)
@@ -72,7 +72,7 @@ async def test_the_rich_object_comes_without_envelope() -> None:
 async def test_without_a_driver_every_data_path_says_what_to_do(
     simulation: Simulation, kind: Literal["absent", "not_loaded", "mismatched"], advice: str
 ) -> None:
-    """500, code 2; the agent itself is well."""
+    """The status is 500 and the code 2, but the agent itself is healthy."""
     simulation.remove_driver(kind)
     async with agent_client() as client:
         for path in OF_THE_DRIVER:
@@ -87,8 +87,8 @@ async def test_without_a_driver_every_data_path_says_what_to_do(
         assert (health.status_code, health.json()) == (200, {"status": "ok"})
 
 
-async def test_a_driver_that_comes_late_is_found(simulation: Simulation) -> None:
-    """No restart, and no answer kept from before."""
+async def test_a_driver_that_is_loaded_later_is_used_without_a_restart(simulation: Simulation) -> None:
+    """No earlier answer is cached."""
     simulation.remove_driver()
     async with agent_client(SAMPLE_INTERVAL="0.5") as client:
         assert (await client.get("/count")).status_code == 500
@@ -100,8 +100,10 @@ async def test_a_driver_that_comes_late_is_found(simulation: Simulation) -> None
 
 
 @pytest.mark.parametrize("path", [*OF_THE_DRIVER, "/ready"])
-async def test_before_first_contact_it_is_503(path: str, hung_at_first_contact: Simulation) -> None:
-    """Never "0 GPUs"; and worth another try in a second."""
+async def test_before_the_first_contact_with_the_driver_the_status_is_503(
+    path: str, hung_at_first_contact: Simulation
+) -> None:
+    """The answer is never "0 GPUs", and the client may try again in a second."""
     async with hung_agent_client() as client:
         response = await client.get(path)
         hung_at_first_contact.release()  # the end of the agent would wait for it
@@ -112,7 +114,7 @@ async def test_before_first_contact_it_is_503(path: str, hung_at_first_contact: 
 async def test_a_bad_request_is_refused_even_before_first_contact(
     hung_at_first_contact: Simulation,
 ) -> None:
-    """What is wrong with it does not depend on any GPU."""
+    """Its fault does not depend on any GPU."""
     async with hung_agent_client() as client:
         assert (await client.get("/status?idx=a")).status_code == 400
         assert (await client.get("/gpu?idx=a")).status_code == 400
@@ -120,8 +122,8 @@ async def test_a_bad_request_is_refused_even_before_first_contact(
 
 
 async def test_health_never_touches_the_driver(simulation: Simulation) -> None:
-    """Whoever restarts a dead process asks often, and must hear from it when the driver hangs."""
-    # Nothing is sampled meanwhile for anybody else.
+    """A process supervisor asks often, and must get an answer even if the driver hangs."""
+    # No sample is taken meanwhile for another reason.
     async with agent_client(SAMPLE_INTERVAL="60", HISTORY_INTERVAL="0") as client:
         await client.get("/count")
         before = 0
@@ -137,17 +139,17 @@ async def test_health_never_touches_the_driver(simulation: Simulation) -> None:
     assert calls == 0
 
 
-@pytest.mark.usefixtures("simulation")  # whose end takes away the one that the agent installs by itself
-async def test_health_says_that_it_is_simulated() -> None:
-    """Only then; nobody shall take these numbers for real ones."""
+@pytest.mark.usefixtures("simulation")  # at its end it removes the one that the agent installs
+async def test_health_reports_that_the_driver_is_simulated() -> None:
+    """It does so only for a simulated driver, so that these numbers are not taken for real ones."""
     async with agent_client(SIMULATE_GPUS="2") as client:
         assert (await client.get("/health")).json() == {"status": "ok", "simulated": True}
         assert (await client.get("/gpu")).json()["simulated"] is True
         assert (await client.get("/count")).json()["data"] == 2
 
 
-async def test_ready_while_one_gpu_is_ok(simulation: Simulation) -> None:
-    """Seven lost ones do not make a host useless; eight do."""
+async def test_ready_is_200_while_at_least_one_gpu_is_ok(simulation: Simulation) -> None:
+    """A host with seven lost GPUs of eight can still be used."""
     for gpu in simulation.gpus[1:]:
         gpu.lose()
     async with agent_client() as client:
@@ -171,8 +173,8 @@ async def test_ready_while_one_gpu_is_ok(simulation: Simulation) -> None:
         assert (response.status_code, error_in(response)) == (503, "No GPU is ok: 8 lost")
 
 
-async def test_a_host_whose_driver_sees_no_gpu_counts_none(simulation: Simulation) -> None:
-    """That is an answer, not a failure; but nothing to send clients to."""
+async def test_a_host_without_gpus_has_count_0_and_no_error(simulation: Simulation) -> None:
+    """This is no failure, but the host is not ready for clients."""
     simulation.gpus.clear()
     async with agent_client() as client:
         assert (await client.get("/count")).json() == {"code": 0, "data": 0}
@@ -186,8 +188,8 @@ async def test_a_host_whose_driver_sees_no_gpu_counts_none(simulation: Simulatio
         assert (ready.status_code, error_in(ready)) == (503, "No GPU is ok: there is none")
 
 
-async def test_one_bad_gpu_never_fails_the_answer(simulation: Simulation) -> None:
-    """It stays listed, with its state and why; the others are as ever."""
+async def test_a_lost_gpu_does_not_make_an_answer_fail(simulation: Simulation) -> None:
+    """The GPU stays listed with its state and its error, and the others are not affected."""
     simulation.gpus[2].lose()
     async with agent_client() as client:
         devices = (await client.get("/status")).json()["data"]["devices"]
@@ -199,8 +201,10 @@ async def test_one_bad_gpu_never_fails_the_answer(simulation: Simulation) -> Non
 
 
 @pytest.mark.parametrize("symbol", ["nvmlDeviceGetCount_v2"])
-async def test_a_driver_that_does_not_count_is_an_envelope(simulation: Simulation, symbol: str) -> None:
-    """NVML's own words, in a sentence."""
+async def test_a_driver_that_cannot_count_its_gpus_is_an_error_envelope(
+    simulation: Simulation, symbol: str
+) -> None:
+    """The error has the message of NVML."""
     simulation.fail(symbol, NvmlReturn.UNKNOWN)
     async with agent_client() as client:
         for path in OF_THE_DRIVER:
@@ -209,8 +213,8 @@ async def test_a_driver_that_does_not_count_is_an_envelope(simulation: Simulatio
             assert error_in(response).startswith("The NVIDIA driver does not answer: Unknown Error; ")
 
 
-async def test_a_fault_of_ours_is_an_envelope_that_tells_nothing() -> None:
-    """The log has the traceback; the client has no use for it, and an attacker has."""
+async def test_an_internal_error_is_an_envelope_without_details() -> None:
+    """The traceback is in the log. A client does not need it, but an attacker could use it."""
 
     async def breaks(_request: Request) -> Response:
         raise RuntimeError("s3cret")
@@ -253,8 +257,8 @@ def test_each_failure_has_its_code_and_its_status(
 
 
 @pytest.mark.parametrize("status", [404, 405, 413, 415, 418, 500, 501, 503])
-async def test_whatever_a_framework_raises_becomes_an_envelope(status: int) -> None:
-    """Its headers stay."""
+async def test_an_http_exception_of_the_framework_becomes_an_envelope(status: int) -> None:
+    """The headers of the exception are kept."""
 
     async def refuses(_request: Request) -> Response:
         raise HTTPException(status, "Some reason there is", {"X-Reason": "kept"})
@@ -269,8 +273,8 @@ async def test_whatever_a_framework_raises_becomes_an_envelope(status: int) -> N
 
 @pytest.mark.usefixtures("simulation")
 @pytest.mark.parametrize("value", ["bytes=a-b,c", "bytes=99999999-", "bytes=0-0"])
-async def test_a_range_of_a_file_is_not_asked_for(value: str) -> None:
-    """The whole file is the answer that is always right; a refusal would come without the envelope."""
+async def test_a_range_request_gets_the_whole_file(value: str) -> None:
+    """The whole file is always a correct answer. A refusal would not be an envelope."""
     async with agent_client() as client:
         whole = await client.get("/static-offline-docs/favicon.png")
         part = await client.get("/static-offline-docs/favicon.png", headers={"Range": value})

@@ -1,4 +1,4 @@
-"""What is not exactly HTTP is refused, and what follows a body is none of a request's headers."""
+"""Requests that are not exactly HTTP are refused, and trailers are not headers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def statuses(answers: bytes) -> list[int]:
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"POST"])
 @pytest.mark.parametrize("chunks", [b"", b"5\r\nhello\r\n", b"1;a=b\r\nx\r\n"])
-def test_a_token_in_a_trailer_opens_nothing(url: str, method: bytes, chunks: bytes) -> None:
+def test_a_token_in_a_trailer_is_not_a_credential(url: str, method: bytes, chunks: bytes) -> None:
     request = (
         method
         + b" /count HTTP/1.1\r\n"
@@ -52,8 +52,8 @@ def test_a_token_in_a_trailer_opens_nothing(url: str, method: bytes, chunks: byt
     assert exchange(url, request).status == 401
 
 
-def test_what_follows_a_trailer_is_a_request_of_its_own(url: str) -> None:
-    """Neither the token of the one before nor that of a trailer is its own."""
+def test_a_request_after_a_trailer_needs_its_own_token(url: str) -> None:
+    """A token of the request before it, or in a trailer, does not count."""
     first = b"GET /count HTTP/1.1\r\n" + HOST + TOKEN + CHUNKED + b"\r\n0\r\n" + TOKEN + b"\r\n"
     second = b"GET /count HTTP/1.1\r\n" + HOST + CHUNKED + b"\r\n0\r\nX: y\r\n" + TOKEN + b"\r\n"
     reply = exchange(url, first + second + VALID)
@@ -67,8 +67,8 @@ def test_what_follows_a_trailer_is_a_request_of_its_own(url: str) -> None:
         pytest.param(b"X: " + b"y" * 33_000 + b"\r\n", id="a long one"),
     ],
 )
-def test_trailers_count_as_headers_do(url: str, trailer: bytes) -> None:
-    """The refusal may come after the answer, which does not wait for them; then the connection ends."""
+def test_trailers_have_the_limits_of_headers(url: str, trailer: bytes) -> None:
+    """The refusal may follow the answer, which does not wait for trailers. Then the connection is closed."""
     request = b"GET /count HTTP/1.1\r\n" + HOST + CHUNKED + b"X: " + b"x" * 10_000 + b"\r\n\r\n0\r\n"
     reply = exchange(url, request + trailer + b"\r\n" + VALID)
     assert [reply.status, *statuses(reply.body)] in ([401, 431], [431])
@@ -82,7 +82,7 @@ def test_trailers_count_as_headers_do(url: str, trailer: bytes) -> None:
         pytest.param(b"0" * 400_000, id="a size without end"),
     ],
 )
-def test_a_line_between_chunks_has_an_end(url: str, body: bytes) -> None:
+def test_a_chunk_line_without_end_is_refused(url: str, body: bytes) -> None:
     reply = exchange(url, b"GET /count HTTP/1.1\r\n" + HOST + CHUNKED + b"\r\n" + body)
     assert [reply.status, *statuses(reply.body)] in ([401, 431], [431])
 
@@ -106,7 +106,7 @@ NO_HTTP = "This is not a valid HTTP/1.1 request"
         "ICE/1.0",
     ],
 )
-def test_another_version_is_refused(url: str, version: str) -> None:
+def test_another_version_of_http_is_refused(url: str, version: str) -> None:
     reply = exchange(url, f"GET /health {version}\r\n".encode() + HOST + b"\r\n")
     assert reply.status == 400
     assert reply.error in {NO_HTTP, f"{version} is not supported; accepted: HTTP/1.1 and HTTP/1.0"}
@@ -116,7 +116,7 @@ def test_another_version_is_refused(url: str, version: str) -> None:
     "request_bytes",
     [
         pytest.param(b"GET /health\r\n\r\n", id="HTTP/0.9 as it was"),
-        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2 without asking"),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2 without an upgrade"),
         pytest.param(b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n", id="RTSP"),
         pytest.param(b"SOURCE /count ICE/1.0\r\n\r\n", id="Icecast"),
     ],
@@ -129,7 +129,7 @@ def test_another_protocol_is_refused(url: str, request_bytes: bytes) -> None:
 @pytest.mark.parametrize(
     "lines", [b"User-Agent: player RTSP/1.0\r\n", b"X: SOURCE / ICE/1.0\r\n"], ids=["RTSP", "Icecast"]
 )
-def test_a_header_that_speaks_of_another_protocol_is_none(url: str, lines: bytes) -> None:
+def test_another_protocol_named_in_a_header_is_ignored(url: str, lines: bytes) -> None:
     assert exchange(url, b"GET /health HTTP/1.1\r\n" + HOST + lines + CLOSE + b"\r\n").status == 200
 
 
@@ -145,18 +145,20 @@ def test_a_header_that_speaks_of_another_protocol_is_none(url: str, lines: bytes
         pytest.param(b"GET /health HTTP/1.1", b"Host:  gpu1:8000 \t\r\n", 200, id="blanks around it"),
         pytest.param(b"GET /health HTTP/1.1", b"Host: [::1]:8000\r\n", 200, id="IPv6"),
         pytest.param(b"GET /health HTTP/1.1", b"Host: [::1\r\n", 400, id="half an IPv6 address"),
-        pytest.param(b"GET /health HTTP/1.1", b"Host: [::g]\r\n", 400, id="no IPv6 address"),
+        pytest.param(b"GET /health HTTP/1.1", b"Host: [::g]\r\n", 400, id="not an IPv6 address"),
         pytest.param(b"GET /health HTTP/1.1", b"Host: a b\r\n", 400, id="a blank inside"),
         pytest.param(b"GET /health HTTP/1.1", b"Host: a/b\r\n", 400, id="a path"),
         pytest.param(b"GET /health HTTP/1.1", b"Host: u@a\r\n", 400, id="a user"),
-        pytest.param(b"GET /health HTTP/1.1", b"Host: a:x\r\n", 400, id="a port that is no number"),
-        pytest.param(b"GET /health HTTP/1.1", b"Host: a:65536\r\n", 400, id="a port that there is not"),
+        pytest.param(b"GET /health HTTP/1.1", b"Host: a:x\r\n", 400, id="a port that is not a number"),
+        pytest.param(b"GET /health HTTP/1.1", b"Host: a:65536\r\n", 400, id="a port above 65535"),
         pytest.param(b"GET /health HTTP/1.1", b"Host: \xc3\xa9\r\n", 400, id="not ASCII"),
         pytest.param(b"GET /health HTTP/1.1", b"Host: a\r\n b\r\n", 400, id="folded"),
         pytest.param(b"GET /health HTTP/1.1", b"Host : a\r\n", 400, id="a blank before the colon"),
     ],
 )
-def test_a_request_has_one_host(url: str, request_line: bytes, host: bytes, status: int) -> None:
+def test_a_request_must_have_exactly_one_valid_host(
+    url: str, request_line: bytes, host: bytes, status: int
+) -> None:
     reply = exchange(url, request_line + b"\r\n" + host + CLOSE + b"\r\n")
     assert reply.status == status
     assert status == 200 or reply.error
@@ -181,7 +183,7 @@ def test_a_request_has_one_host(url: str, request_line: bytes, host: bytes, stat
         (b"*", 400),
         (b"*/health", 400),
         (b"health", 400),
-        (b"//agent/health", 401),  # a path that begins with two slashes, and nothing is there
+        (b"//agent/health", 401),  # a path that begins with two slashes, which does not exist
         (b"/health\x7f", 400),
         (b"/health\x00", 400),
         (b"/health\x85", 400),
@@ -195,7 +197,7 @@ def test_a_target_is_a_path_or_names_the_same_host(url: str, target: bytes, stat
 
 
 @pytest.mark.parametrize("target", [b"agent:80", b"/health", b"http://agent/health", b"*"])
-def test_the_agent_is_no_proxy(url: str, target: bytes) -> None:
+def test_a_connect_request_is_refused(url: str, target: bytes) -> None:
     assert exchange(url, b"CONNECT " + target + b" HTTP/1.1\r\n" + HOST + b"\r\n").status == 400
 
 
@@ -227,10 +229,8 @@ def test_the_agent_is_no_proxy(url: str, target: bytes) -> None:
         pytest.param(b"1.1", b": a\r\n", b"", id="no name"),
     ],
 )
-def test_a_head_that_can_be_read_in_two_ways_is_refused(
-    url: str, version: bytes, lines: bytes, body: bytes
-) -> None:
-    """Nothing behind it is answered: it might be the body of what a proxy took for one request."""
+def test_an_ambiguous_head_is_refused(url: str, version: bytes, lines: bytes, body: bytes) -> None:
+    """Nothing after it is answered: to a proxy it may have been the body of the same request."""
     reply = exchange(url, b"GET /health HTTP/" + version + b"\r\n" + HOST + lines + b"\r\n" + body + VALID)
     assert (reply.status, bool(reply.error)) == (400, True)
 
@@ -238,9 +238,9 @@ def test_a_head_that_can_be_read_in_two_ways_is_refused(
 @pytest.mark.parametrize(
     "expectation", [pytest.param(b"100-continue", id="continue"), pytest.param(b"200-ok", id="unknown")]
 )
-def test_a_get_that_expects_to_be_told_to_go_on_is_answered(url: str, expectation: bytes) -> None:
+def test_a_get_with_an_expect_header_is_answered(url: str, expectation: bytes) -> None:
     request = b"GET /health HTTP/1.0\r\nExpect: " + expectation + b"\r\nContent-Length: 5\r\n\r\n"
-    assert exchange(url, request).status == 200, "HTTP/1.0 knows no interim answer"
+    assert exchange(url, request).status == 200, "HTTP/1.0 has no interim answer"
     request = (
         b"GET /health HTTP/1.1\r\n"
         + HOST

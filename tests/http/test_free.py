@@ -1,4 +1,4 @@
-"""`/free` over HTTP: what it takes, what it answers, and how it waits."""
+"""`/free` over HTTP: its parameters, its answers, and waiting."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def four() -> Iterator[Simulation]:
 
 
 def occupy(*gpus: SimulatedGpu) -> None:
-    """Let a process compute there."""
+    """Let a compute process run on these GPUs."""
     for gpu in gpus:
         gpu.processes = [SimulatedProcess(BEYOND_ANY_PID, "C", 2**30)]
 
 
 def indices(response: httpx.Response) -> list[int]:
-    """The GPUs of a good answer."""
+    """The indices of the GPUs in a successful answer."""
     assert response.status_code == 200, response.text
     return [gpu["idx"] for gpu in response.json()["data"]["gpus"]]
 
@@ -60,7 +60,7 @@ def uuids(simulation: Simulation, *indices: int) -> str:
     return ",".join(str(simulation.gpus[index].values.uuid) for index in indices)
 
 
-async def test_a_gpu_with_clients_of_mps_alone_is_in_use(four: Simulation) -> None:
+async def test_a_gpu_with_only_mps_clients_is_in_use(four: Simulation) -> None:
     for gpu in four.gpus[:3]:
         gpu.fix(memory_used=0, gpu_utilization=0)
         gpu.processes = [SimulatedProcess(BEYOND_ANY_PID, "M", 0)]
@@ -68,7 +68,7 @@ async def test_a_gpu_with_clients_of_mps_alone_is_in_use(four: Simulation) -> No
         assert indices(await client.get("/free?count=4")) == [3]
 
 
-async def test_the_best_gpu_of_the_simulation_is_the_idle_one() -> None:
+async def test_the_offered_gpu_of_the_simulation_is_the_idle_one() -> None:
     with Simulation(8):
         async with agent_client() as client:
             data = (await client.get("/free")).json()["data"]
@@ -98,7 +98,9 @@ async def test_the_best_gpu_of_the_simulation_is_the_idle_one() -> None:
         ("wait=0", [0]),
     ],
 )
-async def test_the_parameters_choose(four: Simulation, query: str, expected: list[int]) -> None:
+async def test_the_parameters_filter_and_limit_the_offer(
+    four: Simulation, query: str, expected: list[int]
+) -> None:
     occupy(four.gpus[1])
     async with agent_client() as client:
         response = await client.get(f"/free?{query}")
@@ -108,8 +110,8 @@ async def test_the_parameters_choose(four: Simulation, query: str, expected: lis
     assert data["satisfied"] == (len(expected) == data["count"])
 
 
-async def test_an_excluded_user_s_gpu_is_not_offered(four: Simulation) -> None:
-    """Here one of our own processes is on it."""
+async def test_a_gpu_of_an_excluded_user_is_not_offered(four: Simulation) -> None:
+    """The process on the GPU is one of our own here."""
     four.gpus[0].processes = [SimulatedProcess(os.getpid(), "C", 2**30)]
     async with agent_client() as client:
         status = (await client.get("/status?idx=0")).json()["data"]
@@ -148,7 +150,7 @@ async def test_gpus_that_cannot_be_taken_are_passed_over_with_the_reason(four: S
     assert (data["gpus"], data["satisfied"], data["cuda_visible_devices"]) == ([], False, "")
 
 
-async def test_what_the_operator_keeps_out_is_offered_to_nobody(four: Simulation) -> None:
+async def test_a_gpu_in_not_offered_is_never_offered(four: Simulation) -> None:
     uuid = uuids(four, 2)
     async with agent_client(NOT_OFFERED=f" 0,{uuid.upper()}") as client:
         data = (await client.get("/free?count=4")).json()["data"]
@@ -162,7 +164,7 @@ async def test_what_the_operator_keeps_out_is_offered_to_nobody(four: Simulation
     assert metrics.count("nvidia_gpu_kept_out{") == 4
 
 
-async def test_a_name_of_no_gpu_in_not_offered_is_reported(four: Simulation) -> None:
+async def test_an_unknown_gpu_in_not_offered_is_a_warning(four: Simulation) -> None:
     async with agent_client(NOT_OFFERED=f"3,4,{uuids(four, 1)}") as client:
         health = (await client.get("/gpu")).json()["health"]
     assert health == {
@@ -184,7 +186,7 @@ async def test_the_utilization_is_the_maximum_of_the_last_minute(four: Simulatio
     assert data["gpus"][0]["utilization_percent"] == 90
 
 
-async def test_a_bridged_pair_is_kept_together() -> None:
+async def test_two_gpus_with_an_nvlink_bridge_are_offered_together() -> None:
     with Simulation(4, models=["rtx4090"]) as simulation:
         for gpu in simulation.gpus:
             gpu.fix(memory_used=0, gpu_utilization=0)
@@ -194,7 +196,7 @@ async def test_a_bridged_pair_is_kept_together() -> None:
             assert sorted(indices(await client.get("/free?count=2"))) == [1, 3]
 
 
-async def test_unified_memory_is_only_offered_where_memory_does_not_matter() -> None:
+async def test_a_gpu_with_unified_memory_is_offered_only_without_min_free_memory() -> None:
     with Simulation(1, models=["gb10"]) as simulation:
         simulation.gpus[0].fix(gpu_utilization=0)
         simulation.gpus[0].processes = []
@@ -206,7 +208,7 @@ async def test_unified_memory_is_only_offered_where_memory_does_not_matter() -> 
 # Plain
 
 
-async def test_plain_is_the_string_alone(four: Simulation) -> None:
+async def test_plain_is_only_the_value_of_cuda_visible_devices(four: Simulation) -> None:
     async with agent_client() as client:
         response = await client.get("/free?count=2&format=plain")
         head = await client.head("/free?count=2&format=plain")
@@ -216,7 +218,7 @@ async def test_plain_is_the_string_alone(four: Simulation) -> None:
     assert (head.content, head.headers["content-length"]) == (b"", str(len(response.content)))
 
 
-async def test_plain_and_too_few_is_409_without_a_body(four: Simulation) -> None:
+async def test_plain_with_too_few_gpus_is_409_without_a_body(four: Simulation) -> None:
     occupy(*four.gpus[1:])
     async with agent_client() as client:
         plain = await client.get("/free?count=2&format=plain")
@@ -227,14 +229,14 @@ async def test_plain_and_too_few_is_409_without_a_body(four: Simulation) -> None
 
 
 @pytest.mark.usefixtures("four")
-async def test_head_takes_nothing_for_nobody_would_read_what(four: Simulation) -> None:
+async def test_head_with_wait_withholds_no_gpu(four: Simulation) -> None:
     occupy(*four.gpus[1:])
     async with agent_client() as client:
         assert (await client.head("/free?wait=5")).status_code == 200
         assert (await client.get("/free")).json()["data"]["withheld"] == 0
 
 
-async def test_a_failure_of_plain_is_an_envelope_all_the_same() -> None:
+async def test_an_error_with_format_plain_is_an_envelope() -> None:
     async with agent_client(TOKEN=A_TOKEN) as client:
         assert error_in(await client.get("/free?format=plain"))
         wrong = await client.get("/free?format=plain&count=x", headers={"Authorization": A_TOKEN})
@@ -273,14 +275,14 @@ WRONG = [
 
 
 @pytest.mark.usefixtures("four")
-async def test_bad_input_is_code_1_and_says_what_is_accepted() -> None:
+async def test_the_error_of_bad_input_is_code_1_with_the_accepted_values() -> None:
     async with agent_client() as client:
         for query, error in WRONG:
             response = await client.get(f"/free?{query}")
             assert (query, 400, error) == (query, response.status_code, error_in(response))
 
 
-async def test_without_a_driver_it_says_so(four: Simulation) -> None:
+async def test_without_a_driver_free_reports_the_error(four: Simulation) -> None:
     four.remove_driver()
     async with agent_client() as client:
         for query in ("", "?wait=50", "?format=plain"):
@@ -290,7 +292,7 @@ async def test_without_a_driver_it_says_so(four: Simulation) -> None:
 
 
 @pytest.mark.usefixtures("four")
-async def test_answers_are_as_documented() -> None:
+async def test_the_answers_of_free_conform_to_the_openapi_document() -> None:
     async with agent_client() as client:
         document = (await client.get("/openapi.json")).json()
         answers = [(await client.get(f"/free?count={count}")).json() for count in (1, 4, 5)]
@@ -304,7 +306,7 @@ async def test_answers_are_as_documented() -> None:
 # Waiting
 
 
-async def test_a_request_is_held_until_a_gpu_is_free(four: Simulation) -> None:
+async def test_a_waiting_request_is_answered_once_a_gpu_is_free(four: Simulation) -> None:
     occupy(*four.gpus)
     async with agent_client() as client:
         waiting = asyncio.create_task(client.get("/free?wait=30&format=plain"))
@@ -317,7 +319,7 @@ async def test_a_request_is_held_until_a_gpu_is_free(four: Simulation) -> None:
     assert (indices(now), now.json()["data"]["withheld"]) == ([], 1)
 
 
-async def test_the_time_is_up(four: Simulation) -> None:
+async def test_a_waiting_request_is_answered_with_too_few_gpus_when_its_time_is_up(four: Simulation) -> None:
     occupy(*four.gpus[1:])
     async with agent_client() as client:
         began = time.monotonic()
@@ -325,10 +327,10 @@ async def test_the_time_is_up(four: Simulation) -> None:
         assert 0.6 < time.monotonic() - began < 5
         assert (indices(response), response.json()["data"]["satisfied"]) == ([0], False)
         assert (await client.get("/free?count=2&wait=0.1&format=plain")).status_code == 409
-        assert indices(await client.get("/free")) == [0], "what was not enough is not withheld"
+        assert indices(await client.get("/free")) == [0], "GPUs of an insufficient offer are not withheld"
 
 
-async def test_a_driver_that_goes_away_ends_the_waiting(four: Simulation) -> None:
+async def test_a_driver_that_is_unloaded_ends_a_waiting_request_with_an_error(four: Simulation) -> None:
     occupy(*four.gpus)
     async with agent_client(SAMPLE_INTERVAL="0.5") as client:
         waiting = asyncio.create_task(client.get("/free?wait=30"))
@@ -339,8 +341,8 @@ async def test_a_driver_that_goes_away_ends_the_waiting(four: Simulation) -> Non
 
 
 @pytest.mark.slow
-async def test_20_who_wait_for_4_gpus_get_one_each(four: Simulation) -> None:
-    """As many as there are, nobody twice; the others are told that there are no more."""
+async def test_4_of_20_waiting_requests_get_one_of_4_gpus_each(four: Simulation) -> None:
+    """No GPU is given twice, and the other requests are answered with too few GPUs."""
     occupy(*four.gpus)
     async with agent_client() as client:
         waiting = [asyncio.create_task(client.get("/free?wait=4&format=plain")) for _ in range(20)]
@@ -353,7 +355,7 @@ async def test_20_who_wait_for_4_gpus_get_one_each(four: Simulation) -> None:
     assert [response.status_code for response in responses] == [200] * 4 + [409] * 16, "in order of arrival"
 
 
-async def test_waiting_counts_in_max_streams(four: Simulation) -> None:
+async def test_waiting_requests_count_in_max_streams(four: Simulation) -> None:
     occupy(*four.gpus)
     async with agent_client(MAX_STREAMS="2") as client:
         waiting = [asyncio.create_task(client.get("/free?wait=1.2")) for _ in range(2)]
@@ -361,30 +363,33 @@ async def test_waiting_counts_in_max_streams(four: Simulation) -> None:
         refused = await client.get("/free?wait=1")
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         assert error_in(refused) == "All 2 streams are taken (MAX_STREAMS); try again later"
-        assert indices(await client.get("/free")) == [], "who does not wait is answered"
+        assert indices(await client.get("/free")) == [], "a request that does not wait is answered"
         await asyncio.gather(*waiting)
         assert (await client.get("/free?wait=0.1")).status_code == 200
 
 
-def test_a_client_that_hangs_up_frees_its_place_and_what_it_kept(four: Simulation) -> None:
+def test_a_waiting_client_that_disconnects_releases_its_place_and_its_gpus(four: Simulation) -> None:
     occupy(four.gpus[0])
     with agent_server(MAX_STREAMS="1") as url:
         address = urlsplit(url)
         with socket.create_connection((address.hostname, address.port)) as client:
             client.sendall(b"GET /free?count=4&wait=50 HTTP/1.1\r\nHost: localhost\r\n\r\n")
             wait_until(
-                lambda: httpx.get(f"{url}/free").json()["data"]["withheld"] == 3, "it keeps what there is"
+                lambda: httpx.get(f"{url}/free").json()["data"]["withheld"] == 3,
+                "the waiting request reserves the free GPUs",
             )
-        wait_until(lambda: indices(httpx.get(f"{url}/free?count=4")) == [1, 2, 3], "its GPUs are free")
+        wait_until(
+            lambda: indices(httpx.get(f"{url}/free?count=4")) == [1, 2, 3], "the reserved GPUs are free again"
+        )
         wait_until(lambda: httpx.get(f"{url}/free?wait=1").status_code == 200, "its place is free")
 
 
 @pytest.mark.slow
-async def test_who_waits_keeps_the_sampler_going_until_he_leaves(four: Simulation) -> None:
+async def test_sampling_continues_while_a_request_waits_and_stops_afterwards(four: Simulation) -> None:
     occupy(*four.gpus)
     async with agent_client(SAMPLE_INTERVAL="0.5") as client:
         waiting = asyncio.create_task(client.get("/free?wait=5"))
-        await asyncio.sleep(3)  # past what a poll leaves behind
+        await asyncio.sleep(3)  # longer than sampling goes on after a poll
         before = four.total_calls
         await asyncio.sleep(1.5)
         assert four.total_calls > before
@@ -396,16 +401,16 @@ async def test_who_waits_keeps_the_sampler_going_until_he_leaves(four: Simulatio
 
 
 @pytest.mark.slow
-def test_a_signal_ends_those_who_wait_with_an_answer() -> None:
+def test_sigterm_answers_the_waiting_requests() -> None:
     with (
-        agent_process("--simulate", "2", MAX_STREAMS="8") as agent,  # both GPUs work
+        agent_process("--simulate", "2", MAX_STREAMS="8") as agent,  # both GPUs are busy
         ThreadPoolExecutor(8) as pool,
     ):
 
         def wait_in_line(query: str) -> httpx.Response:
             while True:
                 response = httpx.get(f"{agent.url}/free?wait=50{query}", timeout=60)
-                if response.status_code != 503:  # the one that looks whether all places are taken took one
+                if response.status_code != 503:  # the request below that tests for a free place had taken one
                     return response
 
         waiting = [pool.submit(wait_in_line, query) for query in ("", "&format=plain") for _ in range(4)]
@@ -423,7 +428,7 @@ def test_a_signal_ends_those_who_wait_with_an_answer() -> None:
 
 @needs_curl
 @pytest.mark.parametrize(("count", "status"), [("1", 0), ("2", 22)])
-def test_curl_fails_where_there_are_too_few(four: Simulation, count: str, status: int) -> None:
+def test_curl_fails_if_there_are_too_few_gpus(four: Simulation, count: str, status: int) -> None:
     occupy(*four.gpus[1:])
     with agent_server() as url:
         curl = run(f'curl -fsS "{url}/free?count={count}&format=plain"')
@@ -432,14 +437,14 @@ def test_curl_fails_where_there_are_too_few(four: Simulation, count: str, status
 
 @pytest.mark.slow
 @needs_curl
-def test_the_readme_s_line_starts_a_job_on_the_gpus_once_they_are_there(four: Simulation) -> None:
-    """As it is written; address and job apart, and with less patience."""
+def test_the_shell_line_of_the_readme_starts_a_job_once_the_gpus_are_free(four: Simulation) -> None:
+    """The line is used as written, except for its URL, its job and its waiting time."""
     (line,) = (line for line in SHOWN_IN_TESTS_HTTP if line.endswith("train.py"))
     line = line.replace("wait=50", "wait=1").replace("python train.py", "printenv CUDA_VISIBLE_DEVICES")
     occupy(*four.gpus[1:])
     with agent_server() as url, ThreadPoolExecutor(1) as pool:
         job = pool.submit(run, line.replace("http://localhost:8000", url))
-        wait_until(lambda: httpx.get(f"{url}/free").json()["data"]["withheld"], "it waits")
+        wait_until(lambda: httpx.get(f"{url}/free").json()["data"]["withheld"], "the job waits")
         four.gpus[2].processes = []
         assert job.result().stdout == uuids(four, 0, 2) + "\n"
 

@@ -1,4 +1,4 @@
-"""`/free?mig=1`: MIG instances over HTTP, with all that a request for GPUs can say."""
+"""`/free?mig=1`: MIG instances over HTTP, with all other parameters of `/free`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GIB = 2**30
 
 @pytest.fixture
 def parted() -> Iterator[Simulation]:
-    """GPU 0 is whole, GPU 1 in three instances; a process is on the second of them."""
+    """GPU 0 has no MIG mode. GPU 1 has three instances, with a process on the second."""
     with Simulation(2, models=["a100"]) as simulation:
         for gpu in simulation.gpus:
             gpu.fix(memory_used=0, gpu_utilization=0, temperature=30)
@@ -42,7 +42,7 @@ async def data(client: httpx.AsyncClient, query: str) -> Any:
     return response.json()["data"]
 
 
-async def test_instances_are_offered_by_their_uuids(parted: Simulation) -> None:
+async def test_mig_instances_are_offered_by_their_uuids(parted: Simulation) -> None:
     large, small = uuid_of(parted, 0), uuid_of(parted, 2)
     async with agent_client() as client:
         offer = await data(client, "mig=1&count=4")
@@ -68,7 +68,7 @@ async def test_instances_are_offered_by_their_uuids(parted: Simulation) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "mig=0", "mig="])
-async def test_who_does_not_ask_for_instances_gets_none(parted: Simulation, query: str) -> None:
+async def test_without_the_parameter_mig_no_instance_is_offered(parted: Simulation, query: str) -> None:
     async with agent_client() as client:
         offer = await data(client, f"count=4&{query}")
     assert [gpu["uuid"] for gpu in offer["gpus"]] == [parted.gpus[0].values.uuid]
@@ -76,19 +76,19 @@ async def test_who_does_not_ask_for_instances_gets_none(parted: Simulation, quer
 
 
 @pytest.mark.usefixtures("parted")
-async def test_the_parameters_choose_among_instances() -> None:
+async def test_the_parameters_filter_mig_instances() -> None:
     async with agent_client() as client:
         large = await data(client, "mig=1&count=4&min_free_memory=20GiB")
-        told = await data(client, "mig=1&count=4&max_utilization=100")
+        idle = await data(client, "mig=1&count=4&max_utilization=100")
         foreign = await data(client, "mig=1&count=4&exclude_users=ann")
     assert [(gpu["idx"], gpu.get("mig_index")) for gpu in large["gpus"]] == [(1, 0), (0, None)]
-    assert [gpu["idx"] for gpu in told["gpus"]] == [0], "no driver tells how busy an instance is"
+    assert [gpu["idx"] for gpu in idle["gpus"]] == [0], "no driver reports the utilization of an instance"
     reasons = {one.get("mig_index"): one["reason"] for one in foreign["passed_over"]}
     assert reasons == {1: "the owner of a process on it is unknown"}
 
 
-async def test_an_instance_that_a_waiting_request_was_given_is_withheld(parted: Simulation) -> None:
-    """The others of its GPU are not."""
+async def test_an_instance_offered_to_a_waiting_request_is_withheld(parted: Simulation) -> None:
+    """The other instances of its GPU are not withheld."""
     async with agent_client() as client:
         given = await data(client, "mig=1&wait=5")
         offer = await data(client, "mig=1&count=4")
@@ -96,7 +96,7 @@ async def test_an_instance_that_a_waiting_request_was_given_is_withheld(parted: 
     assert (offer["withheld"], [gpu.get("mig_index") for gpu in offer["gpus"]]) == (1, [2, None])
 
 
-async def test_the_simulated_host_with_mig_has_instances_to_take() -> None:
+async def test_the_simulated_scenario_mig_has_free_instances() -> None:
     with Simulation(4, scenario="mig"):
         async with agent_client() as client:
             offer = await data(client, "mig=1")
@@ -104,7 +104,7 @@ async def test_the_simulated_host_with_mig_has_instances_to_take() -> None:
 
 
 @pytest.mark.usefixtures("parted")
-async def test_what_is_no_switch_is_refused() -> None:
+async def test_an_invalid_value_of_the_parameter_mig_is_refused() -> None:
     async with agent_client() as client:
         answer = await client.get("/free?mig=2")
     assert (answer.status_code, answer.json()["code"]) == (400, 1)

@@ -1,4 +1,4 @@
-"""HEAD wherever GET works, a slash at the end of a path, and the only redirect: a relative one."""
+"""HEAD works where GET does, a trailing slash is allowed, and the only redirect is relative."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ TARGETS = [
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """An agent on a real socket, under a prefix; its samples stay good for the length of the module."""
+    """An agent on a real socket, under a prefix. Its sample stays current during all these tests."""
     with Simulation(gpus=2), agent_server(URL_PREFIX="server1", SAMPLE_INTERVAL="60") as url:
         yield url
 
 
 @pytest.mark.parametrize("path", [*TARGETS, ""])
 def test_head_is_get_without_the_body(url: str, path: str) -> None:
-    """The same status and the same headers, the length included; failing answers too."""
+    """Status and headers are the same, including the length, for errors too."""
     target = f"/server1{path}".encode()
     get, head = request(url, target), request(url, target, method=b"HEAD")
     assert head.body == b""
@@ -56,8 +56,8 @@ def test_head_is_get_without_the_body(url: str, path: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_head_has_no_body_for_any_server() -> None:
-    """Whether or not the server below would have cut it off."""
+async def test_the_app_itself_sends_no_body_for_head() -> None:
+    """It does not depend on a server that removes the body."""
     start: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
     sent: list[Message] = []
 
@@ -85,8 +85,8 @@ async def test_head_has_no_body_for_any_server() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("simulation")
-async def test_every_documented_path_takes_head() -> None:
-    """Streams aside: they have no length to tell and no end to wait for."""
+async def test_every_documented_path_except_streams_accepts_head() -> None:
+    """A stream has no length and no end."""
     async with agent_client() as client:
         operations = (await client.get("/openapi.json")).json()["paths"]
         paths = [path for path, methods in operations.items() if "get" in methods]
@@ -99,7 +99,7 @@ async def test_every_documented_path_takes_head() -> None:
 
 @pytest.mark.parametrize("query", ["", "?interval=1", "?interval=x"])
 def test_head_of_a_stream_is_405(url: str, query: str) -> None:
-    """At once, and the connection is free again."""
+    """The answer is immediate, and the connection can be used again."""
     reply = request(url, f"/server1/gpu/stream{query}".encode(), method=b"HEAD")
     assert (reply.status, reply.headers["allow"], reply.body) == (405, "GET", b"")
 
@@ -114,8 +114,8 @@ LAYOUTS = [
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("environ", "prefix"), LAYOUTS)
-async def test_a_path_with_a_slash_at_its_end_is_the_same_path(environ: dict[str, str], prefix: str) -> None:
-    """Not redirected: a redirect would carry the client's Host header, behind a proxy a wrong one."""
+async def test_a_path_with_a_trailing_slash_is_the_same_path(environ: dict[str, str], prefix: str) -> None:
+    """It is not redirected: the redirect would contain the Host header, which is wrong behind a proxy."""
     with Simulation(gpus=2):
         async with agent_client(SAMPLE_INTERVAL="60", **environ) as client:
             for path in {*WITH_END} - {"/"}:
@@ -132,7 +132,7 @@ async def test_a_path_with_a_slash_at_its_end_is_the_same_path(environ: dict[str
 
 
 def timeless(response: httpx.Response) -> dict[str, str]:
-    """The headers that say what an answer is; those of /health and /metrics are as long as the time is."""
+    """The headers without the length, which changes with time for /health and /metrics."""
     return {name: response.headers[name] for name in response.headers if name != "content-length"}
 
 
@@ -146,7 +146,7 @@ NO_FILES = [
 @pytest.mark.anyio
 @pytest.mark.parametrize(("environ", "prefix"), LAYOUTS)
 @pytest.mark.usefixtures("simulation")
-async def test_a_slash_more_leads_nowhere(environ: dict[str, str], prefix: str) -> None:
+async def test_a_path_with_an_extra_slash_is_404(environ: dict[str, str], prefix: str) -> None:
     async with agent_client(**environ) as client:
         for path in ["//", *(f"{path}//" for path in PATHS), "/nope/", *NO_FILES]:
             response = await client.get(f"http://agent{prefix}{path}")
@@ -156,8 +156,8 @@ async def test_a_slash_more_leads_nowhere(environ: dict[str, str], prefix: str) 
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("simulation")
-async def test_a_slash_at_the_end_opens_and_closes_nothing() -> None:
-    """Probes come by address; data wants its TOKEN; the page of documents finds its files."""
+async def test_a_trailing_slash_does_not_change_who_may_read() -> None:
+    """Probes need no allowed host, data needs the TOKEN, and the documentation page finds its files."""
     async with agent_client(TOKEN=A_TOKEN, ALLOWED_HOSTS="gpu1.example.org") as client:
         host, token = {"Host": "gpu1.example.org"}, {"Authorization": A_TOKEN}
         assert (await client.get("/health/")).status_code == 200
@@ -181,8 +181,10 @@ async def test_a_slash_at_the_end_opens_and_closes_nothing() -> None:
     ],
 )
 @pytest.mark.usefixtures("simulation")
-async def test_the_bare_prefix_leads_into_itself(prefix: str, seen_as: str, leads_to: str) -> None:
-    """Relative, so that it is right under whatever address the client came by."""
+async def test_the_bare_prefix_has_a_relative_redirect_to_the_page(
+    prefix: str, seen_as: str, leads_to: str
+) -> None:
+    """A relative redirect is right under any address that the client uses."""
     async with agent_client(URL_PREFIX=prefix, TOKEN=A_TOKEN) as client:
         response = await client.get(f"/{prefix}", headers={"Host": "evil.example"})
         assert response.status_code == 307
@@ -195,8 +197,8 @@ async def test_the_bare_prefix_leads_into_itself(prefix: str, seen_as: str, lead
 @pytest.mark.anyio
 @pytest.mark.parametrize("environ", [{}, {"URL_PREFIX": "server1"}, {"ROOT_PATH": "/proxied"}], ids=str)
 @pytest.mark.usefixtures("simulation")
-async def test_the_page_is_open_and_made_of_files_beside_it(environ: dict[str, str]) -> None:
-    """Whatever prefix: what it is made of is named relatively, and is there without a credential."""
+async def test_the_page_and_its_files_need_no_credential_under_any_prefix(environ: dict[str, str]) -> None:
+    """The page refers to its files by relative paths."""
     base = f"http://agent/{environ.get('URL_PREFIX', '')}".rstrip("/") + "/"
     async with agent_client(**environ, TOKEN=A_TOKEN) as client:
         page = await client.get(base, headers={"Host": "evil.example"})
@@ -214,7 +216,7 @@ async def test_the_page_is_open_and_made_of_files_beside_it(environ: dict[str, s
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("simulation")
-async def test_outside_the_prefix_the_root_is_nobodys() -> None:
-    """Another agent may live there."""
+async def test_the_root_outside_of_the_prefix_is_404() -> None:
+    """Another agent may be there."""
     async with agent_client(URL_PREFIX="server1") as client:
         assert (await client.get("/")).status_code == 404

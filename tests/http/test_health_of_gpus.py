@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-SICK = [  # the verdict on each GPU of the scenario, and what is wrong with it
+SICK = [  # the verdict on each GPU of the scenario, and its finding
     ("healthy", None),
     ("warning", "remapping_pending"),
     ("critical", "ecc_uncorrected"),
@@ -41,7 +41,7 @@ async def gpus_of(client: httpx.AsyncClient, query: str = "") -> Any:
 
 
 async def until(condition: Callable[[Any], bool], client: httpx.AsyncClient, query: str = "?detail=1") -> Any:
-    """The GPUs once they are so; asked as a page would ask."""
+    """The GPUs once the condition is true; requested repeatedly, as by a page."""
     async with asyncio.timeout(15):
         while True:
             gpus = await gpus_of(client, query)
@@ -50,9 +50,11 @@ async def until(condition: Callable[[Any], bool], client: httpx.AsyncClient, que
             await asyncio.sleep(0.05)
 
 
-async def test_each_trouble_is_found_and_told_everywhere() -> None:
+async def test_each_finding_is_in_every_answer() -> None:
     async with agent(6, "sick") as (_, client):
-        await until(lambda gpus: bool(gpus[4]["health"]["reasons"]), client, "")  # at its second reading
+        await until(
+            lambda gpus: bool(gpus[4]["health"]["reasons"]), client, ""
+        )  # found in its second reading
         plain, detailed = await gpus_of(client), await gpus_of(client, "?detail=1")
         status = (await client.get("/status")).json()["data"]["devices"]
         ready = (await client.get("/ready")).json()
@@ -82,7 +84,7 @@ async def test_a_critical_gpu_is_never_offered() -> None:
     ]
 
 
-async def test_details_are_only_told_when_asked_for() -> None:
+async def test_details_are_only_in_answers_to_requests_with_detail() -> None:
     async with agent() as (_, client):
         plain = (await client.get("/gpu")).json()
         detailed = (await client.get("/gpu?detail=1")).json()
@@ -97,7 +99,7 @@ async def test_details_are_only_told_when_asked_for() -> None:
 async def test_the_topology_is_read_once() -> None:
     with Simulation(5, models=["rtx4090"]) as simulation:
         async with agent_client(SAMPLE_INTERVAL="0.5") as client:
-            await client.get("/gpu")  # the topology is read after it, and nobody waits for it
+            await client.get("/gpu")  # the topology is read after this answer
             await asyncio.sleep(0.6)
             first = (await client.get("/gpu?detail=1")).json()["topology"][0]
             calls = simulation.calls["nvmlDeviceGetTopologyCommonAncestor"]
@@ -109,7 +111,7 @@ async def test_the_topology_is_read_once() -> None:
 
 
 async def test_lists_of_a_gpu_that_cannot_be_read_are_null() -> None:
-    """An empty list would say that it has no fan, no process and nothing that limits it."""
+    """An empty list would mean that it has no fan, no process and no limit."""
     async with agent(2) as (simulation, client):
         simulation.gpus[1].lose()
         well, lost = await until(lambda gpus: gpus[1]["state"] == "lost", client)
@@ -124,7 +126,7 @@ async def test_lists_of_a_gpu_that_cannot_be_read_are_null() -> None:
 
 
 @pytest.mark.parametrize("value", ["2", "yes", "01"])
-async def test_a_wrong_detail_is_named(value: str) -> None:
+async def test_a_wrong_value_of_detail_is_named_in_the_error(value: str) -> None:
     async with agent() as (_, client):
         answer = await client.get(f"/gpu?detail={value}")
 
@@ -150,7 +152,7 @@ async def test_xids_between_two_polls_are_all_counted() -> None:
     assert gpus[0]["detail"]["xids"] == []
 
 
-async def test_criteria_to_replace_a_gpu_and_a_fabric_that_is_not_ready_are_reported_everywhere() -> None:
+async def test_replacement_criteria_and_a_fabric_that_is_not_ready_are_in_every_answer() -> None:
     async with agent(8, "sick", HISTORY_INTERVAL="0") as (_, client):
         detailed = (await gpus_of(client, "?detail=1"))[6:]
         passed_over = (await client.get("/free?count=8")).json()["data"]["passed_over"]
@@ -168,19 +170,19 @@ async def test_criteria_to_replace_a_gpu_and_a_fabric_that_is_not_ready_are_repo
         assert any(all(label in line for label in labels) for line in told), name
 
 
-async def test_without_history_nobody_listens_for_xids() -> None:
+async def test_without_history_the_agent_does_not_listen_for_xids() -> None:
     async with agent() as (simulation, client):
         gpus = await gpus_of(client, "?detail=1")
         assert [gpu["detail"]["xids"] for gpu in gpus] == [None, None]
         assert simulation.calls["nvmlEventSetCreate"] == 0
 
 
-async def test_mig_is_noticed_while_running() -> None:
-    """Switched on and off; the mode is asked for every 5 s, and through a new contact at once."""
+async def test_a_change_of_mig_mode_is_noticed_while_the_agent_runs() -> None:
+    """The mode is read every 5 s, and at once after a new contact with the GPU."""
     async with agent(SAMPLE_INTERVAL="0.5") as (simulation, client):
         assert not (await gpus_of(client, "?detail=1"))[0]["detail"]["modes"]["mig_enabled"]
         simulation.gpus[0].enable_mig("3g.40gb", "1g.10gb")
-        simulation.reload_driver()  # as a GPU reset does, which a change of the mode needs
+        simulation.reload_driver()  # like the GPU reset that a change of the mode needs
 
         (gpu, _) = await until(lambda gpus: bool(gpus[0]["detail"]["mig_instances"]), client)
         leaves = (await client.get("/status?mig=1&idx=0")).json()["data"]["devices"]

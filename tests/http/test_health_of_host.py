@@ -20,12 +20,12 @@ CRITICAL = {"verdict": "critical", "reasons": [MISSING]}
 
 
 def series(text: str, name: str) -> dict[str, float]:
-    """The values of one family by what stands behind its name."""
+    """The values of one family, by its name with labels."""
     samples = (line.removeprefix("nvidia_gpu_").rpartition(" ") for line in text.splitlines())
     return {labelled: float(value) for labelled, _, value in samples if labelled.startswith(name)}
 
 
-async def test_a_missing_gpu_is_reported_wherever_the_host_is_judged() -> None:
+async def test_a_missing_gpu_is_in_every_answer_with_the_health_of_the_host() -> None:
     with Simulation(8) as simulation:
         simulation.gpus[1].vanish()
         async with agent_client(EXPECTED_GPUS="8") as client:
@@ -76,7 +76,7 @@ async def test_a_host_with_all_its_gpus_is_healthy(environ: dict[str, str]) -> N
     }
 
 
-async def test_partitioned_gpus_count_whole() -> None:
+async def test_a_gpu_in_mig_mode_counts_as_one_expected_gpu() -> None:
     with Simulation(2, scenario="mig"):
         async with agent_client(EXPECTED_GPUS="2") as client:
             status = (await client.get("/status?mig=1")).json()["data"]
@@ -85,7 +85,7 @@ async def test_partitioned_gpus_count_whole() -> None:
     assert (status["count"], status["health"]["verdict"]) == (2, "healthy")
 
 
-async def test_without_a_driver_the_expected_gpus_are_not_well() -> None:
+async def test_without_a_driver_a_host_that_expects_gpus_is_critical() -> None:
     with Simulation(2) as simulation:
         simulation.remove_driver()
         async with agent_client(EXPECTED_GPUS="8") as client:
@@ -103,7 +103,7 @@ async def test_without_a_driver_the_expected_gpus_are_not_well() -> None:
     }
 
 
-async def test_without_a_driver_that_anybody_expects_the_host_is_not_judged() -> None:
+async def test_without_a_driver_and_expected_gpus_the_host_is_not_judged() -> None:
     with Simulation(2) as simulation:
         simulation.remove_driver()
         async with agent_client() as client:
@@ -112,7 +112,7 @@ async def test_without_a_driver_that_anybody_expects_the_host_is_not_judged() ->
     assert series(metrics, "host_health") == {}
 
 
-async def test_the_answers_are_as_the_document_says() -> None:
+async def test_the_answers_conform_to_the_openapi_document() -> None:
     with Simulation(3) as simulation:
         simulation.gpus[0].vanish()
         async with agent_client(EXPECTED_GPUS="3") as client:
@@ -126,7 +126,7 @@ async def test_the_answers_are_as_the_document_says() -> None:
     assert found == {"/gpu": [], "/gpu?detail=1": [], "/status": [], "/ready": []}
 
 
-def test_each_event_of_the_stream_has_the_verdict() -> None:
+def test_each_event_of_the_stream_has_the_verdict_on_the_host() -> None:
     with Simulation(8) as simulation:
         simulation.gpus[1].vanish()
         with (

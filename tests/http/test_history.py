@@ -16,7 +16,7 @@ from tests.support.agents import agent_client
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_was_sampled_is_remembered_in_columns() -> None:
+async def test_sampled_values_are_in_the_columns_of_history() -> None:
     with Simulation(2) as simulation:
         simulation.gpus[0].fix(gpu_utilization=42, memory_used=2**30, temperature=55, power_usage=123_400)
         async with agent_client(HISTORY_INTERVAL="1", SAMPLE_INTERVAL="0.5") as client:
@@ -34,7 +34,7 @@ async def test_what_was_sampled_is_remembered_in_columns() -> None:
     assert (device["temperature_celsius"][-1], device["power_watts"][-1]) == (55, 123.4)
 
 
-async def test_without_history_the_columns_are_empty_and_say_so() -> None:
+async def test_without_history_the_columns_are_empty_and_the_interval_is_null() -> None:
     with Simulation(2):
         async with agent_client() as client:
             nothing: dict[str, Any] = {"interval": None, "longest_seconds": None, "ts": [], "devices": []}
@@ -43,8 +43,8 @@ async def test_without_history_the_columns_are_empty_and_say_so() -> None:
             assert data == {**nothing, "host": {"cpu_percent": [], "memory_used_mb": []}}
 
 
-async def test_other_columns_are_told_to_those_who_ask_for_them() -> None:
-    """What a GPU does not tell is null at each moment."""
+async def test_other_columns_can_be_requested_with_fields() -> None:
+    """A value that a GPU does not report is null at each time."""
     fields = "sm_percent, tensor_percent,graphics_mhz,pcie_tx_mbps,fan_speed_percent,host"
     with Simulation(2, models=["h100", "k80"]) as simulation:
         simulation.gpus[0].fix(graphics_clock=1500, sm_activity=77)
@@ -68,7 +68,7 @@ async def test_other_columns_are_told_to_those_who_ask_for_them() -> None:
 
 
 @pytest.mark.parametrize("fields", ["x", "sm_percent,,host", "SM_percent", "sm_percent;host", ",", "idx"])
-async def test_an_unknown_column_is_named_with_those_that_there_are(fields: str) -> None:
+async def test_the_error_of_an_unknown_column_lists_all_columns(fields: str) -> None:
     with Simulation(1):
         async with agent_client() as client:
             answer = await client.get("/history", params={"fields": fields})
@@ -79,7 +79,7 @@ async def test_an_unknown_column_is_named_with_those_that_there_are(fields: str)
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "3601", "7776001", "nan", "x"])
-async def test_wrong_seconds_are_named(seconds: str) -> None:
+async def test_a_wrong_value_of_seconds_is_named_in_the_error(seconds: str) -> None:
     with Simulation(1):
         async with agent_client() as client:
             answer = await client.get(f"/history?seconds={seconds}")

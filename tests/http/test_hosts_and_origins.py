@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PROBES = {"/health", "/ready"}
 HOSTS = "gpu1.example.org,*.lab.example.org,192.0.2.7,[2001:DB8:0::1]"
 REFUSAL = "The Host header names no host of ALLOWED_HOSTS"
-NO_HOST = "The Host header is not a host; accepted: host or host:port"  # whatever ALLOWED_HOSTS may be
+NO_HOST = "The Host header is not a host; accepted: host or host:port"  # with any ALLOWED_HOSTS
 ORIGIN = "https://dash.example.org"
 
 
@@ -51,14 +51,14 @@ def client(guarded: str) -> Iterator[httpx.Client]:
         "[2001:db8::1]",
         "[2001:DB8::1]:8000",
         "[2001:db8:0:0::0:1]",
-        "gpu1.example.org.",  # nothing follows: the same name
+        "gpu1.example.org.",  # the final dot means the same name
         "a.lab.example.org.:8000",
         "a_1.lab.example.org",
         "xn--bcher-kva.lab.example.org",
     ],
 )
 def test_an_allowed_host_is_answered(client: httpx.Client, host: str) -> None:
-    """In any case, with any port."""
+    """Case and port do not matter."""
     assert client.get("/count", headers={"Host": host}).status_code == 200
 
 
@@ -121,7 +121,7 @@ def test_an_allowed_host_is_answered(client: httpx.Client, host: str) -> None:
     ],
 )
 def test_any_other_host_is_refused(client: httpx.Client, host: str) -> None:
-    """Whoever points a name of theirs at the agent learns nothing: DNS rebinding."""
+    """This prevents DNS rebinding: an attacker whose name leads to the agent gets no data."""
     for path in (*sorted({*PATHS} - PROBES), "/nope", "/health//", "/healthz"):
         response = client.get(path, headers={b"Host": host.encode("latin-1")})
         assert response.status_code == 400
@@ -145,9 +145,7 @@ def test_any_other_host_is_refused(client: httpx.Client, host: str) -> None:
             "The request target names another host than the Host header",
             id="another in the target",
         ),
-        pytest.param(
-            b"GET http://evil/count HTTP/1.0\r\n\r\n", REFUSAL, id="one that is not ours in the target"
-        ),
+        pytest.param(b"GET http://evil/count HTTP/1.0\r\n\r\n", REFUSAL, id="an unknown one in the target"),
         pytest.param(
             b"GET /count HTTP/1.1\r\nHost: evil\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
             b"0\r\nHost: gpu1.example.org\r\n\r\n",
@@ -156,8 +154,8 @@ def test_any_other_host_is_refused(client: httpx.Client, host: str) -> None:
         ),
     ],
 )
-def test_a_host_that_is_not_clear_is_refused(guarded: str, request_bytes: bytes, error: str) -> None:
-    """Nothing but one Host header counts, or the target where there is none."""
+def test_an_ambiguous_host_is_refused(guarded: str, request_bytes: bytes, error: str) -> None:
+    """Only one Host header counts, or the target if there is no Host header."""
     reply = exchange(guarded, request_bytes)
     assert (reply.status, reply.error) == (400, error)
 
@@ -173,8 +171,8 @@ def test_a_host_that_is_not_clear_is_refused(guarded: str, request_bytes: bytes,
         ),
     ],
 )
-def test_a_target_with_an_allowed_host_is_answered(guarded: str, request_bytes: bytes) -> None:
-    """As a client sends it that takes the agent for a proxy."""
+def test_a_request_target_with_an_allowed_host_is_answered(guarded: str, request_bytes: bytes) -> None:
+    """A client that uses the agent as a proxy sends such a target."""
     assert exchange(guarded, request_bytes).status == 200
 
 
@@ -185,8 +183,8 @@ def test_a_target_with_an_allowed_host_is_answered(guarded: str, request_bytes: 
     ids=["no prefix", "prefix", "ROOT_PATH"],
 )
 @pytest.mark.usefixtures("simulation")
-async def test_probes_come_by_address(environ: dict[str, str], prefix: str) -> None:
-    """`/health` and `/ready`, and nothing beside them."""
+async def test_only_probes_are_answered_under_any_host(environ: dict[str, str], prefix: str) -> None:
+    """Probes request `/health` and `/ready` by IP address."""
     async with agent_client(ALLOWED_HOSTS=HOSTS, **environ) as client:
         asked = {
             path: (await client.get(prefix + path, headers={"Host": "10.0.0.9:8000"})).status_code
@@ -200,15 +198,15 @@ async def test_probes_come_by_address(environ: dict[str, str], prefix: str) -> N
 @pytest.mark.parametrize("host", ["evil.example", "", "\xe9"])
 @pytest.mark.usefixtures("simulation")
 async def test_by_default_every_host_is_answered(host: str) -> None:
-    """A cluster knows its hosts by many names."""
+    """Hosts of a cluster have many names."""
     async with agent_client() as client:
         assert (await client.get("/count", headers={b"Host": host.encode("latin-1")})).status_code == 200
 
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("simulation")
-async def test_the_host_is_looked_at_before_the_credential() -> None:
-    """A browser on a foreign page must not even learn that there is a TOKEN."""
+async def test_the_host_is_checked_before_the_credential() -> None:
+    """A foreign page must not even learn that there is a TOKEN."""
     async with agent_client(ALLOWED_HOSTS=HOSTS, TOKEN=A_TOKEN) as client:
         assert (await client.get("/count", headers={"Host": "evil"})).status_code == 400
         assert (await client.get("/count", headers={"Host": "gpu1.example.org"})).status_code == 401
@@ -232,7 +230,7 @@ def preflight(origin: str = ORIGIN, *, method: str = "GET", headers: str = "auth
 @pytest.mark.anyio
 @pytest.mark.usefixtures("simulation")
 async def test_by_default_no_page_of_another_origin_may_read() -> None:
-    """Not a single header says otherwise, on no path, preflight included."""
+    """No path has a CORS header, and a preflight does not succeed."""
     async with agent_client() as client:
         for path in (*WITH_END, "/nope", "/gpu/stream?interval=x"):
             assert cors_headers(await client.get(path, headers={"Origin": ORIGIN})) == {}
@@ -247,7 +245,7 @@ async def test_by_default_no_page_of_another_origin_may_read() -> None:
 )
 @pytest.mark.usefixtures("simulation")
 async def test_a_preflight_of_a_listed_origin_is_granted(headers: str) -> None:
-    """Without a credential, for browsers send none with it; for what carries one, and what opens a stream."""
+    """A preflight has no credential. It is for the headers of credentials and of an EventSource."""
     async with agent_client(CORS_ORIGINS=f"{ORIGIN},http://localhost:5173", TOKEN=A_TOKEN) as client:
         for path in (*PATHS, "/nope"):
             assert_granted(await client.options(path, headers=preflight(headers=headers)))
@@ -260,7 +258,7 @@ def assert_granted(answer: httpx.Response) -> None:
     assert {"GET", "HEAD"} == set(granted["access-control-allow-methods"].split(", "))
     allowed = granted["access-control-allow-headers"].lower().split(", ")
     assert {"authorization", "x-api-key", "cache-control", "last-event-id"} <= set(allowed)
-    assert granted["access-control-allow-credentials"] == "true", "a proxy in front may want one"
+    assert granted["access-control-allow-credentials"] == "true", "a proxy in front may require credentials"
 
 
 @pytest.mark.anyio
@@ -278,7 +276,7 @@ def assert_granted(answer: httpx.Response) -> None:
 )
 @pytest.mark.usefixtures("simulation")
 async def test_any_other_preflight_is_refused(asked: dict[str, str]) -> None:
-    """The status alone is enough for a browser to stop; the sentence is for people."""
+    """The status is enough for a browser; the sentence is for people."""
     async with agent_client(CORS_ORIGINS=ORIGIN) as client:
         answer = await client.options("/count", headers=asked)
     assert answer.status_code == 400
@@ -303,7 +301,7 @@ async def test_any_other_preflight_is_refused(asked: dict[str, str]) -> None:
 )
 @pytest.mark.usefixtures("simulation")
 async def test_a_page_of_a_listed_origin_may_read_every_answer(path: str, status: int) -> None:
-    """Errors too: else all it could show is that something failed."""
+    """This includes errors, so that the page can show them."""
     async with agent_client(CORS_ORIGINS=ORIGIN) as client:
         ours = await client.get(path, headers={"Origin": ORIGIN})
         assert (status, ORIGIN) == (ours.status_code, ours.headers["access-control-allow-origin"])
@@ -316,8 +314,8 @@ async def test_a_page_of_a_listed_origin_may_read_every_answer(path: str, status
 @pytest.mark.anyio
 @pytest.mark.parametrize("origin", [{}, {"Origin": ORIGIN}, {"Origin": "https://evil.example"}])
 @pytest.mark.usefixtures("simulation")
-async def test_a_kept_document_is_not_given_to_another_origin(origin: dict[str, str]) -> None:
-    """A cache must ask anew, also where the first who asked was no page of another origin."""
+async def test_a_cached_document_varies_by_origin(origin: dict[str, str]) -> None:
+    """A cache must request it again for another origin, even if the first request had none."""
     async with agent_client(CORS_ORIGINS=ORIGIN) as client:
         for path in ("/", "/openapi.json", f"/web/{BUILD}/page.js"):
             first = await client.get(path, headers=origin)
@@ -328,8 +326,8 @@ async def test_a_kept_document_is_not_given_to_another_origin(origin: dict[str, 
 
 
 @pytest.mark.anyio
-async def test_a_page_may_read_what_is_wrong_with_credential_and_driver(simulation: Simulation) -> None:
-    """401 and 500."""
+async def test_a_page_of_a_listed_origin_may_read_errors_401_and_500(simulation: Simulation) -> None:
+    """These are a wrong credential and a missing driver."""
     simulation.remove_driver()
     async with agent_client(CORS_ORIGINS=ORIGIN, TOKEN=A_TOKEN) as client:
         for credential, status in (({}, 401), ({"Authorization": A_TOKEN}, 500)):
@@ -340,8 +338,8 @@ async def test_a_page_may_read_what_is_wrong_with_credential_and_driver(simulati
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("simulation")
-async def test_a_star_lets_every_page_read() -> None:
-    """Who writes it wants it; but no page is lent the credentials that a browser keeps for a proxy."""
+async def test_with_a_star_every_page_may_read_but_without_browser_credentials() -> None:
+    """The operator wants this, but no page may use the credentials that a browser stores for a proxy."""
     async with agent_client(CORS_ORIGINS="*") as client:
         response = await client.get("/count", headers={"Origin": "https://any.example", "Cookie": "a=b"})
         assert cors_headers(response) == {
@@ -356,10 +354,10 @@ async def test_a_star_lets_every_page_read() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize(("origin", "is_listed"), [(ORIGIN, True), ("https://evil.example", False)])
 @pytest.mark.usefixtures("simulation")
-async def test_a_listed_page_on_a_public_address_may_ask_an_agent_on_a_private_one(
+async def test_only_a_listed_page_on_a_public_address_may_request_a_private_address(
     origin: str, is_listed: bool
 ) -> None:
-    """A browser asks for leave by a header of its own."""
+    """A browser asks for this permission with its own header."""
     async with agent_client(CORS_ORIGINS=ORIGIN) as client:
         asked = {**preflight(origin), "Access-Control-Request-Private-Network": "true"}
         answer = await client.options("/gpu", headers=asked)
@@ -367,7 +365,7 @@ async def test_a_listed_page_on_a_public_address_may_ask_an_agent_on_a_private_o
     assert (answer.headers.get("access-control-allow-private-network") == "true") is is_listed
 
 
-def test_the_stream_carries_the_header_too() -> None:
+def test_the_stream_has_the_cors_header_too() -> None:
     """An EventSource on another origin needs it."""
     with (
         Simulation(gpus=1),

@@ -27,7 +27,7 @@ SERIES = ("temperature_celsius", "power_watts", "memory_used_bytes", "utilizatio
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    """Of an agent with two GPUs, the first of which tells garbage."""
+    """A client of an agent with two GPUs, the first of which reports impossible values."""
     with Simulation(2, models=["rtx4090"]) as simulation:
         garbage, well = simulation.gpus
         garbage.fix(
@@ -58,7 +58,9 @@ def look_up(gpu: Any, path: str) -> Any:
     return gpu
 
 
-async def test_it_is_null_with_the_reason_and_of_no_weight_for_the_verdict(client: httpx.AsyncClient) -> None:
+async def test_an_impossible_value_is_null_with_a_reason_and_does_not_affect_the_verdict(
+    client: httpx.AsyncClient,
+) -> None:
     garbage, well = (await answer(client, "/gpu?detail=1"))["gpus"]
 
     assert {path for path in UNKNOWN if look_up(garbage, path) is None} == UNKNOWN
@@ -68,7 +70,7 @@ async def test_it_is_null_with_the_reason_and_of_no_weight_for_the_verdict(clien
     assert garbage["throttling"]["bottlenecks"] == []
 
 
-async def test_it_is_in_no_sum_and_no_mean(client: httpx.AsyncClient) -> None:
+async def test_an_impossible_value_is_in_no_sum_and_no_mean(client: httpx.AsyncClient) -> None:
     summary = (await answer(client, "/gpu"))["summary"]
 
     assert summary["total_power_usage_watts"] == 100
@@ -76,7 +78,7 @@ async def test_it_is_in_no_sum_and_no_mean(client: httpx.AsyncClient) -> None:
     assert summary["average_gpu_utilization_percent"] == 0
 
 
-async def test_it_is_in_no_metric(client: httpx.AsyncClient) -> None:
+async def test_an_impossible_value_has_no_series(client: httpx.AsyncClient) -> None:
     lines = (await client.get("/metrics")).text.splitlines()
 
     for name in SERIES:
@@ -85,7 +87,7 @@ async def test_it_is_in_no_metric(client: httpx.AsyncClient) -> None:
         assert [line for line in series if 'gpu="0"' in line] == [], name
 
 
-async def test_the_memory_of_such_a_process_is_unknown(
+async def test_an_impossible_memory_of_a_process_is_unknown(
     client: httpx.AsyncClient,
 ) -> None:
     processes = (await answer(client, "/processes"))["data"]["processes"]

@@ -40,7 +40,7 @@ async def agent(kernel_log: str, **environ: str) -> AsyncIterator[httpx.AsyncCli
 
 
 async def detail(client: httpx.AsyncClient, is_right: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-    """The answer of /gpu?detail=1 once it is right: the log is read in a thread of its own."""
+    """The answer of /gpu?detail=1 once it is right: a separate thread reads the log."""
     answer: dict[str, Any] = {}
     with anyio.move_on_after(DEADLINE):
         while True:
@@ -48,7 +48,9 @@ async def detail(client: httpx.AsyncClient, is_right: Callable[[dict[str, Any]],
             if is_right(answer):
                 return answer
             await anyio.sleep(0.05)
-    raise AssertionError(f"not in time; at last {answer['kernel_log'] if answer else answer}")
+    raise AssertionError(
+        f"not right in time; the last answer has {answer['kernel_log'] if answer else answer}"
+    )
 
 
 def place(simulation: Simulation, index: int) -> str:
@@ -62,13 +64,13 @@ def xids(answer: dict[str, Any], index: int) -> dict[int, dict[str, Any]]:
 
 
 async def test_an_xid_from_before_the_agent_has_its_program_owner_and_finding(pipe: KernelLogPipe) -> None:
-    with Simulation(2) as simulation:  # as the agent's own will be
+    with Simulation(2) as simulation:  # the same as the one that the agent simulates
         process: SimulatedProcess = simulation.gpus[1].processes[0]
         here = place(simulation, 1)
     words = f"pid={process.pid}, name=trainer, channel 0x0000000a"
     pipe.write(xid(here, 31, words), "usb 1-1: new device", xid("0000:99:00", 13))
     async with agent(pipe.path, SIMULATE_GPUS="2", HISTORY_INTERVAL="10") as client:
-        answer = await detail(client, lambda told: 31 in xids(told, 1) and xids(told, 1)[31]["username"])
+        answer = await detail(client, lambda body: 31 in xids(body, 1) and xids(body, 1)[31]["username"])
         metrics = (await client.get("/metrics")).text
 
     seen = xids(answer, 1)[31]
@@ -91,27 +93,27 @@ async def test_an_xid_from_before_the_agent_has_its_program_owner_and_finding(pi
     assert f'gpu="1",name="trainer",pid="{process.pid}"' in metrics
 
 
-async def test_an_xid_that_is_heard_and_written_counts_once_and_a_reset_ends_it(pipe: KernelLogPipe) -> None:
+async def test_an_xid_from_nvml_and_the_kernel_log_counts_once_until_a_reset(pipe: KernelLogPipe) -> None:
     with Simulation(1) as simulation:
         here = place(simulation, 0)
         async with agent(pipe.path, HISTORY_INTERVAL="10") as client:
             await detail(
-                client, lambda told: told["kernel_log"]["is_read"] and told["gpus"][0]["detail"]["xids"] == []
+                client, lambda body: body["kernel_log"]["is_read"] and body["gpus"][0]["detail"]["xids"] == []
             )
             pipe.write(xid(here, 48), xid(here, 48))
             for _ in range(2):
                 simulation.gpus[0].raise_xid(48)
-            answer = await detail(client, lambda told: xids(told, 0).get(48, {}).get("source") == "both")
+            answer = await detail(client, lambda body: xids(body, 0).get(48, {}).get("source") == "both")
             assert xids(answer, 0)[48]["times"] == 2
             assert answer["gpus"][0]["health"]["verdict"] == "critical"
 
             pipe.write(f"nvidia {here}.0: resetting", f"nvidia {here}.0: reset done")
 
-            answer = await detail(client, lambda told: xids(told, 0)[48]["was_reset"])
+            answer = await detail(client, lambda body: xids(body, 0)[48]["was_reset"])
             assert (xids(answer, 0)[48]["times"], answer["gpus"][0]["health"]["verdict"]) == (2, "healthy")
 
 
-async def test_switches_and_gpus_off_the_bus_are_held_against_the_host(pipe: KernelLogPipe) -> None:
+async def test_nvswitch_errors_and_gpus_off_the_bus_are_findings_of_the_host(pipe: KernelLogPipe) -> None:
     with Simulation(1):
         pipe.write(
             "nvidia-nvswitch0: SXid (PCI:0000:c1:00.0): 20034, Fatal, Link 30 LTSSM Fault Up",
@@ -121,7 +123,7 @@ async def test_switches_and_gpus_off_the_bus_are_held_against_the_host(pipe: Ker
             "NVRM: GPU 0000:d1:00.0: GPU has fallen off the bus.",
         )
         async with agent(pipe.path) as client:
-            answer = await detail(client, lambda told: told["kernel_log"]["fallen"])
+            answer = await detail(client, lambda body: body["kernel_log"]["fallen"])
             metrics = (await client.get("/metrics")).text
             ready = (await client.get("/ready?require=healthy")).status_code
 
@@ -146,10 +148,10 @@ async def test_switches_and_gpus_off_the_bus_are_held_against_the_host(pipe: Ker
     assert ready == 503
 
 
-async def test_where_it_cannot_be_read_the_agent_says_so_and_serves_the_rest(tmp_path: Path) -> None:
+async def test_an_unreadable_kernel_log_is_reported_and_other_answers_are_served(tmp_path: Path) -> None:
     with Simulation(1):
         async with agent(str(tmp_path / "nothing")) as client:
-            answer = await detail(client, lambda told: "there is no" in told["kernel_log"]["error"])
+            answer = await detail(client, lambda body: "there is no" in body["kernel_log"]["error"])
             metrics = (await client.get("/metrics")).text
 
     log = answer["kernel_log"]
@@ -163,7 +165,7 @@ async def test_where_it_cannot_be_read_the_agent_says_so_and_serves_the_rest(tmp
     assert "nvidia_gpu_agent_kernel_log_up 0.0" in metrics
 
 
-async def test_without_the_setting_nothing_is_opened_and_nothing_said() -> None:
+async def test_without_the_setting_the_kernel_log_is_not_opened_and_not_reported() -> None:
     with Simulation(1):
         app = create_app(settings(), contained=False, kernel_log="/dev/nothing")
         transport = httpx.ASGITransport(app)
@@ -179,13 +181,13 @@ async def test_without_the_setting_nothing_is_opened_and_nothing_said() -> None:
     assert "kernel_log" not in metrics
 
 
-async def test_a_simulated_host_has_a_kernel_log_of_its_own() -> None:
+async def test_a_simulated_host_has_its_own_kernel_log() -> None:
     with Simulation(2) as simulation:
         simulation.gpus[1].raise_xid(48)
         simulation.gpus[1].reset()
         async with agent(simulation.kernel_log.attach()) as client:
             simulation.gpus[1].raise_xid(31)
-            answer = await detail(client, lambda told: 31 in xids(told, 1))
+            answer = await detail(client, lambda body: 31 in xids(body, 1))
 
     assert xids(answer, 1)[48]["was_reset"] is True
     assert (xids(answer, 1)[31]["source"], xids(answer, 1)[31]["was_reset"]) == ("kernel_log", False)

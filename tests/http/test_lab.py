@@ -16,8 +16,8 @@ ABOVE_LINUX = 2**22  # pids
 ONE_SAMPLE = {"SAMPLE_INTERVAL": "60", "HISTORY_INTERVAL": "60"}
 
 
-async def test_a_simulation_tells_of_its_lab_alone_and_its_answers_fit_together() -> None:
-    with Simulation(1):  # the agent's takes its place, and goes with it
+async def test_a_simulation_shows_only_its_lab_and_its_answers_are_consistent() -> None:
+    with Simulation(1):  # the agent's simulation replaces it, and ends with it
         async with agent_client(SIMULATE_GPUS="8", METRICS_PROCESSES="1", **ONE_SAMPLE) as client:
             rows, users, status, free = [
                 (await client.get(path)).raise_for_status().json()["data"]
@@ -37,7 +37,7 @@ async def test_a_simulation_tells_of_its_lab_alone_and_its_answers_fit_together(
     assert [gpu["idx"] for gpu in free["gpus"]] == [3]
     for gpu in rich["gpus"]:
         here = [row["gpu_memory_mb"] for row in rows if row["idx"] == gpu["id"]]
-        # the driver is asked for the one some milliseconds after the other, and memory moves
+        # the two values are read some milliseconds apart, and memory changes
         assert sum(here) == pytest.approx(gpu["memory"]["used_mb"], abs=256)
     for user in users:
         theirs = [row for row in rows if row["username"] == user["username"]]

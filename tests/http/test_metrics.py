@@ -39,7 +39,7 @@ async def test_each_client_gets_the_format_it_accepts() -> None:
                 assert text.text.splitlines()[-1] != "# EOF"
 
 
-async def test_what_a_client_accepts_may_come_in_several_lines() -> None:
+async def test_accept_headers_may_be_split_into_several_lines() -> None:
     with Simulation(1):
         async with agent_client(SAMPLE_INTERVAL="60") as client:
             for quality, chosen in [("0", "text/plain"), ("1", "application/openmetrics-text")]:
@@ -54,7 +54,7 @@ async def test_what_a_client_accepts_may_come_in_several_lines() -> None:
                 assert ("content-encoding" in answer.headers) == (quality == "1")
 
 
-async def test_gzip_is_what_it_says() -> None:
+async def test_a_gzip_answer_has_its_real_length_and_content() -> None:
     with Simulation(2):
         async with (
             agent_client(SAMPLE_INTERVAL="60") as client,
@@ -66,7 +66,7 @@ async def test_gzip_is_what_it_says() -> None:
     assert gzip.decompress(raw).startswith(b"# HELP nvidia_gpu_agent_build_info ")
 
 
-async def test_a_scrape_without_a_driver_succeeds_and_says_so() -> None:
+async def test_a_scrape_without_a_driver_succeeds_with_driver_up_0() -> None:
     with Simulation(1) as simulation:
         simulation.remove_driver()
         async with agent_client() as client:
@@ -76,25 +76,25 @@ async def test_a_scrape_without_a_driver_succeeds_and_says_so() -> None:
     assert "nvidia_gpu_agent_driver_up 0.0" in answer.text
 
 
-async def test_what_looking_costs_is_reported() -> None:
+async def test_driver_calls_and_the_duration_of_samples_are_exported() -> None:
     def value(text: str, name: str) -> float:
         return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
     with Simulation(2) as simulation:
         async with agent_client(SAMPLE_INTERVAL="0.5", HISTORY_INTERVAL="0") as client:
             first, calls_at_first = (await client.get("/metrics")).text, simulation.total_calls
-            await asyncio.sleep(0.6)  # the next is of another sample
+            await asyncio.sleep(0.6)  # the next answer is of another sample
             second, calls_at_second = (await client.get("/metrics")).text, simulation.total_calls
     counted = value(second, "nvidia_gpu_agent_driver_calls_total") - value(
         first, "nvidia_gpu_agent_driver_calls_total"
     )
 
-    # Slow counters are read after a sample is told: they are counted in the next.
+    # Slow counters are read after a sample is reported, so they are counted in the next one.
     assert 10 < counted <= calls_at_second - calls_at_first + 40
     assert 0 < value(first, "nvidia_gpu_sample_duration_seconds{") < 1
 
 
-async def test_processes_are_left_out_where_the_setting_says_so() -> None:
+async def test_processes_are_left_out_with_metrics_processes_0() -> None:
     with Simulation(2):
         async with agent_client(METRICS_PROCESSES="0") as client:
             assert 'pid="' not in (await client.get("/metrics")).text
@@ -103,13 +103,15 @@ async def test_processes_are_left_out_where_the_setting_says_so() -> None:
 
 
 @pytest.mark.parametrize(("environ", "simulated"), [({}, "0.0"), ({"SIMULATE_GPUS": "1"}, "1.0")])
-async def test_simulated_numbers_say_so(environ: dict[str, str], simulated: str) -> None:
+async def test_the_exposition_shows_whether_the_driver_is_simulated(
+    environ: dict[str, str], simulated: str
+) -> None:
     with Simulation(1):
         async with agent_client(**environ) as client:
             assert f"nvidia_gpu_agent_simulated {simulated}" in (await client.get("/metrics")).text
 
 
-async def test_nvlinks_are_left_out_where_nobody_wants_them() -> None:
+async def test_nvlinks_are_left_out_with_metrics_nvlink_0() -> None:
     with Simulation(2, models=["h100"]):
         found = {}
         for wanted in ("1", "0"):

@@ -52,20 +52,20 @@ export { $low, $middle };
 """
 
 
-def test_the_first_script_has_all_that_it_imports_each_once_and_before_it_is_used() -> None:
+def test_a_joined_script_contains_each_imported_file_once_before_its_use() -> None:
     assert joined(["page"], FILES)["page"] == JOINED
 
 
-def test_who_comes_later_gets_the_same_from_it() -> None:
-    """Not another copy, with a state of its own."""
+def test_a_file_that_was_joined_exports_from_the_joined_script() -> None:
+    """Another copy would have its own state."""
     made = joined(["page"], FILES)
     assert made["low"] == 'import { $low } from "./page.js";\nexport const { one, Two, all } = $low;\n'
     assert made["late"] == FILES["late"]
     assert made.keys() == FILES.keys()
 
 
-def test_another_that_is_joined_takes_what_the_first_has_from_it() -> None:
-    """And has its own exports, as whoever asks for it later expects."""
+def test_a_second_joined_script_imports_shared_files_from_the_first() -> None:
+    """It also exports what later scripts import from it."""
     more = """import { one } from "./low.js";
 import * as extra from "./extra.js";
 export const three = one() + extra.four;
@@ -106,8 +106,8 @@ export const { three } = $more;
         ('import { one } from "./page.js";', "page imports low imports page: a circle"),
     ],
 )
-def test_what_it_does_not_understand_is_refused(text: str, why: str) -> None:
-    """An import that came into force while the script runs would be another one."""
+def test_unsupported_syntax_is_refused(text: str, why: str) -> None:
+    """For example, an import that happens while the script runs cannot be joined."""
     with pytest.raises(ValueError, match=why):
         joined(["page"], {"page": 'import { one } from "./low.js";\n', "low": f"{text}\n"})
 
@@ -120,11 +120,11 @@ def test_what_it_does_not_understand_is_refused(text: str, why: str) -> None:
         ('  import { one } from "./low.js";\n', "which cannot be joined"),
     ],
 )
-def test_what_would_be_no_module_is_refused(page: str, why: str) -> None:
+def test_an_import_that_cannot_work_is_refused(page: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         joined(["page"], {**FILES, "page": page})
 
 
-def test_a_comment_at_the_end_takes_nothing_with_it() -> None:
+def test_a_comment_at_the_end_of_a_file_does_not_hide_the_next_line() -> None:
     low = LOW + "// the end"
     assert "// the end\nreturn { one, Two, all };" in joined(["page"], {**FILES, "low": low})["page"]

@@ -41,14 +41,14 @@ PROMETHEUS = (
         (f"x{OPENMETRICS}", TEXT),
         (",;,=;q=,", TEXT),
         ("," * 63 + OPENMETRICS, OPENMETRICS),
-        ("," * 64 + OPENMETRICS, TEXT),  # nobody lists as many
+        ("," * 64 + OPENMETRICS, TEXT),  # more types than any client lists
         (OPENMETRICS + ";" * 30_000, OPENMETRICS),
         (OPENMETRICS + ";x" * 7 + ";q=0", TEXT),
-        (OPENMETRICS + ";x" * 8 + ";q=0", OPENMETRICS),  # nobody sends as many parameters
+        (OPENMETRICS + ";x" * 8 + ";q=0", OPENMETRICS),  # more parameters than any client sends
         (f"application/json;x={OPENMETRICS}", TEXT),
     ],
 )
-def test_the_format_is_the_one_that_is_liked_best(accept: str, chosen: str) -> None:
+def test_the_chosen_format_is_the_one_with_the_highest_weight(accept: str, chosen: str) -> None:
     assert best_type(accept, (TEXT, OPENMETRICS)) == chosen
 
 
@@ -74,7 +74,7 @@ def test_the_format_is_the_one_that_is_liked_best(accept: str, chosen: str) -> N
         ("identity;x=gzip", False),
     ],
 )
-def test_gzip_is_for_those_who_take_it(accept_encoding: str, packed: bool) -> None:
+def test_gzip_is_used_only_if_the_client_accepts_it(accept_encoding: str, packed: bool) -> None:
     assert accepts_gzip(accept_encoding) is packed
 
 
@@ -89,7 +89,7 @@ def test_gzip_is_for_those_who_take_it(accept_encoding: str, packed: bool) -> No
         ("", False),
     ],
 )
-def test_a_type_is_named_by_its_whole_name(accept: str, is_named: bool) -> None:
+def test_a_media_type_matches_only_by_its_full_name(accept: str, is_named: bool) -> None:
     assert names_type(accept, "text/event-stream") is is_named
 
 
@@ -110,7 +110,7 @@ def test_a_type_is_named_by_its_whole_name(accept: str, is_named: bool) -> None:
     ],
 )
 @pytest.mark.parametrize("tag", [b'"a"', b'W/"a"'])
-def test_a_tag_is_known_whether_weak_or_strong(given: list[bytes], has_it: bool, tag: bytes) -> None:
+def test_an_entity_tag_matches_whether_weak_or_strong(given: list[bytes], has_it: bool, tag: bytes) -> None:
     headers = [(b"accept", b'"a"'), *((b"if-none-match", value) for value in given)]
 
     assert names_tag(headers, tag) is has_it

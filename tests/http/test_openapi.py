@@ -1,4 +1,4 @@
-"""The documents are complete, work offline and behind proxies, and say what the agent really answers."""
+"""The OpenAPI documents are complete and correct, and work offline and behind proxies."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def document() -> Schema:
 
 
 def described_open(document: Schema) -> set[str]:
-    """The paths that want no credential; page and documents are not described."""
+    """The described paths that require no credential; page and documents are not described."""
     return {path for path in document["paths"] if path in OPEN}
 
 
@@ -50,7 +50,7 @@ def described_open(document: Schema) -> set[str]:
 
 
 def test_every_path_of_the_contract_is_there(document: Schema) -> None:
-    """Under the names that clients know."""
+    """These are the names that clients use."""
     assert {"/health", "/ready"} <= described_open(document)
     assert {"/count", "/status", "/gpu", "/processes", "/users", STREAM} <= document["paths"].keys()
     assert {*OF_ONE_SNAPSHOT, *OF_THE_DRIVER} <= document["paths"].keys()
@@ -81,7 +81,7 @@ def test_everything_has_a_description(document: Schema) -> None:
         if not described.get("description")
     ]
     for name, schema in document["components"]["schemas"].items():
-        if not schema.get("description") and not name.endswith("Answer"):  # each of those has two fields
+        if not schema.get("description") and not name.endswith("Answer"):  # each of these has only two fields
             silent.append(name)
         for field, described in schema.get("properties", {}).items():
             if not (described.get("description") or resolve(described, document).get("description")):
@@ -94,20 +94,20 @@ def test_everything_has_a_description(document: Schema) -> None:
     assert not silent
 
 
-def test_every_list_that_may_be_null_or_hold_null_says_when(document: Schema) -> None:
-    """An empty list would say that there is none."""
-    told = {
+def test_the_description_of_every_list_says_when_it_is_or_contains_null(document: Schema) -> None:
+    """An empty list would mean that there is no entry."""
+    described_fields = {
         f"{name}.{field}": described["description"]
         for name, schema in document["components"]["schemas"].items()
         for field, described in schema.get("properties", {}).items()
         if '"array"' in json.dumps(described) and '"null"' in json.dumps(described)
     }
-    assert {"Gpu.top_processes", "GpuDetail.fans", "DeviceHistory.power_watts"} <= told.keys()
-    assert [name for name, description in told.items() if "null: " not in description] == []
+    assert {"Gpu.top_processes", "GpuDetail.fans", "DeviceHistory.power_watts"} <= described_fields.keys()
+    assert [name for name, description in described_fields.items() if "null: " not in description] == []
 
 
 def test_validation_is_400_and_never_422(document: Schema) -> None:
-    """Every parameter can be wrong, so every path that has one says what happens then."""
+    """Every parameter can be wrong, so every path with a parameter documents 400."""
     assert "422" not in json.dumps(document)
     assert "ValidationError" not in json.dumps(document)
     for path, operation in operations(document):
@@ -115,8 +115,8 @@ def test_validation_is_400_and_never_422(document: Schema) -> None:
             assert "400" in operation["responses"], path
 
 
-def test_every_failure_in_it_is_the_envelope(document: Schema) -> None:
-    """As JSON, on the stream's path too."""
+def test_every_documented_failure_is_an_envelope(document: Schema) -> None:
+    """It is JSON, for the path of the stream too."""
     for path, operation in operations(document):
         for status, response in operation["responses"].items():
             if status.startswith(("4", "5")) and (path, status) != ("/free", "409"):  # that has no body
@@ -125,9 +125,9 @@ def test_every_failure_in_it_is_the_envelope(document: Schema) -> None:
 
 
 def test_the_data_paths_name_their_credentials(document: Schema) -> None:
-    """TOKEN, as it is or as bearer; a key only for the stream; nothing for the open ones."""
+    """The TOKEN, plain or as bearer, a key only for the stream, and nothing for open paths."""
     schemes = document["components"]["securitySchemes"]
-    told = {
+    described_fields = {
         path: {
             (scheme["type"], scheme.get("in", scheme.get("scheme")), scheme.get("name"))
             for alternative in operation.get("security", [])
@@ -138,23 +138,23 @@ def test_the_data_paths_name_their_credentials(document: Schema) -> None:
     is_open = described_open(document)
     token = {("apiKey", "header", "Authorization"), ("http", "bearer", None)}
     keys = {("apiKey", "header", "X-API-Key"), ("apiKey", "query", "api_key")}
-    assert {path: token for path in told if path not in {*is_open, STREAM}} == {
-        path: told[path] for path in told if path not in {*is_open, STREAM}
+    assert {path: token for path in described_fields if path not in {*is_open, STREAM}} == {
+        path: described_fields[path] for path in described_fields if path not in {*is_open, STREAM}
     }
-    assert token | keys == told[STREAM]
-    assert {path: set() for path in is_open} == {path: told[path] for path in is_open}
-    for path, operation in operations(document):  # each alone suffices
+    assert token | keys == described_fields[STREAM]
+    assert {path: set() for path in is_open} == {path: described_fields[path] for path in is_open}
+    for path, operation in operations(document):  # one credential is enough
         assert all(len(alternative) == 1 for alternative in operation.get("security", [])), path
 
 
-def test_every_path_that_wants_a_credential_documents_401(document: Schema) -> None:
-    """And no other does."""
+def test_every_path_that_requires_a_credential_documents_401(document: Schema) -> None:
+    """No other path documents it."""
     for path, operation in operations(document):
         assert (path in OPEN) == ("401" not in operation["responses"]), path
 
 
 def test_parameters_show_their_bounds(document: Schema) -> None:
-    """So that a form made from the document is right."""
+    """A form that is made from the document is then correct."""
     parameters = {
         (path, parameter["name"]): parameter["schema"]
         for path, operation in operations(document)
@@ -178,7 +178,7 @@ def test_parameters_show_their_bounds(document: Schema) -> None:
         ({"type": "lifespan"}, False, ["answer"]),
     ],
 )
-async def test_the_document_is_made_in_a_thread_when_it_is_first_asked_for(
+async def test_the_document_is_made_in_a_thread_at_its_first_request(
     scope: dict[str, Any], is_known: bool, calls: list[str]
 ) -> None:
     called: list[str] = []
@@ -209,14 +209,14 @@ async def test_the_document_is_made_in_a_thread_when_it_is_first_asked_for(
 @pytest.mark.anyio
 @pytest.mark.parametrize("environ", LAYOUTS)
 @pytest.mark.usefixtures("simulation")
-async def test_the_page_works_offline_and_needs_no_credential(environ: dict[str, str]) -> None:
-    """Everything it loads comes from the agent, by the way the page came."""
+async def test_the_documentation_page_works_offline_and_needs_no_credential(environ: dict[str, str]) -> None:
+    """Everything that it loads comes from the agent, through the same proxy as the page."""
     root = environ.get("ROOT_PATH", "")
     outside = f"http://agent{root}/{environ.get('URL_PREFIX', '')}".rstrip("/")  # as the browser sees it
     async with agent_client(TOKEN=A_TOKEN, API_KEY="key", **environ) as client:
 
         async def fetch(url: str) -> httpx.Response:
-            """Through a proxy that strips ROOT_PATH."""
+            """Fetch through a proxy that strips ROOT_PATH."""
             path = urlsplit(url).path
             assert path.startswith(f"{root}/")
             return await client.get(path.removeprefix(root))
@@ -227,7 +227,7 @@ async def test_the_page_works_offline_and_needs_no_credential(environ: dict[str,
         loaded += re.findall(r"url: ['\"]([^'\"]+)", page.text)
         assert len(loaded) == 4, "script, style, icon and document"
         for reference in loaded:
-            assert not urlsplit(reference).netloc, f"{reference} is of another origin"
+            assert not urlsplit(reference).netloc, f"{reference} is from another origin"
             response = await fetch(urljoin(f"{outside}/docs", reference))
             assert response.status_code == 200, reference
             if reference.endswith(".css"):
@@ -236,7 +236,7 @@ async def test_the_page_works_offline_and_needs_no_credential(environ: dict[str,
                     url.startswith("data:") for url in re.findall(r"url\([\"']?([^)]+)", response.text)
                 )
         document = (await fetch(f"{outside}/openapi.json")).json()
-        # "Try it out" asks at these addresses.
+        # "Try it out" sends requests to these URLs.
         servers = [server["url"] for server in document.get("servers", [{"url": ""}])]
         assert [urlsplit(outside).path] == servers
 
@@ -244,7 +244,7 @@ async def test_the_page_works_offline_and_needs_no_credential(environ: dict[str,
 @pytest.mark.anyio
 @pytest.mark.usefixtures("simulation")
 async def test_there_is_no_redoc() -> None:
-    """One page of documents is enough."""
+    """One documentation page is enough."""
     async with agent_client() as client:
         assert (await client.get("/redoc")).status_code == 404
 
@@ -279,8 +279,8 @@ def assert_conforms(value: Any, document: Schema, path: str, status: int = 200) 
         ({"a": 1}, {"type": "object", "required": ["a"], "properties": {"a": {"type": "number"}}}, 0),
     ],
 )
-def test_the_check_itself_finds_faults(value: Any, schema: Schema, number_of_faults: int) -> None:
-    """Else the tests below would promise nothing."""
+def test_the_schema_check_finds_faults(value: Any, schema: Schema, number_of_faults: int) -> None:
+    """Otherwise the tests below would prove nothing."""
     assert number_of_faults == len(list(faults(value, schema, {})))
 
 
@@ -301,7 +301,7 @@ def questions(document: Schema) -> list[str]:
 
 
 def answers_of(path: str, document: Schema) -> Schema:
-    """The forms of its right answer."""
+    """The media types of its successful answer."""
     content: Schema = document["paths"][path]["get"]["responses"]["200"]["content"]
     return content
 
@@ -309,7 +309,7 @@ def answers_of(path: str, document: Schema) -> Schema:
 @pytest.mark.anyio
 @pytest.mark.parametrize("model", MODELS)
 async def test_answers_of_every_model_are_as_documented(model: str, document: Schema) -> None:
-    """Also of those that lack half the functions."""
+    """This includes models that lack half of the functions."""
     with Simulation(gpus=3, models=[model]):
         async with agent_client() as client:
             for question in questions(document):
@@ -320,7 +320,7 @@ async def test_answers_of_every_model_are_as_documented(model: str, document: Sc
 
 @pytest.fixture
 def troubled(simulation: Simulation) -> Simulation:
-    """A partitioned GPU, a lost one, one that hangs, one that says nothing, and four that are well."""
+    """A GPU in MIG mode, a lost one, one that hangs, one that reports few values, and four healthy ones."""
     simulation.gpus[0].enable_mig()
     simulation.gpus[1].lose()
     simulation.gpus[2].hang()
@@ -339,7 +339,7 @@ def troubled(simulation: Simulation) -> Simulation:
 @pytest.mark.anyio
 @pytest.mark.usefixtures("troubled")
 async def test_answers_of_a_troubled_host_are_as_documented(document: Schema) -> None:
-    """At first contact, meanwhile, and once the hanging GPU is called stuck."""
+    """This holds from the first contact until the hanging GPU is stuck."""
     async with agent_client(SAMPLE_TIMEOUT="0.5", SAMPLE_INTERVAL="0.5") as client:
         stuck = False
         async with asyncio.timeout(30):
@@ -354,8 +354,8 @@ async def test_answers_of_a_troubled_host_are_as_documented(document: Schema) ->
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("troubled")
-async def test_a_partitioned_gpu_is_listed_by_its_instances(document: Schema) -> None:
-    """Only where asked for; elsewhere as one GPU."""
+async def test_a_gpu_in_mig_mode_is_listed_by_its_instances_only_on_request(document: Schema) -> None:
+    """Without `mig=1` it is listed as one GPU."""
     async with agent_client(SAMPLE_TIMEOUT="0.5") as client:
         plain = (await client.get("/status?idx=0")).json()
         leaves = (await client.get("/status?idx=0&mig=1")).json()
@@ -368,7 +368,7 @@ async def test_a_partitioned_gpu_is_listed_by_its_instances(document: Schema) ->
 
 
 def test_stream_events_are_as_documented(document: Schema) -> None:
-    """With the driver, and without it."""
+    """This holds with and without the driver."""
     with Simulation(gpus=2) as simulation, agent_server() as url:
         assert_conforms(first_event(url), document, STREAM)
         simulation.remove_driver()
@@ -390,8 +390,8 @@ WRONG = {"/ready": "require=x"}
 @pytest.mark.anyio
 @pytest.mark.parametrize("path", [*OF_THE_DRIVER, STREAM, "/ready"])
 async def test_failures_are_as_documented(path: str, simulation: Simulation, document: Schema) -> None:
-    """400, 401, 500 and 503, wherever the document names them."""
-    # None: it takes nothing, and minds nothing.
+    """These are 400, 401, 500 and 503, where they are documented."""
+    # None: the path has no parameters and ignores all.
     wrong = "idx=a" if path in TAKING_IDX else "x=1" if path in STRICT else WRONG.get(path)
     found = {}
     token = {"Authorization": A_TOKEN}

@@ -1,6 +1,6 @@
-"""The OpenAPI document has nothing that generators of clients stumble over.
+"""The OpenAPI document has nothing that client generators cannot handle.
 
-tests/clients/ runs some of them; these tests hold what others are known to need.
+tests/clients/ runs some generators. These tests check what others are known to need.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def document() -> Schema:
 
 
 def schemas_in(schema: Any) -> Iterator[Schema]:
-    """This schema and all inside it."""
+    """This schema and all schemas inside it."""
     yield schema
     for inner in (*schema.get("properties", {}).values(), *schema.get("anyOf", ()), *schema.get("oneOf", ())):
         yield from schemas_in(inner)
@@ -42,7 +42,7 @@ def schemas_in(schema: Any) -> Iterator[Schema]:
 
 
 def every_schema(document: Schema) -> Iterator[Schema]:
-    """Those of the components, of parameters and of answers."""
+    """All schemas of components, parameters and answers."""
     for schema in document["components"]["schemas"].values():
         yield from schemas_in(schema)
     for _, operation in operations(document):
@@ -53,7 +53,7 @@ def every_schema(document: Schema) -> Iterator[Schema]:
                 yield from schemas_in(media["schema"])
 
 
-def test_names_of_components_are_names_in_every_language(document: Schema) -> None:
+def test_names_of_components_are_valid_in_every_language(document: Schema) -> None:
     for kind, components in document["components"].items():
         assert components
         for name in components:
@@ -61,8 +61,8 @@ def test_names_of_components_are_names_in_every_language(document: Schema) -> No
         assert len({name.lower() for name in components}) == len(components)
 
 
-def test_a_name_made_of_a_component_and_its_field_is_nobody_else_s(document: Schema) -> None:
-    """Generators make it where a field has a type of its own: GpuFan and speed, or Gpu and fan_speed."""
+def test_a_name_made_of_a_component_and_its_field_is_unique(document: Schema) -> None:
+    """Generators make such a name for the type of a field: GpuFan and speed, or Gpu and fan_speed."""
     components = document["components"]["schemas"]
     made = [
         f"{name}{field}".replace("_", "").lower()
@@ -75,7 +75,7 @@ def test_a_name_made_of_a_component_and_its_field_is_nobody_else_s(document: Sch
 
 
 def test_every_operation_says_which_credential_it_needs(document: Schema) -> None:
-    """None, too: a list that is empty."""
+    """An empty list means that none is required."""
     for path, operation in operations(document):
         assert (operation["security"] == []) == (path in OPEN), path
 
@@ -99,21 +99,21 @@ def test_licence_and_contact_are_reported(document: Schema) -> None:
 
 
 def test_no_schema_has_a_title_or_a_constant(document: Schema) -> None:
-    """A title names a class in generated code, and may be a component's name; few know a constant."""
+    """A title becomes a class name, which may be that of a component. Few generators support constants."""
     keys = set().union(*every_schema(document))
     assert keys & {"title", "const", "prefixItems", "patternProperties", "if", "not", "allOf"} == set()
 
 
-def test_every_number_says_how_wide_it_is(document: Schema) -> None:
-    """Else many take 32 bits, which hold neither bytes nor milliseconds."""
+def test_every_number_has_a_format_with_its_width(document: Schema) -> None:
+    """Otherwise many generators use 32 bits, which are too few for bytes or milliseconds."""
     widths = {"integer": "int64", "number": "double"}
     for schema in every_schema(document):
         if schema.get("type") in widths and "enum" not in schema:
             assert schema["format"] == widths[schema["type"]], schema
 
 
-def test_null_is_the_only_option_beside_one_type(document: Schema) -> None:
-    """That much all understand. Other options exclude each other and stand in a component, so have a name."""
+def test_null_is_the_only_alternative_to_a_type(document: Schema) -> None:
+    """All generators support this. Other alternatives exclude each other and are named components."""
     components = document["components"]["schemas"]
     for schema in every_schema(document):
         options = schema.get("anyOf", [{}, {"type": "null"}])
@@ -121,7 +121,7 @@ def test_null_is_the_only_option_beside_one_type(document: Schema) -> None:
         assert "oneOf" not in schema or schema in components.values(), schema
 
 
-def test_unknown_in_the_envelope_has_types_of_its_own(document: Schema) -> None:
+def test_values_that_may_be_n_a_have_their_own_types(document: Schema) -> None:
     components = document["components"]["schemas"]
     not_available = {"type": "string", "enum": ["N/A"]}
     known = {
@@ -136,14 +136,14 @@ def test_unknown_in_the_envelope_has_types_of_its_own(document: Schema) -> None:
     assert len(inline) == len(known)
 
 
-def test_what_may_be_missing_is_never_null(document: Schema) -> None:
-    """Unless the document says what it is where it is missing."""
+def test_an_optional_field_is_never_null(document: Schema) -> None:
+    """The exception is a field whose default is documented."""
     for schema in every_schema(document):
         for name in schema.get("properties", {}).keys() - set(schema.get("required", ())):
             field = schema["properties"][name]
             assert "anyOf" not in field or "default" in field, name
 
 
-def test_an_event_of_the_stream_has_a_name(document: Schema) -> None:
+def test_the_events_of_the_stream_have_a_named_schema(document: Schema) -> None:
     content = document["paths"][STREAM]["get"]["responses"]["200"]["content"]
     assert content == {"text/event-stream": {"schema": {"$ref": "#/components/schemas/StreamEvent"}}}

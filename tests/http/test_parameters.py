@@ -1,4 +1,4 @@
-"""Which GPUs a request names, and the sentence where it names none that there is."""
+"""The GPUs that a request selects, and the error for an unknown index."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ GPUS = [GpuSample(index, GpuState.STARTING) for index in range(3)]
 @pytest.mark.parametrize(
     ("text", "indices"), [("", None), (" ", None), ("0, 01", {0, 1}), ("9999999999", {9_999_999_999})]
 )
-def test_indices_are_numbers_of_ten_digits_at_most(text: str, indices: set[int] | None) -> None:
+def test_indices_are_numbers_of_at_most_ten_digits(text: str, indices: set[int] | None) -> None:
     assert parse_indices(text) == indices
 
 
 @pytest.mark.parametrize("text", ["10000000000", "-1", "1,", "a", "\u00b2", "\u0661"])
-def test_anything_else_is_no_index(text: str) -> None:
+def test_any_other_text_is_an_invalid_index(text: str) -> None:
     with pytest.raises(
         InvalidRequest, match=r"Invalid GPU index: idx=.*; accepted: numbers joined by commas"
     ):
@@ -34,7 +34,7 @@ def test_anything_else_is_no_index(text: str) -> None:
         (0, {0}, "idx=0; the indices of this host: none"),
     ],
 )
-def test_an_index_that_is_not_there_is_told_with_those_that_are(
+def test_the_error_of_an_unknown_index_lists_the_indices_of_the_host(
     gpus: int, indices: set[int], sentence: str
 ) -> None:
     with pytest.raises(InvalidRequest) as refused:
@@ -42,6 +42,6 @@ def test_an_index_that_is_not_there_is_told_with_those_that_are(
     assert refused.value.message == f"Invalid GPU index: {sentence}"
 
 
-def test_gpus_are_selected_in_their_order() -> None:
+def test_gpus_are_selected_in_the_order_of_the_host() -> None:
     assert select(GPUS, None) == GPUS
     assert select(GPUS, frozenset({2, 0})) == [GPUS[0], GPUS[2]]

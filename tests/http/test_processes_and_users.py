@@ -32,7 +32,7 @@ REMEMBERED = ("first_seen", "gpu_seconds_held", "gpu_seconds_used", "idle_second
 
 @pytest.fixture
 def child() -> Iterator[int]:
-    """A process of this user, with arguments."""
+    """The pid of a process of this user with arguments."""
     with subprocess.Popen([sys.executable, "-c", "input()", "--epochs", "3"], stdin=subprocess.PIPE) as child:
         yield child.pid
         child.kill()
@@ -40,7 +40,7 @@ def child() -> Iterator[int]:
 
 @pytest.fixture
 def simulation(child: int) -> Iterator[Simulation]:
-    """Four GPUs: a child that works on two, this process that idles beside it, one free, one with a ghost."""
+    """Four GPUs: a child works on two, this process idles on one of these, one is free, one has a ghost."""
     with Simulation(4) as simulation:
         gpus = simulation.gpus
         gpus[0].processes = [
@@ -55,7 +55,7 @@ def simulation(child: int) -> Iterator[Simulation]:
 
 @asynccontextmanager
 async def client(**environ: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an agent that watches, and whose sample stays."""
+    """A client of an agent with history, whose sample stays the newest."""
     async with agent_client(**{**WATCHING, "SAMPLE_INTERVAL": "60", **environ}) as client:
         yield client
 
@@ -68,7 +68,7 @@ async def rows(client: httpx.AsyncClient, query: str = "") -> list[dict[str, Any
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_one_row_for_each_process_and_gpu(child: int) -> None:
+async def test_there_is_one_row_for_each_process_on_each_gpu(child: int) -> None:
     async with client() as agent:
         listed = await rows(agent)
     assert [(row["idx"], row["pid"]) for row in listed] == sorted(
@@ -76,7 +76,7 @@ async def test_one_row_for_each_process_and_gpu(child: int) -> None:
     )
 
 
-async def test_a_row_as_the_simulated_gpu_and_this_host_have_it(child: int, simulation: Simulation) -> None:
+async def test_a_row_has_the_values_of_the_gpu_and_of_the_host(child: int, simulation: Simulation) -> None:
     async with client() as agent:
         (row,) = [row for row in await rows(agent, "idx=0") if row["pid"] == child]
     moving = ("host_memory_mb", "running_seconds", "first_seen", "cpu_percent")
@@ -88,7 +88,7 @@ async def test_a_row_as_the_simulated_gpu_and_this_host_have_it(child: int, simu
     assert {
         name: value
         for name, value in row.items()
-        if name not in (*moving, *belonging)  # those are of whoever runs this test
+        if name not in (*moving, *belonging)  # they depend on the environment of the test
     } == {
         "idx": 0,
         "uuid": simulation.gpus[0].values.uuid,
@@ -113,7 +113,7 @@ async def test_a_row_as_the_simulated_gpu_and_this_host_have_it(child: int, simu
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_a_process_that_is_not_seen_here_has_nulls() -> None:
+async def test_a_process_that_the_host_does_not_see_has_nulls() -> None:
     async with client() as agent:
         (row,) = await rows(agent, "idx=3")
     known = {"idx", "uuid", "pid", "command", "type", "mps", "gpu_memory_mb", *REMEMBERED}
@@ -136,7 +136,7 @@ async def test_a_process_that_is_not_seen_here_has_nulls() -> None:
     ],
 )
 @pytest.mark.usefixtures("simulation")
-async def test_parameters_select(query: str, gpus: list[int]) -> None:
+async def test_the_parameters_filter_the_rows(query: str, gpus: list[int]) -> None:
     async with client() as agent:
         assert [row["idx"] for row in await rows(agent, query)] == gpus
 
@@ -153,14 +153,14 @@ async def test_parameters_select(query: str, gpus: list[int]) -> None:
     ],
 )
 @pytest.mark.usefixtures("simulation")
-async def test_a_wrong_parameter_is_400_and_named(query: str, error: str) -> None:
+async def test_a_wrong_parameter_is_400_and_named_in_the_error(query: str, error: str) -> None:
     async with client() as agent:
         response = await agent.get(f"/processes?{query}")
     assert (400, error) == (response.status_code, error_in(response))
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_without_history_nothing_is_remembered_and_nobody_is_called_idle() -> None:
+async def test_without_history_values_over_time_are_null_and_the_idle_filter_is_refused() -> None:
     async with client(HISTORY_INTERVAL="0") as agent:
         listed = await rows(agent)
         assert listed
@@ -177,7 +177,9 @@ async def test_without_history_nothing_is_remembered_and_nobody_is_called_idle()
     } == {(None, None, None)}
 
 
-async def test_a_gpu_that_cannot_be_read_is_named_and_the_others_are_listed(simulation: Simulation) -> None:
+async def test_a_gpu_that_cannot_be_read_is_in_unknown_idx_and_the_others_are_listed(
+    simulation: Simulation,
+) -> None:
     simulation.gpus[1].lose()
     async with client() as agent:
         data = (await agent.get("/processes")).json()["data"]
@@ -186,7 +188,7 @@ async def test_a_gpu_that_cannot_be_read_is_named_and_the_others_are_listed(simu
     assert data["unknown_idx"] == users["unknown_idx"] == [1]
 
 
-async def test_processes_of_a_mig_gpu_name_their_instance(simulation: Simulation) -> None:
+async def test_a_process_on_a_mig_instance_has_its_mig_index(simulation: Simulation) -> None:
     simulation.gpus[2].enable_mig()
     simulation.gpus[2].processes = [SimulatedProcess(HERE, "C", GIB, 50, mig_index=1)]
     async with client() as agent:
@@ -196,7 +198,7 @@ async def test_processes_of_a_mig_gpu_name_their_instance(simulation: Simulation
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_users_hold_what_their_processes_hold() -> None:
+async def test_each_user_has_the_sums_of_their_processes() -> None:
     async with client() as agent:
         mine, unknown = (await agent.get("/users")).json()["data"]["users"]
     assert mine == {
@@ -214,8 +216,8 @@ async def test_users_hold_what_their_processes_hold() -> None:
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_time_is_counted_from_sample_to_sample() -> None:
-    """On the agent's own clock: a second and a half is enough to see it move."""
+async def test_gpu_seconds_grow_from_sample_to_sample() -> None:
+    """The agent uses its real clock: 1.5 seconds are enough to see a change."""
     async with client(SAMPLE_INTERVAL="0.5") as agent:
         held = 0.0
         while held < 1.5:
@@ -228,13 +230,13 @@ async def test_time_is_counted_from_sample_to_sample() -> None:
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_arguments_stay_hidden_here_too() -> None:
+async def test_hide_command_args_applies_to_processes_too() -> None:
     async with client(HIDE_COMMAND_ARGS="1") as agent:
         assert "--epochs" not in (await agent.get("/processes")).text
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_status_and_gpu_stay_as_small_as_they_are() -> None:
+async def test_processes_in_status_and_gpu_have_no_further_fields() -> None:
     async with client() as agent:
         status = (await agent.get("/status")).json()["data"]["processes"][0]
         rich = (await agent.get("/gpu")).json()["gpus"][0]["top_processes"][0]

@@ -1,4 +1,4 @@
-"""`/ready`: every verdict with its number, and a status for checks that see nothing else."""
+"""`/ready`: the number of each verdict, and a status for checks that use only the status."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 @asynccontextmanager
 async def host(trouble: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an agent with four GPUs, of which the second has this trouble, or the host."""
+    """A client of an agent with four GPUs. The second GPU, or the host, has this trouble."""
     with Simulation(4) as simulation:
         sick = simulation.gpus[1]
         match trouble:
@@ -40,13 +40,13 @@ async def host(trouble: str) -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
-async def test_every_verdict_is_listed_with_its_number() -> None:
+async def test_each_verdict_has_its_number_of_gpus() -> None:
     async with host("a critical GPU") as client:
         assert (await client.get("/ready")).json()["health"] == {"healthy": 3, "warning": 0, "critical": 1}
 
 
 @pytest.mark.parametrize("trouble", ["nothing", "a warning"])
-async def test_what_works_is_healthy_enough(trouble: str) -> None:
+async def test_require_healthy_is_200_if_nothing_is_critical(trouble: str) -> None:
     async with host(trouble) as client:
         plain, required = await client.get("/ready"), await client.get("/ready?require=healthy")
 
@@ -62,18 +62,18 @@ async def test_what_works_is_healthy_enough(trouble: str) -> None:
         ("a missing GPU", "the host (gpus_missing)"),
     ],
 )
-async def test_what_is_critical_is_503_where_health_is_required(trouble: str, critical: str) -> None:
+async def test_require_healthy_is_503_if_a_gpu_or_the_host_is_critical(trouble: str, critical: str) -> None:
     async with host(trouble) as client:
         plain, required = await client.get("/ready"), await client.get("/ready?require=healthy")
         head = await client.head("/ready?require=healthy")
 
-    assert plain.status_code == 200, "clients can still be sent here"
+    assert plain.status_code == 200, "the host can still serve clients"
     assert (required.status_code, head.status_code) == (503, 503)
     assert error_in(required) == f"Critical: {critical}; /summary and /status say why"
     assert required.headers["retry-after"] == "1"
 
 
-async def test_a_gpu_and_the_host_are_told_together() -> None:
+async def test_critical_gpus_and_a_critical_host_are_in_one_error() -> None:
     with Simulation(4) as simulation:
         simulation.gpus[0].vanish()
         simulation.gpus[1].lose()
@@ -83,8 +83,8 @@ async def test_a_gpu_and_the_host_are_told_together() -> None:
     assert error_in(required).startswith("Critical: 1 GPU and the host (gpus_missing);")
 
 
-async def test_it_names_no_gpu_no_user_and_no_host() -> None:
-    """Everybody may read it."""
+async def test_ready_contains_no_name_of_a_gpu_a_user_or_the_host() -> None:
+    """No credential is required for it."""
     async with host("a critical GPU") as client:
         status = (await client.get("/status")).json()["data"]
         answers = [(await client.get(f"/ready{query}")).text for query in ("", "?require=healthy")]
@@ -96,7 +96,7 @@ async def test_it_names_no_gpu_no_user_and_no_host() -> None:
 
 
 @pytest.mark.parametrize("require", ["warning", "Healthy", "1"])
-async def test_what_it_does_not_know_is_refused(require: str) -> None:
+async def test_an_unknown_value_of_require_is_refused(require: str) -> None:
     async with host("nothing") as client:
         response = await client.get(f"/ready?require={require}")
 
@@ -104,12 +104,12 @@ async def test_what_it_does_not_know_is_refused(require: str) -> None:
     assert f"Invalid require: it should be 'healthy' or '', got '{require}'" in error_in(response)
 
 
-async def test_nothing_is_required_where_nothing_is_named() -> None:
+async def test_an_empty_require_requires_nothing() -> None:
     async with host("a critical GPU") as client:
         assert (await client.get("/ready?require=")).status_code == 200
 
 
-async def test_before_the_first_contact_it_is_503_either_way() -> None:
+async def test_before_the_first_contact_require_healthy_is_503() -> None:
     with Simulation(2) as simulation:
         simulation.hang("nvmlInitWithFlags")
         async with hung_agent_client() as client:

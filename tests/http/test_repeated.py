@@ -1,4 +1,4 @@
-"""A request that comes again on its connection is let through, refused and answered as the first time."""
+"""A request that is repeated on its connection is admitted, refused and answered like the first time."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def url() -> Iterator[str]:
         ("/nothing", WELCOME, 404),
     ],
 )
-def test_it_gets_the_same_each_time(
+def test_a_repeated_request_gets_the_same_answer(
     url: str, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
     def ask(client: httpx.Client) -> tuple[int, dict[str, str], bytes]:
@@ -77,7 +77,7 @@ def test_it_gets_the_same_each_time(
 
 
 class Asking:
-    """A server that hands on the same memory with each request, as ours does for the same bytes."""
+    """A server that passes the same memory with each request, as ours does for identical bytes."""
 
     def __init__(self, app: Starlette, method: str = "GET", **headers: str) -> None:
         self.app = app
@@ -105,12 +105,14 @@ class Asking:
             MEMORY_KEY: self.memory,
         }
         await self.app(scope, receive, send)
-        assert not {MEMORY_KEY, PASSAGE_KEY} & scope.keys()  # or the scope would hold itself, through `send`
+        assert (
+            not {MEMORY_KEY, PASSAGE_KEY} & scope.keys()
+        )  # or the scope would refer to itself through `send`
         return sent[0]["status"], sent[1]["body"]
 
 
 @pytest.mark.anyio
-async def test_what_was_let_through_is_not_looked_at_again_until_other_tokens_are_in_force(
+async def test_a_repeated_request_is_authenticated_again_only_after_the_tokens_change(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "tokens"
@@ -122,7 +124,7 @@ async def test_what_was_let_through_is_not_looked_at_again_until_other_tokens_ar
             asking = Asking(app, Authorization="old")
             first = await asking.ask()
             assert first[0] == 200
-            asking.headers = {}  # to see whether anybody looks
+            asking.headers = {}  # without a credential, to see whether it is checked
             assert await asking.ask() == first
             new = path.with_name("new")
             new.write_text("new\n")
@@ -139,7 +141,7 @@ async def test_what_was_let_through_is_not_looked_at_again_until_other_tokens_ar
         pytest.param("GET", {"Origin": ORIGIN}, id="another origin, whose answer says so"),
     ],
 )
-async def test_where_something_is_added_to_the_answer_nothing_is_remembered(
+async def test_a_request_whose_answer_depends_on_its_headers_is_not_remembered(
     method: str, headers: dict[str, str]
 ) -> None:
     with Simulation(gpus=1):
@@ -153,7 +155,7 @@ async def test_where_something_is_added_to_the_answer_nothing_is_remembered(
 
 
 @pytest.mark.anyio
-async def test_a_new_snapshot_has_a_new_answer() -> None:
+async def test_a_repeated_request_gets_a_new_answer_after_a_new_snapshot() -> None:
     with Simulation(gpus=1):
         app = create_app(settings(SAMPLE_INTERVAL="60"), contained=False)
         async with app.router.lifespan_context(app):

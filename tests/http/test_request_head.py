@@ -1,4 +1,4 @@
-"""The head of a request: which hosts there are, which targets, and what is refused in one sentence."""
+"""The head of a request: valid hosts and targets, and the sentence for an invalid one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HOST = (b"host", b"gpu1:8000")
         (b"x" * 513, None),
     ],
 )
-def test_a_host_may_have_a_port_and_nothing_else(value: bytes, host: str | None) -> None:
+def test_a_host_is_a_name_or_address_with_an_optional_port(value: bytes, host: str | None) -> None:
     assert host_of(value) == host
 
 
@@ -50,7 +50,7 @@ def test_a_host_may_have_a_port_and_nothing_else(value: bytes, host: str | None)
         (b"GET / HTTP/1.1\r\nX: a RTSP/1.0\r\n", False),
     ],
 )
-def test_rtsp_and_icecast_are_known_by_their_request_line(lines: bytes, is_other: bool) -> None:
+def test_rtsp_and_icecast_are_recognized_by_their_request_line(lines: bytes, is_other: bool) -> None:
     assert has_other_protocol(lines) is is_other
 
 
@@ -67,7 +67,7 @@ def test_rtsp_and_icecast_are_known_by_their_request_line(lines: bytes, is_other
         ("1.1", b"POST", b"/gpu", [HOST, (b"transfer-encoding", b"Chunked")], (b"/gpu", None)),
     ],
 )
-def test_the_target_is_a_path(
+def test_the_path_and_the_host_are_read_from_the_target(
     version: str, method: bytes, target: bytes, headers: list[tuple[bytes, bytes]], expected: object
 ) -> None:
     assert checked_target(version, method, target, headers) == expected
@@ -104,7 +104,7 @@ def test_the_target_is_a_path(
         ("1.1", b"GET", b"http://gpu2/gpu", [HOST], "The request target names another host"),
     ],
 )
-def test_what_is_no_request_is_refused_in_one_sentence(
+def test_an_invalid_request_is_refused_with_one_sentence(
     version: str, method: bytes, target: bytes, headers: list[tuple[bytes, bytes]], sentence: str
 ) -> None:
     with pytest.raises(InvalidHead, match=f"^{sentence}"):

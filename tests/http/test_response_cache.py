@@ -1,4 +1,4 @@
-"""An answer is cached as long as its Snapshot is the newest; only the time differs."""
+"""An answer is cached as long as its Snapshot is the newest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PORTION = 256 * 1024
 MAX_ANSWERS = 64
 MAX_BYTES = 32 * 1024**2
-MAX_MAKINGS = 8  # at once; the others wait in order
+MAX_MAKINGS = 8  # answers made at once; the other requests wait in order
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ ORIGINS = ["https://one.example", "https://two.example"]
 
 
 class FixedSampler:
-    """Hands out the Snapshot that a test says."""
+    """Returns the Snapshot that a test sets."""
 
     def __init__(self) -> None:
         self.snapshot = Snapshot(taken_at=0, taken_monotonic=0)
@@ -57,17 +57,17 @@ class FixedSampler:
         return self.snapshot
 
     def let_last_in(self) -> None:
-        """Though the door is closed: who came last."""
+        """Let the last waiting request pass, although the door is closed."""
         self._outside.pop().set_result(None)
 
     def take(self) -> None:
-        """A new Snapshot."""
+        """Take a new Snapshot."""
         taken = self.snapshot.taken_monotonic + 1
         self.snapshot = Snapshot(taken_at=taken, taken_monotonic=taken)
 
 
 class WholeQuery:
-    """A cache key that holds the query as it came; `?wrong` has none."""
+    """A cache key that is the query itself; the query `wrong` has no key."""
 
     headers: frozenset[bytes] = frozenset()
 
@@ -75,7 +75,7 @@ class WholeQuery:
         self._path = path
 
     def remembered(self, _scope: Scope) -> None:
-        """Nothing is."""
+        """No key is remembered."""
 
     async def of(self, scope: Scope) -> tuple[str, bytes] | None:
         query = scope["query_string"]
@@ -83,7 +83,7 @@ class WholeQuery:
 
 
 class CountingApp:
-    """Stands where the routes are: counts how often it is asked, and answers while the `door` is open.
+    """An app instead of the routes: counts its requests, and answers while the `door` is open.
 
     ?fail is a bad request, ?raise an exception.
     """
@@ -120,7 +120,7 @@ class CountingApp:
 
 @asynccontextmanager
 async def counting() -> AsyncIterator[tuple[httpx.AsyncClient, CountingApp, FixedSampler]]:
-    """A client of `/a` and `/b`, which are kept, of `/constant`, and of all else, which is not."""
+    """A client of `/a` and `/b`, which are cached, of `/constant`, and of other paths, not cached."""
     async with (
         counting_cache() as (cache, app, sampler),
         httpx.AsyncClient(transport=httpx.ASGITransport(cache), base_url="http://agent") as client,
@@ -130,15 +130,15 @@ async def counting() -> AsyncIterator[tuple[httpx.AsyncClient, CountingApp, Fixe
 
 @asynccontextmanager
 async def counting_cache() -> AsyncIterator[tuple[ResponseCache, CountingApp, FixedSampler]]:
-    """The same without a client."""
+    """The same cache, app and sampler without a client."""
     shared, app, sampler = SharedState(settings()), CountingApp(), FixedSampler()
     shared.sampler = cast("Sampler", sampler)
     keys = {"/a": WholeQuery("/a"), "/b": WholeQuery("/b")}
     yield ResponseCache(app, shared=shared, keys=keys, constant=frozenset({"/constant"})), app, sampler
 
 
-async def test_the_same_question_is_worked_out_once_per_snapshot() -> None:
-    """The bytes, status and headers are the same; a new Snapshot has new ones."""
+async def test_the_same_request_is_answered_once_per_snapshot() -> None:
+    """Bytes, status and headers are the same until there is a new Snapshot."""
     async with counting() as (client, app, sampler):
         first, again = await client.get("/a?x"), await client.get("/a?x")
         assert b"/a?x answer 1" == first.content == again.content
@@ -148,8 +148,8 @@ async def test_the_same_question_is_worked_out_once_per_snapshot() -> None:
         assert app.asked["/a?x"] == 2
 
 
-async def test_another_question_has_another_answer() -> None:
-    """Another path or another query, however alike."""
+async def test_a_different_request_has_a_different_answer() -> None:
+    """Any difference in path or query counts."""
     async with counting() as (client, app, _):
         for question in ("/a?", "/b?", "/a?idx=1", "/a?idx=2", "/a?idx=01", "/a?IDX=1"):
             for _ in range(2):
@@ -157,15 +157,15 @@ async def test_another_question_has_another_answer() -> None:
         assert {1} == set(app.asked.values())
 
 
-async def test_a_failing_answer_is_not_kept() -> None:
-    """Nobody can fill the memory with mistakes, and a failure may be over."""
+async def test_a_failed_answer_is_not_cached() -> None:
+    """Errors cannot fill the memory, and a failure may be over soon."""
     async with counting() as (client, app, _):
         assert [(await client.get("/a?fail")).status_code for _ in range(2)] == [400, 400]
         assert app.asked["/a?fail"] == 2
 
 
-async def test_other_paths_and_methods_go_through() -> None:
-    """They are not about a Snapshot."""
+async def test_other_paths_and_methods_are_not_cached() -> None:
+    """They do not depend on a Snapshot."""
     async with counting() as (client, app, _):
         for _ in range(2):
             await client.get("/other")
@@ -173,8 +173,8 @@ async def test_other_paths_and_methods_go_through() -> None:
         assert app.asked == {"/other?": 2, "/a?": 2}
 
 
-async def test_no_more_answers_are_kept_than_fit() -> None:
-    """A client may invent any number of questions; what others ask again and again stays."""
+async def test_at_most_64_answers_are_cached() -> None:
+    """A client can invent any number of queries, but an answer that is used often stays cached."""
     async with counting() as (client, app, _):
         for number in range(MAX_ANSWERS + 5):
             assert (await client.get(f"/a?{number}")).status_code == 200
@@ -184,8 +184,8 @@ async def test_no_more_answers_are_kept_than_fit() -> None:
     assert {question for question, times in app.asked.items() if times > 1} == {"/a?0"}
 
 
-async def test_answers_are_bounded_by_their_size() -> None:
-    """Of those that do not fit together the newest stays; one that does not fit alone is not kept."""
+async def test_cached_answers_are_limited_by_their_total_size() -> None:
+    """If two do not fit together, the newer one stays. One that is too large alone is not cached."""
     kept, snapshot = KeptResponses(), Snapshot(taken_at=1, taken_monotonic=1)
     half = KeptResponse(200, [], b"x" * (MAX_BYTES // 2 + 1))
     kept.put(snapshot, "first", half)
@@ -195,8 +195,8 @@ async def test_answers_are_bounded_by_their_size() -> None:
     assert kept.get(snapshot, "too large") is None
 
 
-async def test_an_older_snapshots_answer_is_not_kept() -> None:
-    """One that was being made while a newer Snapshot came."""
+async def test_an_answer_of_an_older_snapshot_is_not_cached() -> None:
+    """It was being made when a newer Snapshot was taken."""
     old, new = Snapshot(taken_at=1, taken_monotonic=1), Snapshot(taken_at=2, taken_monotonic=2)
     kept, response = KeptResponses(), KeptResponse(200, [], b"new")
     kept.put(new, "key", response)
@@ -204,8 +204,8 @@ async def test_an_older_snapshots_answer_is_not_kept() -> None:
     assert (kept.get(new, "key"), kept.get(old, "key")) == (response, None)
 
 
-async def test_all_who_ask_meanwhile_wait_for_the_same_answer() -> None:
-    """However many they are; also a failure is told to all of them, and forgotten."""
+async def test_simultaneous_requests_wait_for_the_same_answer() -> None:
+    """All of them get the answer, even if it is an error, which is then not cached."""
     async with counting() as (client, app, _):
         for query, status in [("x", 200), ("fail", 400)]:
             app.door.clear()
@@ -218,8 +218,8 @@ async def test_all_who_ask_meanwhile_wait_for_the_same_answer() -> None:
         assert app.asked["/a?fail"] == 2
 
 
-async def test_an_exception_reaches_all_who_wait() -> None:
-    """And the next who asks gets another try."""
+async def test_an_exception_reaches_all_waiting_requests() -> None:
+    """The next request tries again."""
     async with counting() as (client, app, _):
         app.door.clear()
         asking = [asyncio.create_task(client.get("/a?raise")) for _ in range(5)]
@@ -233,13 +233,13 @@ async def test_an_exception_reaches_all_who_wait() -> None:
         assert app.asked["/a?raise"] == 2
 
 
-async def test_an_answer_that_nobody_waits_for_any_more_is_dropped() -> None:
-    """One who leaves takes nothing from the others; when the last has gone there is no more work."""
+async def test_an_answer_that_no_client_waits_for_any_more_is_cancelled() -> None:
+    """A client that leaves does not affect the others. When the last has left, the work ends."""
     async with counting() as (client, app, _):
         app.door.clear()
         asking = [asyncio.create_task(client.get("/a?x")) for _ in range(3)]
         await turns(lambda: app.at_work == 1, at_least=50)
-        asking[0].cancel()  # the one who came first
+        asking[0].cancel()  # the first client
         await asyncio.wait(asking[:1])
         app.door.set()
         assert [(await one).text for one in asking[1:]] == ["/a?x answer 1"] * 2
@@ -254,8 +254,8 @@ async def test_an_answer_that_nobody_waits_for_any_more_is_dropped() -> None:
         assert (await client.get("/a?y")).text == "/a?y answer 2"
 
 
-async def test_a_client_that_hangs_up_is_noticed() -> None:
-    """As a server says it, by `http.disconnect`."""
+async def test_an_answer_is_cancelled_when_its_client_disconnects() -> None:
+    """The server reports it by `http.disconnect`."""
     async with counting_cache() as (cache, app, _):
         app.door.clear()
         gone = asyncio.Event()
@@ -268,7 +268,7 @@ async def test_a_client_that_hangs_up_is_noticed() -> None:
             return {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
-            raise AssertionError(f"{message} is for nobody")
+            raise AssertionError(f"{message} has no receiver")
 
         scope = {"type": "http", "method": "GET", "path": "/a", "query_string": b"x", "headers": []}
         asking = asyncio.create_task(cache(scope, receive, send))
@@ -278,15 +278,15 @@ async def test_a_client_that_hangs_up_is_noticed() -> None:
         await turns(lambda: app.cancelled == 1)
 
 
-async def test_nothing_is_made_for_a_client_that_has_gone_already() -> None:
-    """As a crowd that asks, and hangs up before it is its turn."""
+async def test_no_answer_is_made_for_a_client_that_has_already_disconnected() -> None:
+    """Many clients may disconnect while their requests wait."""
     async with counting_cache() as (cache, app, _):
 
         async def receive() -> Message:
             return {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
-            raise AssertionError(f"{message} is for nobody")
+            raise AssertionError(f"{message} has no receiver")
 
         scope = {"type": "http", "method": "GET", "path": "/a", "query_string": b"x", "headers": []}
         await cache(scope, receive, send)
@@ -294,8 +294,8 @@ async def test_nothing_is_made_for_a_client_that_has_gone_already() -> None:
         assert not app.asked
 
 
-async def test_few_answers_are_made_at_once() -> None:
-    """The others wait for their turn, and are then made of what is the newest Snapshot by then."""
+async def test_at_most_8_answers_are_made_at_once() -> None:
+    """The other requests wait, and their answers are then made from the newest Snapshot."""
     async with counting() as (client, app, sampler):
         app.door.clear()
         asking = [asyncio.create_task(client.get(f"/a?{number}")) for number in range(3 * MAX_MAKINGS)]
@@ -309,8 +309,8 @@ async def test_few_answers_are_made_at_once() -> None:
         assert asked == app.asked, "the last was made of the new Snapshot, and is kept"
 
 
-async def test_who_asks_after_a_new_sample_does_not_get_an_answer_begun_before() -> None:
-    """It would be older than it may be."""
+async def test_a_request_after_a_new_sample_does_not_get_an_answer_begun_before_it() -> None:
+    """That answer would be too old."""
     async with counting() as (client, app, sampler):
         app.door.clear()
         before = asyncio.create_task(client.get("/a?x"))
@@ -322,14 +322,14 @@ async def test_who_asks_after_a_new_sample_does_not_get_an_answer_begun_before()
         assert [(await one).text for one in (before, after)] == ["/a?x answer 1", "/a?x answer 2"]
 
 
-async def test_who_waited_for_a_slot_gets_what_was_made_meanwhile() -> None:
-    """One waits for its turn, and then for a sample; another comes after that, and is quicker."""
+async def test_a_request_that_waited_for_a_slot_gets_an_answer_made_meanwhile() -> None:
+    """One request waits for its turn and then for a sample; a later one is answered earlier."""
     async with counting() as (client, app, sampler):
         sampler.door.clear()
         first = asyncio.create_task(client.get("/a?x"))
         await turns(lambda: sampler.asked == 1)
         sampler.let_last_in()
-        await turns(lambda: sampler.asked == 2)  # its making waits for the newest
+        await turns(lambda: sampler.asked == 2)  # the answer waits for the newest Snapshot
         second = asyncio.create_task(client.get("/a?x"))
         await turns(lambda: sampler.asked == 3)
         sampler.let_last_in()
@@ -341,8 +341,8 @@ async def test_who_waited_for_a_slot_gets_what_was_made_meanwhile() -> None:
     assert app.asked["/a?x"] == 1
 
 
-async def test_what_never_changes_is_made_once() -> None:
-    """Whatever is sampled and asked meanwhile."""
+async def test_a_constant_answer_is_made_once() -> None:
+    """Neither new samples nor other requests matter."""
     async with counting() as (client, app, sampler):
         answers = set()
         for query in ("", "?x", "?y"):
@@ -352,8 +352,8 @@ async def test_what_never_changes_is_made_once() -> None:
         assert (len(answers), app.asked) == (1, {"/constant?": 1, "/a?": 3})
 
 
-async def test_whoever_makes_the_event_loop_work_takes_a_turn() -> None:
-    """To make a key or an answer, and to send a long one; the answers made are counted by their path."""
+async def test_making_an_answer_and_sending_a_long_one_each_take_a_turn() -> None:
+    """Making a cache key takes a turn too. The answers made are counted by path."""
     turns_taken: list[None] = []
     asked: list[Scope] = []
 
@@ -386,11 +386,11 @@ async def test_whoever_makes_the_event_loop_work_takes_a_turn() -> None:
     assert [await turns_of(path) for path in ("/a", "/a")] == [2, 1]
     assert [await turns_of(path) for path in ("/short", "/short", "/long", "/long")] == [1, 0, 1, 1]
     assert shared.answers_made == {"/a": 1, "/short": 1, "/long": 1}
-    assert not [scope for scope in asked if HEAD_KEY in scope], "what is kept is for a GET too"
+    assert not [scope for scope in asked if HEAD_KEY in scope], "a cached answer is for GET too"
 
 
-async def test_a_long_answer_comes_in_portions() -> None:
-    """All of it, once."""
+async def test_a_long_answer_is_sent_in_portions() -> None:
+    """Each byte is sent once."""
     for length in (0, 1, PORTION - 1, PORTION, PORTION + 1, 3 * PORTION):
         sent: list[Message] = []
 
@@ -406,18 +406,18 @@ async def test_a_long_answer_comes_in_portions() -> None:
 
 
 async def turns(condition: Callable[[], bool], at_least: int = 1) -> None:
-    """Let the event loop go on until `condition()` holds, and for at least so many turns."""
+    """Let the event loop run until `condition()` is true, and for at least `at_least` turns."""
     async with asyncio.timeout(10):
         for _ in range(at_least):
             await asyncio.sleep(0)
-        while not condition():  # noqa: ASYNC110  (the next turn of the loop is what is waited for)
+        while not condition():  # noqa: ASYNC110  (it waits for the next turn of the loop)
             await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("path", [*OF_ONE_SNAPSHOT, "/status?idx=1", "/gpu?idx=1"])
 @pytest.mark.usefixtures("simulation")
-async def test_the_agents_answers_stay_the_same_within_a_sample(path: str) -> None:
-    """While simulated values move all the time; a HEAD in between is the same question."""
+async def test_answers_of_the_agent_are_identical_within_one_sample(path: str) -> None:
+    """Simulated values change all the time. A HEAD request in between gets the same answer."""
     async with agent_client(SAMPLE_INTERVAL="60") as client:
         first = await client.get(path)
         head = await client.head(path)
@@ -428,16 +428,16 @@ async def test_the_agents_answers_stay_the_same_within_a_sample(path: str) -> No
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_a_head_that_comes_first_keeps_no_empty_answer() -> None:
-    """The body is left out for its client alone."""
+async def test_a_head_request_does_not_cache_an_empty_answer() -> None:
+    """The body is removed only for the client of the HEAD request."""
     async with agent_client(SAMPLE_INTERVAL="60") as client:
         assert (await client.head("/count")).content == b""
         assert (await client.get("/count")).content == b'{"code":0,"data":8}'
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_a_new_sample_is_a_new_answer() -> None:
-    """Nothing is served that is older than SAMPLE_INTERVAL."""
+async def test_a_new_sample_makes_a_new_answer() -> None:
+    """No answer is older than SAMPLE_INTERVAL."""
     async with agent_client(SAMPLE_INTERVAL="0.5") as client:
         first = (await client.get("/status")).json()["data"]["devices"][0]["ts"]
         while (await client.get("/status")).json()["data"]["devices"][0]["ts"] == first:
@@ -445,8 +445,8 @@ async def test_a_new_sample_is_a_new_answer() -> None:
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_a_kept_answer_still_wants_the_credential() -> None:
-    """It stands behind the door, not in front of it."""
+async def test_a_cached_answer_still_requires_the_credential() -> None:
+    """The cache is behind authentication."""
     async with agent_client(SAMPLE_INTERVAL="60", TOKEN=A_TOKEN) as client:
         for _ in range(2):
             assert (await client.get("/gpu", headers={"Authorization": A_TOKEN})).status_code == 200
@@ -455,8 +455,8 @@ async def test_a_kept_answer_still_wants_the_credential() -> None:
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_a_kept_answer_carries_no_header_of_another_client() -> None:
-    """Each origin is told its own name, and who sends none is told none."""
+async def test_a_cached_answer_has_no_header_of_another_client() -> None:
+    """Each origin gets its own name, and a request without an origin gets none."""
     async with agent_client(SAMPLE_INTERVAL="60", CORS_ORIGINS=",".join(ORIGINS)) as client:
         for origin in [*ORIGINS, *ORIGINS]:
             response = await client.get("/gpu", headers={"Origin": origin})
@@ -468,8 +468,8 @@ async def test_a_kept_answer_carries_no_header_of_another_client() -> None:
 
 
 @pytest.mark.usefixtures("simulation")
-async def test_a_host_that_is_refused_gets_no_kept_answer() -> None:
-    """ALLOWED_HOSTS comes first."""
+async def test_a_refused_host_gets_no_cached_answer() -> None:
+    """ALLOWED_HOSTS is checked before the cache."""
     async with agent_client(SAMPLE_INTERVAL="60", ALLOWED_HOSTS="agent") as client:
         assert (await client.get("/gpu")).status_code == 200
         assert (await client.get("/gpu", headers={"Host": "evil"})).status_code == 400

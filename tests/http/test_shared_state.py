@@ -1,4 +1,4 @@
-"""What all requests to one agent share: settings in the units of the code, limits, the JSON of a Snapshot."""
+"""The state that all requests of one agent share: converted settings, limits, the JSON of a Snapshot."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tests.support.agents import settings
 pytestmark = pytest.mark.anyio
 
 
-async def test_minutes_of_a_setting_are_seconds_of_the_code() -> None:
+async def test_idle_holder_minutes_are_converted_to_seconds() -> None:
     assert SharedState(settings(IDLE_HOLDER_MINUTES="15")).idle_holder_seconds == 900
 
 
-async def test_nothing_is_remembered_where_the_interval_is_0() -> None:
+async def test_there_is_no_history_if_history_interval_is_0() -> None:
     assert SharedState(settings(HISTORY_INTERVAL="0")).history is None
     assert SharedState(settings(HISTORY_INTERVAL="10")).history is not None
 
 
-async def test_long_answers_are_packed_one_at_a_time_those_of_the_history_apart() -> None:
+async def test_one_long_answer_is_compressed_at_a_time_and_one_of_history_in_addition() -> None:
     shared = SharedState(settings())
     history, others = shared.limiter_of("/history"), shared.limiter_of("/metrics")
 
@@ -29,7 +29,7 @@ async def test_long_answers_are_packed_one_at_a_time_those_of_the_history_apart(
     assert (history.total_tokens, others.total_tokens) == (1, 1)
 
 
-async def test_the_json_of_the_newest_snapshot_alone_is_kept() -> None:
+async def test_only_the_json_of_the_newest_snapshot_is_kept() -> None:
     shared = SharedState(settings())
     old, new = Snapshot(1.0, 1.0), Snapshot(2.0, 2.0)
     first = shared.json_of(old)
@@ -40,7 +40,7 @@ async def test_the_json_of_the_newest_snapshot_alone_is_kept() -> None:
     assert shared.json_of(new) is newest
 
 
-async def test_no_more_streams_are_open_than_may_be() -> None:
+async def test_at_most_max_streams_are_open() -> None:
     shared = SharedState(settings(MAX_STREAMS="2"))
 
     with shared.stream():

@@ -1,4 +1,4 @@
-"""Work that several wait for goes on as long as one of them does."""
+"""Shared work goes on as long as at least one waiter is left."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agent.http.shared_task import SharedTask
 pytestmark = pytest.mark.anyio
 
 
-async def test_work_is_abandoned_when_the_last_who_waited_has_gone() -> None:
+async def test_shared_work_is_abandoned_when_its_last_waiter_has_left() -> None:
     never, cleared = asyncio.get_running_loop().create_future(), asyncio.Event()
 
     async def work() -> None:
@@ -36,7 +36,7 @@ async def test_work_is_abandoned_when_the_last_who_waited_has_gone() -> None:
     assert task.abandoned is True, "it has ended"
 
 
-async def test_work_that_is_done_is_not_abandoned() -> None:
+async def test_finished_work_is_not_abandoned() -> None:
     never = asyncio.get_running_loop().create_future()
     task = SharedTask(asyncio.sleep(0, "done"))
 
@@ -45,7 +45,7 @@ async def test_work_that_is_done_is_not_abandoned() -> None:
     assert await task.result(unless=never) == "done"
 
 
-async def test_who_waits_until_something_else_happens_gets_nothing() -> None:
+async def test_a_waiter_whose_other_event_happens_first_gets_none() -> None:
     gone = asyncio.get_running_loop().create_future()
     gone.set_result(None)
 

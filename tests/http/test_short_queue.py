@@ -1,4 +1,4 @@
-"""Long answers wait for each other in a short queue, and nothing else waits for them."""
+"""Long answers wait for each other in a short queue. Other answers do not wait for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_WAITING = 32
 pytestmark = pytest.mark.anyio
 
 
-async def test_few_wait_and_the_next_is_told_to_come_again() -> None:
+async def test_at_most_32_requests_wait_and_the_next_is_refused_for_now() -> None:
     queue, gate = long_answers(), threading.Event()
     first = asyncio.create_task(queue.run(gate.wait))
     await asyncio.sleep(0)
@@ -28,7 +28,7 @@ async def test_few_wait_and_the_next_is_told_to_come_again() -> None:
     assert await asyncio.gather(first, *others) == [True] * (MAX_WAITING + 1)
 
 
-async def test_who_waits_for_too_long_is_told_so() -> None:
+async def test_a_request_that_waits_too_long_is_refused_for_now() -> None:
     assert PATIENCE == 2
     queue, gate = long_answers(patience=0.01), threading.Event()
     first = asyncio.create_task(queue.run(gate.wait))
@@ -40,7 +40,7 @@ async def test_who_waits_for_too_long_is_told_so() -> None:
     assert await first
 
 
-async def test_a_thread_that_nobody_waits_for_any_more_keeps_its_turn() -> None:
+async def test_an_abandoned_thread_keeps_its_turn_until_it_ends() -> None:
     queue, gate, at_work = long_answers(), threading.Event(), threading.Event()
 
     def work() -> None:

@@ -42,11 +42,11 @@ def simulated() -> Iterator[Simulation]:
         yield simulation
 
 
-def test_without_it_no_database_is_loaded_and_no_thread_runs() -> None:
+def test_without_state_dir_no_database_is_loaded_and_no_thread_runs() -> None:
     subprocess.run([sys.executable, "-c", RUN_WITHOUT], cwd=ROOT, env=clean_environ(), check=True)  # noqa: S603
 
 
-async def test_without_it_nothing_is_said_of_a_file_and_an_hour_is_all(simulated: Simulation) -> None:
+async def test_without_state_dir_no_state_is_reported_and_history_is_one_hour(simulated: Simulation) -> None:
     del simulated
     async with agent_client(HISTORY_INTERVAL="10") as client:
         assert (await client.get("/ready")).json()["state"] is None
@@ -58,7 +58,7 @@ async def test_without_it_nothing_is_said_of_a_file_and_an_hour_is_all(simulated
 
 
 @pytest.mark.usefixtures("simulated")
-async def test_what_is_kept_is_reported_and_found_after_a_restart(tmp_path: Path) -> None:
+async def test_the_kept_history_is_reported_and_available_after_a_restart(tmp_path: Path) -> None:
     async with agent_client(HISTORY_INTERVAL="1", STATE_DIR=str(tmp_path)) as client:
         assert (await client.get("/ready")).json()["state"] == "kept"
         before = (await client.get("/history?fields=host")).json()["data"]["ts"]
@@ -70,14 +70,14 @@ async def test_what_is_kept_is_reported_and_found_after_a_restart(tmp_path: Path
 
     assert "\nnvidia_gpu_agent_state_kept 1.0\n" in metrics
     assert "\nnvidia_gpu_agent_state_failures_total 0.0\n" in metrics
-    assert before[0] - 100 <= ts[0] <= before[-1] + 100  # the file has tenths of a second
+    assert before[0] - 100 <= ts[0] <= before[-1] + 100  # the file has times in tenths of a second
     assert (day.status_code, day.json()["data"]["interval"]) == (200, 60)
     assert (quarter.status_code, quarter.json()["data"]["interval"]) == (200, 3600)
     assert [gpu["idx"] for gpu in day.json()["data"]["devices"]] == [0, 1]
 
 
 @pytest.mark.usefixtures("simulated")
-async def test_a_gpu_that_a_restart_loses_is_missed(tmp_path: Path) -> None:
+async def test_a_gpu_that_is_missing_after_a_restart_is_a_finding(tmp_path: Path) -> None:
     async with agent_client(HISTORY_INTERVAL="1", STATE_DIR=str(tmp_path)):
         pass
     with Simulation(1):
@@ -90,13 +90,13 @@ async def test_a_gpu_that_a_restart_loses_is_missed(tmp_path: Path) -> None:
     assert expected == {}
 
 
-async def test_an_xid_is_held_against_a_gpu_after_a_restart_and_its_counter_begins_at_0(
+async def test_an_xid_is_still_a_finding_after_a_restart_and_its_counter_starts_at_0(
     simulated: Simulation, tmp_path: Path
 ) -> None:
     environ = {"HISTORY_INTERVAL": "1", "SAMPLE_INTERVAL": "0.5", "STATE_DIR": str(tmp_path)}
     async with agent_client(**environ) as client, asyncio.timeout(20):
         while not (counted := _counted(await client.get("/metrics"))):
-            simulated.gpus[1].raise_xid(79)  # until somebody listens
+            simulated.gpus[1].raise_xid(79)  # until the agent listens for XIDs
             await asyncio.sleep(0.3)
     async with agent_client(**environ) as client:
         metrics = await client.get("/metrics")
@@ -113,12 +113,12 @@ def _counted(metrics: httpx.Response) -> list[float]:
     return [float(line.split()[-1]) for line in lines if line.startswith("nvidia_gpu_xid_errors_total{")]
 
 
-def test_what_keeps_nothing_in_memory_keeps_nothing_in_a_file() -> None:
+def test_state_dir_without_history_is_refused() -> None:
     with pytest.raises(SettingsError, match="STATE_DIR is '/var/lib/x', which cannot keep anything while"):
         Settings.from_mapping({"HISTORY_INTERVAL": "0", "STATE_DIR": "/var/lib/x"})
 
 
 @pytest.mark.parametrize("path", ["state", "./state", "/"])
-def test_the_folder_is_named_by_its_whole_path(path: str) -> None:
+def test_state_dir_must_be_an_absolute_path(path: str) -> None:
     with pytest.raises(SettingsError, match="accepted: the absolute path of a folder"):
         Settings.from_mapping({"STATE_DIR": path})

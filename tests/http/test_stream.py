@@ -23,7 +23,7 @@ HEARTBEAT = ": nothing new"
 
 @contextmanager
 def opened(url: str, query: str = "", **headers: str) -> Iterator[tuple[httpx.Response, Iterator[str]]]:
-    """An open stream and its messages, each without the blank line that ends it."""
+    """An open stream and its messages, each without its final blank line."""
     with httpx.stream("GET", f"{url}/gpu/stream{query}", headers=headers, timeout=10) as response:
         yield response, messages(response)
 
@@ -37,7 +37,7 @@ def messages(response: httpx.Response) -> Iterator[str]:
 
 
 def event(message: str) -> dict[str, Any]:
-    """What one message says, which is one line of data and nothing else: no id, no name, no retry."""
+    """The content of a message that has exactly one line of data, without id, name or retry."""
     assert message.startswith("data: {")
     assert "\n" not in message
     content: dict[str, Any] = json.loads(message.removeprefix("data: "))
@@ -45,8 +45,8 @@ def event(message: str) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("simulation")
-def test_the_headers_keep_proxies_from_holding_it_back() -> None:
-    """And say what it is."""
+def test_the_headers_of_the_stream_prevent_buffering_by_proxies() -> None:
+    """They also have the media type of the stream."""
     with agent_server() as url, opened(url) as (response, _):
         assert response.status_code == 200
         assert response.headers["content-type"].partition(";")[0] == "text/event-stream"
@@ -57,39 +57,39 @@ def test_the_headers_keep_proxies_from_holding_it_back() -> None:
 
 @pytest.mark.usefixtures("simulation")
 def test_the_first_event_comes_at_once_and_the_next_after_the_interval() -> None:
-    """Whatever the interval: a page that opens shows something."""
+    """The first event does not wait for the interval, so that a page shows values at once."""
     with agent_server() as url:
         began = time.monotonic()
-        with opened(url, "?interval=60") as (_, told):
-            assert event(next(told))["status"] == "ok"
+        with opened(url, "?interval=60") as (_, sent):
+            assert event(next(sent))["status"] == "ok"
             assert time.monotonic() - began < 5
-        with opened(url, "?interval=1") as (_, told):
-            event(next(told))  # of a sample that may be as old as the interval
-            second = event(next(told))
+        with opened(url, "?interval=1") as (_, sent):
+            event(next(sent))  # its sample may be as old as the interval
+            second = event(next(sent))
             began = time.monotonic()
-            third = event(next(told))
+            third = event(next(sent))
             assert 0.4 < time.monotonic() - began < 5
             assert second["gpus"][0]["timestamp"] <= third["gpus"][0]["timestamp"]
 
 
 @pytest.mark.usefixtures("simulation")
-def test_an_event_is_the_object_of_gpu() -> None:
-    """The same keys, all the way down."""
-    with agent_server() as url, opened(url) as (_, told):
-        assert shape(httpx.get(f"{url}/gpu").json()) == shape(event(next(told)))
+def test_an_event_has_the_same_keys_as_the_answer_of_gpu() -> None:
+    """All nested objects have the same keys too."""
+    with agent_server() as url, opened(url) as (_, sent):
+        assert shape(httpx.get(f"{url}/gpu").json()) == shape(event(next(sent)))
 
 
 def retries(url: str, accept: str) -> list[str]:
-    """What comes before the first event."""
+    """The blocks before the first event."""
     before = []
-    with opened(url, Accept=accept) as (_, told):
-        while not (message := next(told)).startswith("data: {"):
+    with opened(url, Accept=accept) as (_, sent):
+        while not (message := next(sent)).startswith("data: {"):
             before.append(message)
     return before
 
 
 @pytest.mark.parametrize(
-    ("accept", "is_told"),
+    ("accept", "has_retry"),
     [
         ("text/event-stream", True),
         ("application/json, TEXT/Event-Stream; q=0.9", True),
@@ -100,25 +100,25 @@ def retries(url: str, accept: str) -> list[str]:
     ],
 )
 @pytest.mark.usefixtures("simulation")
-def test_an_event_source_is_told_when_to_come_back(accept: str, is_told: bool) -> None:
-    """Everybody else gets the events alone."""
+def test_only_an_event_source_gets_a_retry_time(accept: str, has_retry: bool) -> None:
+    """Other clients get only events."""
     with agent_server() as url:
         before = retries(url, accept)
-    assert len(before) == is_told
+    assert len(before) == has_retry
     for block in before:
         name, _, milliseconds = block.partition(": ")
         assert (name, 8_000 <= int(milliseconds) <= 12_000) == ("retry", True)
 
 
 @pytest.mark.usefixtures("simulation")
-def test_viewers_do_not_all_come_back_at_once() -> None:
+def test_retry_times_differ_so_that_viewers_do_not_all_reconnect_at_once() -> None:
     with agent_server() as url:
-        told = {block for _ in range(10) for block in retries(url, "text/event-stream")}
-    assert len(told) > 5
+        sent = {block for _ in range(10) for block in retries(url, "text/event-stream")}
+    assert len(sent) > 5
 
 
 def shape(value: object) -> object:
-    """The keys without the values, in their order."""
+    """The keys in their order, without values."""
     match value:
         case dict():
             return [(key, shape(item)) for key, item in value.items()]
@@ -129,8 +129,8 @@ def shape(value: object) -> object:
 
 
 @pytest.mark.usefixtures("simulation")
-def test_bytes_on_the_wire_are_exactly_one_line_of_data() -> None:
-    """`data: {json}` and a blank line, which is what every client of the seed parses."""
+def test_each_event_is_exactly_one_line_of_data_and_a_blank_line() -> None:
+    """Every client of the seed parses `data: {json}` and a blank line."""
     with agent_server() as url, httpx.stream("GET", f"{url}/gpu/stream?interval=0.5") as response:
         received = b""
         for part in response.iter_bytes():
@@ -151,70 +151,70 @@ def test_bytes_on_the_wire_are_exactly_one_line_of_data() -> None:
     ("query", "indices"), [("?idx=5,2", [2, 5]), ("?idx=", [*range(8)]), ("", [*range(8)])]
 )
 @pytest.mark.usefixtures("simulation")
-def test_idx_selects_the_gpus(query: str, indices: list[int]) -> None:
-    """Viewers of different GPUs share the sample, not the event."""
-    with agent_server() as url, opened(url, "?idx=7") as (_, others), opened(url, query) as (_, told):
-        assert indices == [gpu["id"] for gpu in event(next(told))["gpus"]]
+def test_idx_selects_the_gpus_of_the_stream(query: str, indices: list[int]) -> None:
+    """Viewers of different GPUs share the sample, but not the event."""
+    with agent_server() as url, opened(url, "?idx=7") as (_, others), opened(url, query) as (_, sent):
+        assert indices == [gpu["id"] for gpu in event(next(sent))["gpus"]]
         assert [gpu["id"] for gpu in event(next(others))["gpus"]] == [7]
 
 
-def test_without_a_driver_the_stream_says_so_and_goes_on(simulation: Simulation) -> None:
-    """200 all the same: an EventSource never retries after another status."""
+def test_without_a_driver_the_stream_sends_error_events_and_goes_on(simulation: Simulation) -> None:
+    """The status is 200, because an EventSource never retries after another status."""
     simulation.remove_driver()
-    with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(url, "?interval=0.5&idx=3") as (response, told):
+    with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(url, "?interval=0.5&idx=3") as (response, sent):
         assert response.status_code == 200
         for _ in range(2):
-            said = event(next(told))
-            assert list(said) == ["status", "error", "timestamp"]
-            assert said["status"] == "error"
-            assert said["error"].startswith("No NVIDIA driver")
-            assert said["timestamp"].endswith("Z")
+            error_event = event(next(sent))
+            assert list(error_event) == ["status", "error", "timestamp"]
+            assert error_event["status"] == "error"
+            assert error_event["error"].startswith("No NVIDIA driver")
+            assert error_event["timestamp"].endswith("Z")
         simulation.restore_driver()
-        while (said := event(next(told)))["status"] == "error":
+        while (error_event := event(next(sent)))["status"] == "error":
             pass
-        assert (said["gpu_count"], [gpu["id"] for gpu in said["gpus"]]) == (8, [3])
+        assert (error_event["gpu_count"], [gpu["id"] for gpu in error_event["gpus"]]) == (8, [3])
         simulation.remove_driver()
-        while event(next(told))["status"] != "error":
+        while event(next(sent))["status"] != "error":
             pass
 
 
-def test_before_first_contact_the_stream_says_so(simulation: Simulation) -> None:
-    """And goes on once the driver has answered."""
+def test_before_the_first_contact_the_stream_sends_error_events(simulation: Simulation) -> None:
+    """It goes on with GPUs once the driver has answered."""
     simulation.hang("nvmlInitWithFlags")
-    with hung_agent_server() as url, opened(url, "?interval=0.5") as (response, told):
+    with hung_agent_server() as url, opened(url, "?interval=0.5") as (response, sent):
         assert response.status_code == 200
-        said = event(next(told))
-        assert said["error"] == "The NVIDIA driver has not answered yet; try again in a second"
+        error_event = event(next(sent))
+        assert error_event["error"] == "The NVIDIA driver has not answered yet; try again in a second"
         simulation.release()
-        while event(next(told))["status"] == "error":
+        while event(next(sent))["status"] == "error":
             pass
 
 
-def test_a_gpu_that_goes_away_meanwhile_is_an_event(simulation: Simulation) -> None:
-    """What was good when the stream was opened never ends it."""
-    with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(url, "?interval=0.5&idx=7") as (_, told):
-        assert [gpu["id"] for gpu in event(next(told))["gpus"]] == [7]
+def test_a_selected_gpu_that_disappears_does_not_end_the_stream(simulation: Simulation) -> None:
+    """A parameter that was valid when the stream was opened never ends it."""
+    with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(url, "?interval=0.5&idx=7") as (_, sent):
+        assert [gpu["id"] for gpu in event(next(sent))["gpus"]] == [7]
         simulation.remove_driver()
-        while "gpus" in event(next(told)):
+        while "gpus" in event(next(sent)):
             pass
 
 
 @pytest.mark.usefixtures("simulation")
-def test_a_comment_breaks_the_silence() -> None:
-    """So that no idle proxy closes the connection; clients skip it. What others are told is silence here."""
+def test_heartbeat_comments_are_sent_while_the_stream_is_silent() -> None:
+    """A proxy then does not close an idle connection. Clients skip comments. Other streams do not count."""
     with (
         agent_server(STREAM_HEARTBEAT="1") as url,
         opened(url, "?interval=0.5") as (_, others),
-        opened(url, "?interval=60") as (_, told),
+        opened(url, "?interval=60") as (_, sent),
     ):
-        event(next(told))
-        assert [next(told), next(told)] == [HEARTBEAT, HEARTBEAT]
+        event(next(sent))
+        assert [next(sent), next(sent)] == [HEARTBEAT, HEARTBEAT]
         event(next(others))
 
 
 @pytest.mark.usefixtures("simulation")
-def test_one_stream_too_many_is_503_until_one_ends() -> None:
-    """MAX_STREAMS bounds them; polls go on."""
+def test_a_stream_above_max_streams_is_503_until_another_ends() -> None:
+    """Polls are not affected."""
     with (
         agent_server(MAX_STREAMS="2", DEFAULT_STREAM_INTERVAL="0.5") as url,
         opened(url) as (_, first),
@@ -233,22 +233,22 @@ def test_one_stream_too_many_is_503_until_one_ends() -> None:
                 return response.status_code == 200
 
         wait_until(is_free, "the slot of the stream that ended is free")
-        wait_until(is_free, "the slot of the one that looked is free too")
+        wait_until(is_free, "the slot of the test request is free too")
         event(next(first))
 
 
 @pytest.mark.usefixtures("simulation")
 def test_a_refused_stream_takes_no_slot() -> None:
-    """Wrong parameters, wrong methods, and HEAD."""
+    """It is refused for wrong parameters, wrong methods, and HEAD."""
     with agent_server(MAX_STREAMS="1") as url:
         for _ in range(3):
             assert httpx.get(f"{url}/gpu/stream?interval=x").status_code == 400
             assert httpx.get(f"{url}/gpu/stream?idx=99").status_code == 400
             assert httpx.head(f"{url}/gpu/stream").status_code == 405
             assert httpx.post(f"{url}/gpu/stream").status_code == 405
-        with opened(url) as (response, told):
+        with opened(url) as (response, sent):
             assert response.status_code == 200
-            event(next(told))
+            event(next(sent))
 
 
 @pytest.mark.parametrize(
@@ -261,20 +261,20 @@ def test_a_refused_stream_takes_no_slot() -> None:
     ],
 )
 @pytest.mark.usefixtures("simulation")
-def test_a_credential_opens_it(query: str, headers: dict[str, str]) -> None:
-    """Each of the four ways of the contract; without one it is 401."""
+def test_each_kind_of_credential_opens_the_stream(query: str, headers: dict[str, str]) -> None:
+    """There are four ways to send one. Without a credential the status is 401."""
     with agent_server(TOKEN=A_TOKEN, API_KEY="key") as url:
         assert httpx.get(f"{url}/gpu/stream").status_code == 401
-        with opened(url, query, **headers) as (response, told):
+        with opened(url, query, **headers) as (response, sent):
             assert response.status_code == 200
-            event(next(told))
+            event(next(sent))
 
 
 @pytest.mark.usefixtures("simulation")
 def test_the_default_interval_is_a_setting() -> None:
-    """For streams that do not ask for one."""
-    with agent_server(DEFAULT_STREAM_INTERVAL="0.5", STREAM_HEARTBEAT="300") as url, opened(url) as (_, told):
-        event(next(told))
+    """It applies to streams without `interval`."""
+    with agent_server(DEFAULT_STREAM_INTERVAL="0.5", STREAM_HEARTBEAT="300") as url, opened(url) as (_, sent):
+        event(next(sent))
         began = time.monotonic()
-        event(next(told))
+        event(next(sent))
         assert time.monotonic() - began < 1.9, "2.0 would be the default of the setting"

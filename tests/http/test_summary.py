@@ -1,4 +1,4 @@
-"""`/summary` through the whole agent: what it says of a healthy host, and of one that is not."""
+"""`/summary` through the whole agent: on a healthy host, and with findings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 @asynccontextmanager
 async def agent(gpus: int = 8, scenario: str = "healthy", **environ: str) -> AsyncIterator[Any]:
-    """The simulation, and a client of an agent whose sample stays."""
+    """The simulation, and a client of an agent whose sample stays the newest."""
     with Simulation(gpus, scenario=scenario) as simulation:
         async with agent_client(SAMPLE_INTERVAL="60", HISTORY_INTERVAL="60", **environ) as client:
             yield simulation, client
@@ -35,7 +35,7 @@ async def data(client: httpx.AsyncClient, path: str = "/summary") -> Any:
     return response.json()["data"]
 
 
-async def test_it_says_of_each_gpu_what_the_others_say() -> None:
+async def test_each_gpu_has_the_same_values_as_in_the_other_answers() -> None:
     async with agent() as (_, client):
         summary, status = await data(client), await data(client, "/status")
         gpu = (await client.get("/gpu")).json()
@@ -67,7 +67,7 @@ async def test_it_says_of_each_gpu_what_the_others_say() -> None:
     }
 
 
-async def test_eight_healthy_gpus_take_700_bytes_of_gzip_at_most() -> None:
+async def test_eight_healthy_gpus_take_at_most_700_bytes_of_gzip() -> None:
     async with agent() as (_, client):
         packed = await client.get("/summary", headers={"Accept-Encoding": "gzip"})
 
@@ -75,7 +75,7 @@ async def test_eight_healthy_gpus_take_700_bytes_of_gzip_at_most() -> None:
     assert int(packed.headers["content-length"]) <= 700
 
 
-async def test_a_missing_gpu_is_the_host_s_own_trouble() -> None:
+async def test_a_missing_gpu_makes_the_host_critical() -> None:
     with Simulation(8) as simulation:
         simulation.gpus[1].vanish()
         async with agent_client(EXPECTED_GPUS="8") as client:
@@ -87,7 +87,7 @@ async def test_a_missing_gpu_is_the_host_s_own_trouble() -> None:
     assert (summary["counts"]["gpus"], summary["counts"]["critical"]) == (7, 0)
 
 
-async def test_a_gpu_that_is_lost_says_why_and_what_to_do() -> None:
+async def test_a_lost_gpu_has_a_reason_and_what_to_do() -> None:
     with Simulation(2) as simulation:
         simulation.gpus[1].lose()
         async with agent_client() as client:
@@ -97,10 +97,10 @@ async def test_a_gpu_that_is_lost_says_why_and_what_to_do() -> None:
     assert (lost["state"], lost["verdict"], lost["free"], lost["users"]) == ("lost", "critical", False, None)
     assert lost["reason"]
     assert lost["todo"]
-    assert summary["host"]["verdict"] == "healthy", "it is still there"
+    assert summary["host"]["verdict"] == "healthy", "the GPU is still listed by the driver"
 
 
-async def test_a_gpu_that_a_waiting_request_was_given_is_not_free() -> None:
+async def test_a_gpu_offered_to_a_waiting_request_is_not_free() -> None:
     with Simulation(2) as simulation:
         for gpu in simulation.gpus:
             gpu.processes = []
@@ -109,7 +109,7 @@ async def test_a_gpu_that_a_waiting_request_was_given_is_not_free() -> None:
             assert (await data(client))["counts"]["free"] == 2
             given = (await data(client, "/free?wait=10"))["gpus"][0]["idx"]
             while (summary := await data(client))["counts"]["free"] == 2:
-                pass  # the answer of the same sample, at most half a second
+                pass  # the answer of the previous sample, for at most half a second
             document = (await client.get("/openapi.json")).json()
 
     assert [one["free"] for one in summary["gpus"]] == [idx != given for idx in range(2)]
@@ -117,13 +117,13 @@ async def test_a_gpu_that_a_waiting_request_was_given_is_not_free() -> None:
     assert list(faults({"code": 0, "data": summary}, schema, document)) == []
 
 
-async def test_names_of_no_meaning_are_ignored_and_make_no_new_answer() -> None:
-    """As clients append them."""
+async def test_unknown_parameters_of_the_summary_are_ignored() -> None:
+    """Some clients append them to each request."""
     async with agent() as (_, client):
         assert (await client.get("/summary?_=123")).content == (await client.get("/summary")).content
 
 
-async def test_it_wants_the_token() -> None:
+async def test_the_summary_requires_the_token() -> None:
     async with agent(TOKEN=A_TOKEN) as (_, client):
         assert (await client.get("/summary")).status_code == 401
         assert (await client.get("/summary", headers={"Authorization": A_TOKEN})).status_code == 200

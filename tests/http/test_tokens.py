@@ -1,4 +1,4 @@
-"""TOKEN_FILE is read again when it changes, and what cannot be read changes nothing."""
+"""TOKEN_FILE is read again when it changes. An unreadable file does not change the tokens in force."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """In place, and long ago."""
+    """Write in place, with a modification time long ago."""
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     os.utime(path, (LONG_AGO, LONG_AGO))
 
@@ -53,7 +53,7 @@ def written_in_place(path: Path) -> None:
 
 
 def rewritten_with_the_same_size_and_time(path: Path) -> None:
-    """As `cp --preserve` and rename do: only the inode tells."""
+    """Replace the file like `cp --preserve` and rename do, so that only the inode changes."""
     new = path.with_name("new")
     write(new, "two\n")
     assert new.stat().st_mtime_ns == path.stat().st_mtime_ns
@@ -65,7 +65,9 @@ CHANGES = [renamed_over, written_in_place, rewritten_with_the_same_size_and_time
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_a_change_is_seen_at_the_next_look(path: Path, change: Callable[[Path], None]) -> None:
+async def test_a_change_of_the_token_file_is_noticed_at_the_next_check(
+    path: Path, change: Callable[[Path], None]
+) -> None:
     tokens = Tokens(["fixed"], TokenFile(str(path)))
     assert tokens.in_force == {"fixed", "old"}
     await tokens.look()
@@ -75,14 +77,14 @@ async def test_a_change_is_seen_at_the_next_look(path: Path, change: Callable[[P
 
 
 def new_version(folder: Path, version: str) -> None:
-    """As Kubernetes does: token -> ..data/token, ..data -> a folder of its own, and a rename over ..data."""
+    """Write a version like Kubernetes: token -> ..data/token, ..data -> a folder, then rename ..data."""
     (folder / version).mkdir()
     write(folder / version / "token", version)
     (folder / "..data_tmp").symlink_to(version)
     (folder / "..data_tmp").rename(folder / "..data")
 
 
-async def test_the_symlink_swap_of_kubernetes_is_seen(tmp_path: Path) -> None:
+async def test_the_symlink_swap_of_kubernetes_is_noticed(tmp_path: Path) -> None:
     new_version(tmp_path, "..1")
     (tmp_path / "token").symlink_to("..data/token")
     tokens = Tokens([], TokenFile(str(tmp_path / "token")))
@@ -94,16 +96,16 @@ async def test_the_symlink_swap_of_kubernetes_is_seen(tmp_path: Path) -> None:
     assert tokens.in_force == {"..2"}
 
 
-async def test_two_writes_within_one_tick_of_the_clock_are_both_seen(path: Path) -> None:
-    """The second has the same size and mtime, in the same file: a young file is read at each look."""
+async def test_two_writes_within_one_tick_of_the_clock_are_both_noticed(path: Path) -> None:
+    """The second write does not change size, mtime or inode, so a recent file is read at each check."""
     tokens = Tokens([], TokenFile(str(path)), clock=lambda: LONG_AGO + SETTLED_AFTER)
     write(path, "new\n")
     await tokens.look()
     assert tokens.in_force == {"new"}
 
 
-async def test_a_file_that_stays_the_same_is_not_read(path: Path) -> None:
-    """Only looked at: some hosts keep an account of who reads secrets."""
+async def test_an_unchanged_token_file_is_not_read_again(path: Path) -> None:
+    """Only its stamp is read: some hosts audit each read of a secret."""
     at = iter([2_000_000_000.0, 2_000_000_005.0])
     tokens = Tokens([], TokenFile(str(path)), clock=lambda: next(at))
     await tokens.look()
@@ -154,7 +156,7 @@ def half_of_it_garbage(path: Path) -> None:
 
 
 def mend(path: Path) -> None:
-    """A file with two tokens again, whatever is in its place."""
+    """Write a file with two tokens again, whatever is in its place."""
     if path.is_dir():
         path.rmdir()
     else:
@@ -169,10 +171,10 @@ SPOILT = [
 
 
 @pytest.mark.parametrize("spoil", SPOILT)
-async def test_a_file_that_cannot_be_used_changes_nothing(
+async def test_an_unusable_token_file_leaves_the_tokens_in_force(
     path: Path, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is told once, however often it is looked at, and once when it is well again."""
+    """The fault is logged once, however often the file is checked, and once when it is over."""
     tokens = Tokens([], TokenFile(str(path)))
     generation = tokens.generation
     with caplog.at_level(logging.INFO):
@@ -193,10 +195,10 @@ async def test_a_file_that_cannot_be_used_changes_nothing(
     assert mended == "TOKEN_FILE can be read again: 2 tokens are in force"
 
 
-async def test_a_file_that_holds_the_token_for_metrics_changes_nothing(
+async def test_a_token_file_with_the_metrics_token_leaves_the_tokens_in_force(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It would open everything to a whole fleet's Prometheus."""
+    """Otherwise the Prometheus of all hosts could read everything."""
     tokens = Tokens([], TokenFile(str(path)), metrics_token="fleet")  # noqa: S106  made up
     write(path, "two\nfleet\n")
     await tokens.look()
@@ -213,8 +215,8 @@ def moved(path: Path, to: Path) -> None:
     path.rename(to)
 
 
-async def test_a_file_that_is_back_is_read_although_its_stamp_is_the_same(path: Path) -> None:
-    """So is one that may be read again, or whose server is there again."""
+async def test_a_token_file_that_is_back_is_read_even_if_its_stamp_is_the_same(path: Path) -> None:
+    """The same holds for a file that is readable again, or whose server is back."""
     tokens = Tokens([], TokenFile(str(path)))
     moved(path, path.with_name("away"))
     await tokens.look()
@@ -225,8 +227,8 @@ async def test_a_file_that_is_back_is_read_although_its_stamp_is_the_same(path: 
     assert tokens.file_health.is_well
 
 
-async def test_a_file_that_was_never_read_leaves_no_door_open(path: Path) -> None:
-    """It was there when the settings were checked, and is gone since."""
+async def test_a_token_is_required_even_if_the_token_file_was_never_read(path: Path) -> None:
+    """The file existed when the settings were checked, and has been removed since."""
     removed(path)
     tokens = Tokens([], TokenFile(str(path)))
     assert (tokens.are_wanted, tokens.in_force, tokens.file_health) == (True, frozenset(), (False, None))
@@ -244,7 +246,7 @@ async def test_no_token_is_in_the_log(path: Path, caplog: pytest.LogCaptureFixtu
 
 
 class HangingFile(TokenFile):
-    """On a server that is gone: to look at it does not return while it is `gone`."""
+    """A file on a server that does not answer: reading it hangs until the server is `back`."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
@@ -258,10 +260,10 @@ class HangingFile(TokenFile):
         return super().read_if_changed(known)
 
 
-async def test_a_file_that_does_not_answer_holds_up_nobody(
+async def test_a_token_file_on_a_hanging_server_blocks_nothing(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One thread waits for it, however often it is looked at; what it brings at last is taken."""
+    """Only one thread waits for it, however often it is checked. Its result is used when it arrives."""
     assert PATIENCE == 2
     file = HangingFile(str(path))
     tokens = Tokens([], file, patience=0.05, clock=lambda: 1.0)
@@ -283,7 +285,7 @@ async def test_a_file_that_does_not_answer_holds_up_nobody(
 
 @asynccontextmanager
 async def watched(tokens: Tokens) -> AsyncIterator[asyncio.Queue[frozenset[str]]]:
-    """What is in force at each change, while the file is watched."""
+    """The tokens in force after each change, while the file is watched."""
     changes: asyncio.Queue[frozenset[str]] = asyncio.Queue()
     watching = asyncio.create_task(tokens.watch(lambda: changes.put_nowait(tokens.in_force)))
     try:
@@ -292,7 +294,7 @@ async def watched(tokens: Tokens) -> AsyncIterator[asyncio.Queue[frozenset[str]]
         watching.cancel()
 
 
-async def test_it_is_looked_at_every_five_seconds(path: Path) -> None:
+async def test_the_token_file_is_checked_every_five_seconds(path: Path) -> None:
     assert LOOK_INTERVAL == 5
     tokens = Tokens([], TokenFile(str(path)), look_interval=0.01)
     async with watched(tokens) as changes, asyncio.timeout(START_DEADLINE):
@@ -302,12 +304,12 @@ async def test_it_is_looked_at_every_five_seconds(path: Path) -> None:
             assert await changes.get() == {content}
 
 
-async def test_a_look_that_is_asked_for_comes_at_once_whatever_the_stamp(path: Path) -> None:
-    """Between two looks of an hour."""
+async def test_a_requested_check_is_immediate_and_ignores_the_stamp(path: Path) -> None:
+    """The next regular check is an hour away."""
     file = HangingFile(str(path))
     tokens = Tokens([], file, look_interval=3600)
     async with watched(tokens) as changes, asyncio.timeout(START_DEADLINE):
-        while file.looks < 2:  # noqa: ASYNC110  (a thread looks)
+        while file.looks < 2:  # noqa: ASYNC110  (a thread checks the file)
             await asyncio.sleep(0.001)
         for looks, content in ((3, "new"), (4, "other")):
             write(path, content)
@@ -318,7 +320,7 @@ async def test_a_look_that_is_asked_for_comes_at_once_whatever_the_stamp(path: P
             assert file.looks == looks, "one look is made for each that is asked for"
 
 
-async def test_without_a_file_a_look_that_is_asked_for_is_told_to_be_of_no_use(
+async def test_without_a_token_file_a_requested_check_is_logged_as_having_no_effect(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     tokens = Tokens(["fixed"])

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-AT_ONCE = 8  # requests let through in one turn of the loop
+AT_ONCE = 8  # requests that pass in one turn of the loop
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_few_pass_in_one_turn_of_the_loop_in_the_order_of_their_arrival() -> None:
+async def test_eight_requests_pass_in_each_turn_of_the_loop_in_order_of_arrival() -> None:
     turnstile, passed = Turnstile(), list[int]()
 
     async def passing(number: int) -> None:
@@ -36,8 +36,8 @@ async def test_few_pass_in_one_turn_of_the_loop_in_the_order_of_their_arrival() 
     assert passed == [*range(len(crowd))]
 
 
-async def test_alone_nobody_waits() -> None:
-    """Also after a crowd has passed."""
+async def test_a_single_request_does_not_wait() -> None:
+    """This holds after many others have passed too."""
     turnstile = Turnstile()
     await asyncio.gather(*(turnstile.wait() for _ in range(3 * AT_ONCE)))
     await asyncio.sleep(0)
@@ -45,7 +45,7 @@ async def test_alone_nobody_waits() -> None:
         turnstile.wait().send(None)
 
 
-async def test_who_gives_up_in_the_queue_keeps_nobody_else_waiting() -> None:
+async def test_a_cancelled_request_in_the_queue_does_not_delay_others() -> None:
     turnstile = Turnstile()
     crowd = [asyncio.create_task(turnstile.wait()) for _ in range(4 * AT_ONCE)]
     await asyncio.sleep(0)
@@ -65,7 +65,7 @@ async def test_who_gives_up_in_the_queue_keeps_nobody_else_waiting() -> None:
         ({"type": "lifespan"}, 0),
     ],
 )
-async def test_requests_take_turns_but_for_those_that_are_kept(scope: dict[str, Any], waits: int) -> None:
+async def test_requests_take_turns_except_for_gets_of_cached_paths(scope: dict[str, Any], waits: int) -> None:
     happened: list[str] = []
 
     class Counting(Turnstile):
@@ -84,7 +84,7 @@ async def test_requests_take_turns_but_for_those_that_are_kept(scope: dict[str, 
 
 
 class Work:
-    """Pieces that take a millisecond each, by a clock of its own."""
+    """Pieces that take a millisecond each by the clock of this class."""
 
     def __init__(self) -> None:
         self.milliseconds = 0
@@ -98,7 +98,7 @@ class Work:
             yield name
 
 
-async def test_all_who_make_something_take_turns_of_four_milliseconds() -> None:
+async def test_answers_are_made_in_turns_of_four_milliseconds() -> None:
     """A short answer does not wait for a long one."""
     work = Work()
     long, short = await asyncio.gather(
@@ -108,7 +108,7 @@ async def test_all_who_make_something_take_turns_of_four_milliseconds() -> None:
     assert b"".join(work.made) == b"llllsslllllll"
 
 
-async def test_what_is_cancelled_makes_no_further_piece() -> None:
+async def test_a_cancelled_answer_makes_no_further_piece() -> None:
     work = Work()
     joining = asyncio.create_task(work.slices.join(work.pieces(b"x", 1000)))
     await asyncio.sleep(0)

@@ -25,7 +25,7 @@ async def data(client: httpx.AsyncClient, path: str) -> Any:
     return response.json()["data"]
 
 
-async def test_a_process_of_which_nothing_is_reported_on_a_gpu_that_works_is_not_idle() -> None:
+async def test_a_process_without_reported_utilization_on_a_busy_gpu_is_not_idle() -> None:
     with Simulation(1) as simulation:
         gpu = simulation.gpus[0]
         gpu.fix(gpu_utilization=90)
@@ -70,7 +70,7 @@ async def test_a_mig_instance_whose_list_is_forbidden_has_unknown_processes() ->
 @pytest.mark.parametrize(
     ("model", "enabled"), [("h100", False), ("rtx4090", None), ("k80", None)], ids=["has MIG", "none", "old"]
 )
-async def test_mig_enabled_is_null_where_the_gpu_has_no_mig(model: str, enabled: bool | None) -> None:
+async def test_mig_enabled_is_null_if_the_gpu_has_no_mig(model: str, enabled: bool | None) -> None:
     with Simulation(1, models=[model]):
         async with agent_client() as client:
             (gpu,) = (await client.get("/gpu?detail=1")).json()["gpus"]
@@ -79,7 +79,7 @@ async def test_mig_enabled_is_null_where_the_gpu_has_no_mig(model: str, enabled:
     assert ("\nnvidia_gpu_mig_enabled{" in metrics) is (enabled is not None)
 
 
-@pytest.mark.parametrize("remembers", ["0", "10"], ids=["the present alone", "a minute"])
+@pytest.mark.parametrize("remembers", ["0", "10"], ids=["only the present", "a minute"])
 async def test_a_gpu_in_use_by_a_process_that_is_not_listed_is_not_free(remembers: str) -> None:
     with Simulation(4) as simulation:
         for gpu, used, percent in zip(

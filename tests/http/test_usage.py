@@ -36,7 +36,7 @@ NAMES = {ALICE: "alice", BOB: "bob"}
 
 @asynccontextmanager
 async def agent_with_days(folder: Path, **environ: str) -> AsyncIterator[tuple[httpx.AsyncClient, str]]:
-    """An agent with one GPU, whose UUID comes beside, on a file of forty days."""
+    """A client of an agent whose state file has forty days, and the UUID of its GPU."""
     with Simulation(1) as simulation:
         uuid = str(simulation.gpus[0].values.uuid)
         days = [ago(days) for days in range(40)]
@@ -52,16 +52,16 @@ async def agent_with_days(folder: Path, **environ: str) -> AsyncIterator[tuple[h
             yield client, uuid
 
 
-async def asked(client: httpx.AsyncClient, query: str) -> dict[str, Any]:
+async def usage_of(client: httpx.AsyncClient, query: str) -> dict[str, Any]:
     answer = await client.get(f"/usage?{query}")
     assert answer.status_code == 200, answer.text
     data: dict[str, Any] = answer.json()["data"]
     return data
 
 
-async def test_users_of_thirty_days_with_what_was_never_told_as_null(tmp_path: Path) -> None:
+async def test_the_hours_of_users_over_30_days_are_null_if_never_reported(tmp_path: Path) -> None:
     async with agent_with_days(tmp_path) as (client, _):
-        data = await asked(client, "")
+        data = await usage_of(client, "")
     assert (data["by"], data["first_day"], data["last_day"]) == ("user", ago(29), ago(0))
     assert (data["since"], data["left_out"]) == (ago(39), 0)
     assert data["zone"]
@@ -75,10 +75,10 @@ async def test_users_of_thirty_days_with_what_was_never_told_as_null(tmp_path: P
     assert (alice["gpu_memory_mean_mb"], alice["gpu_memory_peak_mb"]) == (1024.0, 2048.0)
 
 
-async def test_days_and_gpus(tmp_path: Path) -> None:
+async def test_hours_can_be_grouped_by_day_and_by_gpu(tmp_path: Path) -> None:
     async with agent_with_days(tmp_path) as (client, uuid):
-        days = await asked(client, "days=4&by=day")
-        gpus = await asked(client, "days=4&by=gpu")
+        days = await usage_of(client, "days=4&by=day")
+        gpus = await usage_of(client, "days=4&by=gpu")
     assert [(row["day"], row["hours_held"], row["energy_kwh"]) for row in days["days"]] == [
         (ago(3), 3.0, 1.0), (ago(2), 2.0, 1.0), (ago(1), 2.0, 1.0), (ago(0), 2.0, 1.0),
     ]  # fmt: skip
@@ -87,10 +87,10 @@ async def test_days_and_gpus(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-async def test_csv_opens_in_a_spreadsheet(tmp_path: Path) -> None:
+async def test_csv_has_the_same_rows_as_json(tmp_path: Path) -> None:
     async with agent_with_days(tmp_path) as (client, _):
         answer = await client.get("/usage?days=7&by=user&format=csv")
-        data = await asked(client, "days=7")
+        data = await usage_of(client, "days=7")
     assert answer.headers["content-type"].startswith("text/csv; charset=utf-8")
     assert f'filename="gpu-hours-by-user-{ago(6)}-{ago(0)}.csv"' in answer.headers["content-disposition"]
     rows = list(csv.DictReader(StringIO(answer.text)))
@@ -101,15 +101,15 @@ async def test_csv_opens_in_a_spreadsheet(tmp_path: Path) -> None:
     }
 
 
-async def test_the_document_describes_each_answer(tmp_path: Path) -> None:
+async def test_each_answer_conforms_to_the_openapi_document(tmp_path: Path) -> None:
     async with agent_with_days(tmp_path) as (client, _):
         document = (await client.get("/openapi.json")).json()
         for query in ("by=user", "by=day&days=400", "by=gpu", "by=user&format=json"):
-            told = (await client.get(f"/usage?{query}")).json()
-            assert list(faults(told, response_schema(document, "/usage", 200), document)) == [], query
+            answer = (await client.get(f"/usage?{query}")).json()
+            assert list(faults(answer, response_schema(document, "/usage", 200), document)) == [], query
 
 
-async def test_without_state_dir_it_says_what_is_not_set() -> None:
+async def test_without_state_dir_usage_is_404_with_the_reason() -> None:
     with Simulation(1):
         async with agent_client() as client:
             answer = await client.get("/usage")
@@ -121,10 +121,10 @@ async def test_without_state_dir_it_says_what_is_not_set() -> None:
     assert users["usage_days"] is None
 
 
-async def test_without_users_there_are_days_and_gpus(tmp_path: Path) -> None:
+async def test_with_state_users_0_hours_are_available_only_by_day_and_gpu(tmp_path: Path) -> None:
     async with agent_with_days(tmp_path, STATE_USERS="0") as (client, _):
         refused = await client.get("/usage?by=user")
-        days = await asked(client, "by=day")
+        days = await usage_of(client, "by=day")
         users = (await client.get("/users")).json()["data"]
     assert refused.status_code == 400
     assert error_in(refused) == "Invalid by: 'user', and STATE_USERS is 0; accepted: day, gpu"
@@ -134,7 +134,7 @@ async def test_without_users_there_are_days_and_gpus(tmp_path: Path) -> None:
         assert file.execute("SELECT count(*) FROM user_days").fetchone() == (0,)
 
 
-async def test_the_users_say_for_how_long_hours_are_kept(tmp_path: Path) -> None:
+async def test_users_has_the_number_of_days_for_which_hours_are_kept(tmp_path: Path) -> None:
     async with agent_with_days(tmp_path, STATE_DAYS="90") as (client, _):
         assert (await client.get("/users")).json()["data"]["usage_days"] == 90
 
@@ -150,7 +150,7 @@ WRONG = {
 }
 
 
-async def test_what_is_wrong_is_named(tmp_path: Path) -> None:
+async def test_a_wrong_parameter_is_named_in_the_error(tmp_path: Path) -> None:
     async with agent_with_days(tmp_path) as (client, _):
         for query, wrong in WRONG.items():
             answer = await client.get(f"/usage?{query}")
@@ -159,7 +159,7 @@ async def test_what_is_wrong_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_what_an_agent_counted_is_there_after_its_end_and_once(tmp_path: Path) -> None:
+async def test_hours_are_counted_exactly_once_across_restarts(tmp_path: Path) -> None:
     environ = {"STATE_DIR": str(tmp_path), "HISTORY_INTERVAL": "1", "SAMPLE_INTERVAL": "0.5"}
     held, watched = [], 0.0
     with Simulation(16) as simulation:
@@ -168,15 +168,15 @@ async def test_what_an_agent_counted_is_there_after_its_end_and_once(tmp_path: P
         for _ in range(3):
             began = time.monotonic()
             async with agent_client(**environ) as client:
-                data = await asked(client, "by=user")
+                data = await usage_of(client, "by=user")
                 held.append(sum(row["hours_held"] for row in data["users"] if row["uid"] == os.getuid()))
-                await asyncio.sleep(1.1)  # a second and more has to pass
+                await asyncio.sleep(1.1)  # more than a second has to pass
             assert held[-1] <= 16 * watched / 3600 + 0.001
             watched += time.monotonic() - began
     assert 0 == held[0] < held[1] < held[2]
 
 
-async def test_who_asks_while_too_many_wait_is_told_to_come_back(tmp_path: Path) -> None:
+async def test_a_request_while_too_many_wait_is_refused_for_now(tmp_path: Path) -> None:
     async with agent_with_days(tmp_path) as (client, _):
         store = client._transport.app.state.shared.store  # type: ignore[attr-defined]  # noqa: SLF001
         gate = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The build of the page: its files are only under that name, and an open page learns it."""
+"""The build of the page: its files have URLs with the build, and an open page learns the newest build."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ORIGIN = "https://dash.example.org"
 FILES = {"a.js": b"one", "b.js": b"two"}
 
 
-async def test_every_file_lies_under_its_build_and_is_kept_for_ever() -> None:
-    """With its type, its tag, and what guards the page; the build has twelve hexadecimal digits."""
+async def test_every_file_has_a_url_with_its_build_and_is_cached_forever() -> None:
+    """It also has its type, tag and security headers. The build has twelve hexadecimal digits."""
     assert re.fullmatch(r"[0-9a-f]{12}", BUILD)
     assert KeptFiles("b", FILES, {}).paths == {"/b/a.js", "/b/b.js"}
     async with agent_client(TOKEN=A_TOKEN, URL_PREFIX="server1") as client:
@@ -43,16 +43,16 @@ async def test_every_file_lies_under_its_build_and_is_kept_for_ever() -> None:
     "path",
     ["page.js", "index.html", f"{BUILD}/index.html", f"{BUILD[:-1]}/page.js", f"{BUILD}x/page.js"],
 )
-async def test_another_build_is_not_there_and_nobody_remembers_that(path: str) -> None:
-    """An agent of that build may answer the next time, behind the same proxy."""
+async def test_a_file_of_another_build_is_404_and_that_is_not_cached(path: str) -> None:
+    """Behind the same proxy, an agent of that build may answer next time."""
     async with agent_client(TOKEN=A_TOKEN) as client:
         answer = await client.get(f"/web/{path}")
     assert (answer.status_code, answer.headers["cache-control"]) == (404, "no-store")
     assert error_in(answer)
 
 
-async def test_the_shell_names_its_build_and_loads_nothing_else() -> None:
-    """And is asked for again each time."""
+async def test_the_shell_loads_only_files_of_its_build() -> None:
+    """The shell itself is requested again each time."""
     async with agent_client(FLEET="server1=/server1") as fleet, agent_client() as client:
         pages = [await client.get("/"), await fleet.get("/")]
     for page in pages:
@@ -64,12 +64,12 @@ async def test_the_shell_names_its_build_and_loads_nothing_else() -> None:
         assert page.headers["etag"]
 
 
-async def test_the_summary_names_it() -> None:
+async def test_the_summary_has_the_build() -> None:
     async with agent_client() as client:
         assert (await client.get("/summary")).json()["data"]["build"] == BUILD
 
 
-def test_the_stream_names_it_and_pages_of_listed_origins_may_read_that() -> None:
+def test_the_stream_has_the_build_in_a_header_that_listed_origins_may_read() -> None:
     with agent_server(CORS_ORIGINS=ORIGIN) as url:
         for headers, exposed in (({"Origin": ORIGIN}, "X-Agent-Build"), ({}, None)):
             with httpx.stream("GET", f"{url}/gpu/stream", headers=headers) as stream:
@@ -88,12 +88,12 @@ def test_the_stream_names_it_and_pages_of_listed_origins_may_read_that() -> None
         {"a.js": b"", "b.js": b"onetwo"},
     ],
 )
-def test_whatever_differs_is_another_build(others: Mapping[str, bytes]) -> None:
+def test_any_different_file_makes_a_different_build(others: Mapping[str, bytes]) -> None:
     assert build_of(others) != build_of(FILES) == build_of(dict(reversed(FILES.items())))
 
 
-def test_comments_do_not_travel() -> None:
-    """Those on lines of their own: all else of a file is served as it is written."""
+def test_comment_lines_of_files_are_not_served() -> None:
+    """Only whole comment lines are removed; all other lines are served unchanged."""
     for name in ("order.js", "users.css"):
         lines = (WEB / name).read_text("utf-8").splitlines()
         kept = [line for line in lines if not line.lstrip().startswith(("//", "/*"))]

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-# Alike in far more characters than a table would show; and as long as a user database may make them.
+# The same in more characters than a table shows, and as long as a user database permits.
 USERS = ("maximiliane.mustermann-1", "maximiliane.mustermann-2", "user." * 51 + "a", "user." * 51 + "b")
 PROGRAMS = ("text-generation-launcher", "text-generation-router", "x" * 255, "évaluation-" * 9)
 
 
 PIDS = sorted({*HOST_PROCESSES.gpu_processes, *(process.pid for process in FREE.values.processes or ())})
-# On each GPU, and on the host, those that come one after the other are of different users.
+# On each GPU, and on the host, consecutive processes belong to different users.
 ON_GPUS = {
     pid: HostProcess(pid, USERS[place % 4], PROGRAMS[place % 4], f"/opt/{pid}")
     for place, pid in enumerate(PIDS)
@@ -36,40 +36,40 @@ OF_HOST = tuple(HostProcess(9_001 + k, USERS[k % 4], PROGRAMS[k % 4]) for k in r
 
 @pytest.fixture
 async def agent() -> AsyncIterator[ExactAgent]:
-    """Every process on its GPUs, and of its host, has a long name and a user with a long name."""
+    """An agent on whose GPUs and host every process has a long name, and a user with a long name."""
     async with exact_agent() as agent:
         agent.show(replace(SNAPSHOT, processes=ProcessesReading(ON_GPUS, OF_HOST)))
         yield agent
 
 
-async def asked(agent: ExactAgent, path: str) -> Any:
+async def json_of(agent: ExactAgent, path: str) -> Any:
     return json.loads(await agent.get(path))
 
 
-async def test_whom_gpu_shows_processes_can_be_asked_for(agent: ExactAgent) -> None:
+async def test_a_user_name_from_gpu_can_be_used_as_the_filter_of_processes(agent: ExactAgent) -> None:
     shown = {
         (process["pid"], process["name"], process["username"])
-        for gpu in (await asked(agent, "/gpu?idx=0,2,4"))[
+        for gpu in (await json_of(agent, "/gpu?idx=0,2,4"))[
             "gpus"
-        ]  # those without MIG: there instances have them
+        ]  # GPUs without MIG mode, in which instances have the processes
         for process in gpu["top_processes"] or ()
     }
     users = {user for _, _, user in shown}
     assert users == set(USERS)
     for user in users:
-        listed = (await asked(agent, f"/processes?idx=0,2,4&user={quote(user)}"))["data"]["processes"]
+        listed = (await json_of(agent, f"/processes?idx=0,2,4&user={quote(user)}"))["data"]["processes"]
         theirs = {(row["pid"], row["name"], row["username"]) for row in listed}
 
         assert theirs == {process for process in shown if process[2] == user}
 
 
-async def test_whom_gpu_shows_free_can_be_asked_to_leave_alone(agent: ExactAgent) -> None:
-    (gpu,) = (await asked(agent, f"/gpu?idx={FREE.index}"))["gpus"]
+async def test_a_user_name_from_gpu_can_be_excluded_in_free(agent: ExactAgent) -> None:
+    (gpu,) = (await json_of(agent, f"/gpu?idx={FREE.index}"))["gpus"]
     here = {process["username"] for process in gpu["top_processes"]}
     wish = "/free?max_utilization=100&exclude_users="
 
     offered = {
-        user: [one["idx"] for one in (await asked(agent, wish + quote(user)))["data"]["gpus"]]
+        user: [one["idx"] for one in (await json_of(agent, wish + quote(user)))["data"]["gpus"]]
         for user in USERS
     }
 
@@ -78,24 +78,24 @@ async def test_whom_gpu_shows_free_can_be_asked_to_leave_alone(agent: ExactAgent
 
 
 async def test_the_processes_of_the_host_have_whole_names_too(agent: ExactAgent) -> None:
-    top = (await asked(agent, "/gpu"))["system_info"]["memory"]["top_processes"]
+    top = (await json_of(agent, "/gpu"))["system_info"]["memory"]["top_processes"]
 
     assert [(process["name"], process["username"]) for process in top] == [
         (process.name, process.username) for process in OF_HOST
     ]
 
 
-async def test_two_users_whose_names_begin_alike_stay_two(agent: ExactAgent) -> None:
-    users = (await asked(agent, "/users"))["data"]["users"]
+async def test_two_users_with_the_same_long_beginning_of_their_names_stay_two(agent: ExactAgent) -> None:
+    users = (await json_of(agent, "/users"))["data"]["users"]
 
     assert {user["username"] for user in users if user["processes"]} == set(USERS)
 
 
 async def test_every_reason_of_a_verdict_is_reported(agent: ExactAgent) -> None:
-    """Without what to do in `/gpu`, which is streamed; with it everywhere else."""
-    plain = (await asked(agent, "/gpu"))["gpus"]
-    detailed = (await asked(agent, "/gpu?detail=1"))["gpus"]
-    status = (await asked(agent, "/status"))["data"]["devices"]
+    """In `/gpu`, which is streamed, a reason has no advice; in all other answers it has."""
+    plain = (await json_of(agent, "/gpu"))["gpus"]
+    detailed = (await json_of(agent, "/gpu?detail=1"))["gpus"]
+    status = (await json_of(agent, "/status"))["data"]["devices"]
 
     assert max(len(gpu["health"]["reasons"]) for gpu in plain) > 5
     for gpu, detail, device in zip(plain, detailed, status, strict=True):

@@ -1,4 +1,4 @@
-"""Requests as bytes, where a client library would tidy them up first; and what an envelope looks like."""
+"""Requests as exact bytes, which a client library would normalize first, and checks of an error envelope."""
 
 from __future__ import annotations
 
@@ -46,25 +46,25 @@ def exchange(url: str, request: bytes) -> Reply:
 
 
 def request(url: str, target: bytes, *header_lines: bytes, method: bytes = b"GET") -> Reply:
-    """One request with exactly this target and these header lines, on a connection of its own."""
+    """One request with exactly this target and these header lines, on its own connection."""
     head = [method + b" " + target + b" HTTP/1.1", b"Host: agent", b"Connection: close", *header_lines]
     return exchange(url, b"\r\n".join([*head, b"", b""]))
 
 
 def error_of(status: int, body: bytes) -> str:
-    """The sentence in an envelope, after a look at all the rest of it: nothing more and nothing less."""
+    """The sentence in an error envelope, after checking that the rest is exactly as it must be."""
     envelope: dict[str, Any] = json.loads(body)
     assert list(envelope) == ["code", "data", "error"], f"{status}: {body!r}"
     assert {401: 401}.get(status, 1 if status < 500 else 2) == envelope["code"]
     assert envelope["data"] is None
     error = envelope["error"]
     assert isinstance(error, str)
-    assert len(error) > len("Not Found"), "this says too little"
+    assert len(error) > len("Not Found"), "the error is too short"
     assert "Traceback" not in error
     return error
 
 
 def error_in(response: httpx.Response) -> str:
-    """As `error_of`."""
+    """The sentence in an error envelope, checked like in `error_of`."""
     assert response.headers["content-type"] == "application/json"
     return error_of(response.status_code, response.content)

@@ -1,6 +1,6 @@
 """The manifests of deploy/kubernetes, and the one among them that is made from another file.
 
-`python -m tests.kubernetes.manifests` writes prometheusrule.yaml anew.
+`python -m tests.kubernetes.manifests` writes prometheusrule.yaml again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def manifest(name: str) -> dict[str, Any]:
 
 
 def daemonset_with_state() -> dict[str, Any]:
-    """With the parts for STATE_DIR, which are comments: those below a line that ends like the ones here."""
+    """The DaemonSet with the parts for STATE_DIR, which are comments below a line with a certain end."""
     lines, is_part = list[str](), False
     for line in (FOLDER / "daemonset.yaml").read_text().splitlines():
         is_comment = line.lstrip().startswith("# ")

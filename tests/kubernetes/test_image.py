@@ -1,4 +1,4 @@
-"""The image as buildah makes it, where there is no Docker engine: its base is a Debian root made here."""
+"""The image as built by buildah, which needs no Docker engine. Its base is a Debian root made here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 DOCKERFILE = parse((ROOT / "Dockerfile").read_text())
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-# As the base of the Dockerfile: a `python` whose pip may install into the system. It trusts the authorities
+# Like the base of the Dockerfile: a `python` whose pip may install into the system. It trusts the authorities
 # that this machine trusts.
 BASE = f"""\
 FROM scratch
@@ -74,7 +74,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     buildah("umount", container)
 
 
-def test_the_image_says_what_the_dockerfile_says(image: Image) -> None:
+def test_the_image_has_the_configuration_of_the_dockerfile(image: Image) -> None:
     assert image.config["User"] == only(DOCKERFILE, "USER").value
     assert image.config["WorkingDir"] == only(DOCKERFILE, "WORKDIR").value
     assert image.config["Entrypoint"] == only(DOCKERFILE, "ENTRYPOINT").exec_form
@@ -84,7 +84,7 @@ def test_the_image_says_what_the_dockerfile_says(image: Image) -> None:
     assert {f"{name}={value}" for name, value in variables(DOCKERFILE).items()} <= set(image.config["Env"])
 
 
-def test_it_serves_from_a_file_system_that_nobody_may_write_and_ends_with_0(
+def test_the_image_serves_from_a_read_only_file_system_and_ends_with_status_0(
     image: Image, tmp_path: Path
 ) -> None:
     user, group = str(image.config["User"]).split(":")

@@ -26,7 +26,7 @@ DOCUMENTATION = (ROOT / "docs" / "kubernetes.md").read_text()
 
 @pytest.fixture
 def pod() -> dict[str, Any]:
-    """What the DaemonSet starts."""
+    """The pod that the DaemonSet starts."""
     spec: dict[str, Any] = manifest("daemonset")["spec"]["template"]["spec"]
     return spec
 
@@ -53,7 +53,7 @@ def test_the_kustomization_lists_every_other_file_and_changes_nothing() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OF_KUBERNETES)
 @pytest.mark.parametrize("version", ["oldest", "newest"])
-def test_kubernetes_accepts_it(name: str, version: str) -> None:
+def test_kubernetes_accepts_each_manifest(name: str, version: str) -> None:
     from kubernetes_validate import validate
     from kubernetes_validate.utils import all_versions
 
@@ -63,14 +63,14 @@ def test_kubernetes_accepts_it(name: str, version: str) -> None:
 
 
 @pytest.mark.slow
-def test_kubernetes_accepts_it_with_the_parts_for_state_dir() -> None:
+def test_kubernetes_accepts_the_daemonset_with_the_parts_for_state_dir() -> None:
     from kubernetes_validate import validate
     from kubernetes_validate.utils import latest_version
 
     validate(daemonset_with_state(), latest_version(), strict=True)
 
 
-def test_with_the_parts_for_state_dir_the_agent_writes_to_the_node_and_nowhere_else(
+def test_with_the_parts_for_state_dir_the_agent_can_write_only_to_one_folder_of_the_node(
     pod: dict[str, Any], container: dict[str, Any]
 ) -> None:
     changed = daemonset_with_state()["spec"]["template"]["spec"]
@@ -81,7 +81,7 @@ def test_with_the_parts_for_state_dir_the_agent_writes_to_the_node_and_nowhere_e
     kept = {"name": "state", "hostPath": {"path": folder, "type": "DirectoryOrCreate"}}
     assert changed["volumes"] == [*pod["volumes"], kept]
     assert agent["securityContext"] == container["securityContext"]
-    # The agent cannot be given the folder in another way: fsGroup does nothing for a hostPath.
+    # There is no other way to let the agent write to the folder: fsGroup does nothing for a hostPath.
     assert before["volumeMounts"] == [mount]
     user, group = changed["securityContext"]["runAsUser"], changed["securityContext"]["runAsGroup"]
     assert before["command"] == ["chown", f"{user}:{group}", folder]
@@ -89,7 +89,7 @@ def test_with_the_parts_for_state_dir_the_agent_writes_to_the_node_and_nowhere_e
 
 
 @pytest.mark.slow
-def test_a_misspelt_field_would_be_noticed() -> None:
+def test_the_validator_refuses_a_misspelt_field() -> None:
     from kubernetes_validate import ValidationError, validate
     from kubernetes_validate.utils import latest_version
 
@@ -99,7 +99,7 @@ def test_a_misspelt_field_would_be_noticed() -> None:
         validate(wrong, latest_version(), strict=True)
 
 
-def test_everything_is_in_the_namespace_that_admits_it(pod: dict[str, Any]) -> None:
+def test_every_object_is_in_the_namespace_that_admits_privileged_pods(pod: dict[str, Any]) -> None:
     namespace = manifest("namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "privileged"
     names = [name for name in NAMES if name not in ("namespace", "kustomization")]
@@ -109,7 +109,9 @@ def test_everything_is_in_the_namespace_that_admits_it(pod: dict[str, Any]) -> N
     assert "hostNetwork" not in pod
 
 
-def test_it_has_no_privilege_and_writes_nothing(pod: dict[str, Any], container: dict[str, Any]) -> None:
+def test_the_container_has_no_privilege_and_can_write_no_file(
+    pod: dict[str, Any], container: dict[str, Any]
+) -> None:
     user, group = only(DOCKERFILE, "USER").value.split(":")
     assert pod["securityContext"] == {
         "runAsNonRoot": True,
@@ -128,11 +130,11 @@ def test_it_has_no_privilege_and_writes_nothing(pod: dict[str, Any], container: 
     assert all(mount["readOnly"] for mount in container["volumeMounts"])
 
 
-def test_it_runs_on_each_node_with_gpus_whatever_its_taints(pod: dict[str, Any]) -> None:
+def test_the_pod_runs_on_each_node_with_gpus_whatever_its_taints(pod: dict[str, Any]) -> None:
     assert pod["runtimeClassName"] == "nvidia"
     assert pod["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
     assert pod["tolerations"] == [{"operator": "Exists"}]
-    assert "nvidia.com/gpu" not in str(pod["containers"]), "a GPU that it asks for would be nobody else's"
+    assert "nvidia.com/gpu" not in str(pod["containers"]), "no other pod could use a GPU that it requests"
 
 
 def test_every_probe_asks_the_path_that_never_depends_on_the_driver(container: dict[str, Any]) -> None:
@@ -140,12 +142,14 @@ def test_every_probe_asks_the_path_that_never_depends_on_the_driver(container: d
     assert probes == [{"path": "/health", "port": "http"}] * 3
 
 
-def test_its_port_is_that_of_the_setting_and_the_image(container: dict[str, Any]) -> None:
+def test_the_port_of_the_container_is_the_default_port_and_that_of_the_image(
+    container: dict[str, Any],
+) -> None:
     assert container["ports"] == [{"name": "http", "containerPort": Settings().port}]
     assert only(DOCKERFILE, "EXPOSE").value == str(Settings().port)
 
 
-def test_every_variable_is_a_setting(container: dict[str, Any]) -> None:
+def test_every_environment_variable_is_a_setting(container: dict[str, Any]) -> None:
     settings = set(Settings.__dataclass_fields__)
     assert {name.lower() for name in environ(container)} <= settings
     text = (FOLDER / "daemonset.yaml").read_text()
@@ -154,10 +158,10 @@ def test_every_variable_is_a_setting(container: dict[str, Any]) -> None:
     assert {name.lower() for name in commented} <= settings
 
 
-def test_the_tokens_come_from_the_secret_and_the_file_by_its_folder(
+def test_the_tokens_come_from_the_secret_mounted_as_a_folder(
     pod: dict[str, Any], container: dict[str, Any]
 ) -> None:
-    """A file that is mounted alone would never change."""
+    """A single mounted file would never change when the secret does."""
     secret = manifest("secret")
     (volume,) = (one for one in pod["volumes"] if "secret" in one)
     (mount,) = (one for one in container["volumeMounts"] if one["name"] == volume["name"])
@@ -171,14 +175,14 @@ def test_the_tokens_come_from_the_secret_and_the_file_by_its_folder(
     assert key["key"] in secret["stringData"]
 
 
-def test_the_secret_as_it_is_shipped_opens_nothing(tmp_path: Path) -> None:
+def test_the_secret_as_shipped_contains_no_token(tmp_path: Path) -> None:
     token_file = tmp_path / "token"
     token_file.write_text(manifest("secret")["stringData"]["token"])
     with pytest.raises(ValueError, match="no token"):
         read_token_file(str(token_file))
 
 
-def test_names_of_users_and_pods_are_the_nodes(pod: dict[str, Any], container: dict[str, Any]) -> None:
+def test_user_and_pod_names_come_from_the_node(pod: dict[str, Any], container: dict[str, Any]) -> None:
     paths = {one["name"]: one["hostPath"]["path"] for one in pod["volumes"] if "hostPath" in one}
     mounted = {
         one["mountPath"]: paths[one["name"]] for one in container["volumeMounts"] if one["name"] in paths
@@ -188,7 +192,7 @@ def test_names_of_users_and_pods_are_the_nodes(pod: dict[str, Any], container: d
     assert mounted == {path: path for path in wanted}
 
 
-def test_the_host_is_named_as_its_node(container: dict[str, Any]) -> None:
+def test_the_host_has_the_name_of_its_node(container: dict[str, Any]) -> None:
     assert environ(container)["NODE_NAME"]["valueFrom"] == {"fieldRef": {"fieldPath": "spec.nodeName"}}
 
 
@@ -214,14 +218,14 @@ def test_the_pod_monitor_finds_the_pods_and_sends_the_token_for_metrics(containe
     assert endpoint["authorization"] == {"type": "Bearer", "credentials": key}
 
 
-def test_the_rules_are_those_of_the_rule_files() -> None:
+def test_the_prometheusrule_has_the_rules_of_the_rule_files() -> None:
     rule = manifest("prometheusrule")
     assert (rule["apiVersion"], rule["kind"]) == ("monitoring.coreos.com/v1", "PrometheusRule")
     groups = [group for file in RULES for group in yaml.safe_load(file.read_text())["groups"]]
     assert groups
     assert rule["spec"] == {"groups": groups}
     text = (FOLDER / "prometheusrule.yaml").read_text()
-    assert text == prometheus_rule(), "write it anew: python -m tests.kubernetes.manifests"
+    assert text == prometheus_rule(), "write it again: python -m tests.kubernetes.manifests"
 
 
 @pytest.mark.slow

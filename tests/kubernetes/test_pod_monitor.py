@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 ID, OTHER, AGENTS = "4f2d9c0a" * 8, "9687bac5" * 8, "0badcafe" * 8
 UID, AGENTS_UID = "57e67067-89e4-4001-bdd4-8632d39ea02b", "0a1b2c3d-89e4-4001-bdd4-8632d39ea02b"
 NODE = "gpu-node-1"
-# What Prometheus finds out about the agent's pod.
+# The labels that Prometheus discovers for the agent's pod.
 DISCOVERED = {
     "__meta_kubernetes_namespace": "monitoring",
     "__meta_kubernetes_pod_name": "gpu-agent-x7k2p",
@@ -30,7 +30,7 @@ DISCOVERED = {
     "__meta_kubernetes_pod_container_port_name": "http",
     "__meta_kubernetes_pod_node_name": NODE,
 }
-# What the operator writes before the relabelings of any PodMonitor.
+# The relabelings that the operator puts before those of any PodMonitor.
 OPERATORS = [
     {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
     {"source_labels": ["__meta_kubernetes_pod_container_name"], "target_label": "container"},
@@ -51,7 +51,7 @@ OF_THE_AGENTS_PROCESS = (AGENTS, "agent", AGENTS_UID, "gpu-agent-x7k2p", "monito
 
 
 def shipped() -> list[dict[str, Any]]:
-    """The relabelings of our PodMonitor, in the words of Prometheus."""
+    """The relabelings of our PodMonitor, with the keys of a Prometheus configuration."""
     (endpoint,) = manifest("podmonitor")["spec"]["podMetricsEndpoints"]
     words = {"sourceLabels": "source_labels", "targetLabel": "target_label"}
     return [{words.get(key, key): value for key, value in one.items()} for one in endpoint["relabelings"]]
@@ -60,20 +60,20 @@ def shipped() -> list[dict[str, Any]]:
 HELD = "nvidia_gpu_process_memory_used_bytes"
 
 
-def told(engine: Engine) -> dict[int, tuple[str, ...]]:
-    """Our labels of each process, by pid."""
+def process_labels(engine: Engine) -> dict[int, tuple[str, ...]]:
+    """The agent's labels of each process, by pid."""
     metrics = [one["metric"] for one in engine.query(HELD)]
     return {int(one["pid"]): tuple(one.get(label, "") for label in OURS) for one in metrics}
 
 
 def keep_logs(folder: Path) -> None:
-    """As the kubelet does."""
+    """Write the folders of pod logs as the kubelet does."""
     (folder / "pods" / f"ml_train-0_{UID}" / "trainer").mkdir(parents=True)
     (folder / "pods" / f"monitoring_gpu-agent-x7k2p_{AGENTS_UID}" / "agent").mkdir(parents=True)
     (folder / "containers").mkdir()
 
 
-def test_nothing_is_attributed_to_the_agents_own_pod_but_the_agent(tmp_path: Path) -> None:
+def test_only_the_process_of_the_agent_is_attributed_to_the_pod_of_the_agent(tmp_path: Path) -> None:
     keep_logs(tmp_path)
     host = CrowdedHost(tmp_path)
     inside = host.inside(f"/kubepods/pod{AGENTS_UID}/{AGENTS}", *map(Started, PROCESSES))
@@ -97,12 +97,15 @@ def test_nothing_is_attributed_to_the_agents_own_pod_but_the_agent(tmp_path: Pat
         folder.mkdir()
         with prometheus(folder, [scrape | {"honor_labels": False}]) as engine:
             wanted = dict(zip(host.pids, PROCESSES.values(), strict=True)) | {1: OF_THE_AGENTS_PROCESS}
-            wait_until(lambda: told(engine) == wanted, lambda: f"all are told, and so: {told(engine)}")
+            wait_until(
+                lambda: process_labels(engine) == wanted,
+                lambda: f"each process has its labels: {process_labels(engine)}",
+            )
             every = [one["metric"] for one in engine.query('{__name__=~"nvidia_gpu_.*"}')]
             alike = engine.query(f'{HELD}{{pod_name="train-0",pod_namespace="ml",container_name="trainer"}}')
 
     assert {int(one["metric"]["pid"]) for one in alike} == {host.pids[0]}
-    # No label of ours has been put aside for one of the target's, which are those of the scraped pod.
+    # Prometheus has renamed no label of the agent to exported_… because the scraped pod has the same label.
     assert len({one["__name__"] for one in every}) > 60
     assert {label for one in every for label in one if label.startswith("exported_")} == set()
     assert {label for one in every for label in one if label in ("namespace", "pod", "container")} == set()

@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.measures, pytest.mark.anyio]
 HEAD = f"GET {PREFIX}/status HTTP/1.1\r\nHost: agent\r\nAuthorization: {TOKEN}\r\n"
 
 
-async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> bytes:
-    """The status line of the answer, which is read whole."""
+async def status_line(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> bytes:
+    """Send a request, read its whole answer, and return the status line."""
     writer.write(f"{head}\r\n".encode())
     answer = await reader.readuntil(b"\r\n\r\n")
     length = next(line for line in answer.lower().splitlines() if line.startswith(b"content-length:"))
@@ -28,26 +28,26 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: 
     return answer.split(b"\r\n", 1)[0]
 
 
-async def keep_alive(server: Server, until: float) -> set[bytes]:
-    """One dashboard on one connection; every status line it saw."""
+async def poll(server: Server, until: float) -> set[bytes]:
+    """Poll like one dashboard on one connection, and return every status line."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     seen = set()
     while time.monotonic() < until:
-        seen.add(await ask(reader, writer, HEAD))
+        seen.add(await status_line(reader, writer, HEAD))
         await asyncio.sleep(0.1)
     writer.close()
     return seen
 
 
 @pytest.mark.parametrize("clients", [32, 256])
-async def test_dashboards_share_the_samples(clients: int) -> None:
+async def test_many_dashboards_take_no_more_samples_than_one(clients: int) -> None:
     with agent() as server:
-        await keep_alive(server, time.monotonic() + 3)
+        await poll(server, time.monotonic() + 3)
         rates = []
         for number in (1, clients):
             started, before = time.monotonic(), server.counts()["samples"]
             until = started + 10
-            seen = await asyncio.gather(*(keep_alive(server, until) for _ in range(number)))
+            seen = await asyncio.gather(*(poll(server, until) for _ in range(number)))
             rates.append((server.counts()["samples"] - before) / (time.monotonic() - started))
             assert set().union(*seen) == {b"HTTP/1.1 200 OK"}
 
@@ -60,7 +60,7 @@ async def test_a_thousand_clients_with_a_connection_each_are_all_answered() -> N
     async def once(server: Server) -> bytes:
         async with gate:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            answer = await ask(reader, writer, HEAD + "Connection: close\r\n")
+            answer = await status_line(reader, writer, HEAD + "Connection: close\r\n")
             writer.close()
             return answer
 

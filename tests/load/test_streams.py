@@ -1,4 +1,4 @@
-"""Many viewers of a real agent process: as many as there may be, slow ones, and rude ones."""
+"""Many viewers of a real agent process: as many as allowed, slow ones, and misbehaving ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MIB = 1.0
 
 @contextmanager
 def agent(**environ: str) -> Iterator[Server]:
-    """Eight GPUs; begun with the soft limit of open files that systemd gives."""
+    """An agent with eight GPUs, started with the soft limit of open files that systemd sets."""
     raise_limit()
     with (
         soft_limit(1024),
@@ -37,7 +37,7 @@ def agent(**environ: str) -> Iterator[Server]:
 
 
 async def samples_per_second(server: Server, subscribers: int) -> tuple[float, float]:
-    """Samples of single GPUs, and the part of the events due that came, with so many streams at 1 s."""
+    """GPU samples per second, and the ratio of expected events that arrived, with so many streams at 1 s."""
     async with crowd(server.port, streams(subscribers)) as readers:
         assert {reader.status for reader in readers} == {200}
         await asyncio.sleep(3)
@@ -49,7 +49,7 @@ async def samples_per_second(server: Server, subscribers: int) -> tuple[float, f
 
 
 async def test_a_thousand_streams_cost_the_driver_as_much_as_one_and_get_every_event() -> None:
-    """Above the soft limit of 1,024 files, with which the agent was started."""
+    """A thousand streams exceed the soft limit of 1,024 files with which the agent was started."""
     with agent() as server:
         alone, _ = await samples_per_second(server, 1)
         hundred, of_hundred = await samples_per_second(server, 100)
@@ -61,19 +61,19 @@ async def test_a_thousand_streams_cost_the_driver_as_much_as_one_and_get_every_e
     assert of_thousand >= 0.99
 
 
-async def test_mixed_intervals_keep_their_own_pace() -> None:
+async def test_each_stream_gets_its_events_at_its_own_interval() -> None:
     intervals = {0.5: 28, 1: 14, 2: 7, 7: 2}
     paths = [path for interval in intervals for path in streams(25, interval)]
     with agent() as server:
         async with crowd(server.port, paths) as readers:
-            await asyncio.sleep(14.2)  # each has had its first event at once
+            await asyncio.sleep(14.2)  # the first event of each stream arrives at once
             came = [len(reader.events) for reader in readers]
 
     expected = [1 + events for events in intervals.values() for _ in range(25)]
     assert came == pytest.approx(expected, abs=1)
 
 
-async def test_one_past_the_last_is_refused_and_the_others_go_on() -> None:
+async def test_one_stream_above_max_streams_is_refused_and_the_others_go_on() -> None:
     with agent(MAX_STREAMS="100") as server:
         async with crowd(server.port, streams(101)) as readers:
             await asyncio.sleep(2.5)
@@ -90,7 +90,7 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
 
 
 def connected(port: int, sent: str, buffer: int | None = None) -> socket.socket:
-    """A connection on which that was sent."""
+    """A connection on which this text was sent."""
     client = socket.socket()
     if buffer:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
@@ -99,9 +99,9 @@ def connected(port: int, sent: str, buffer: int | None = None) -> socket.socket:
     return client
 
 
-async def rude_round(port: int) -> None:
-    """Twenty who never read, twenty who read a byte at a time, twenty who leave in the middle of an event,
-    and five hundred who do not end their request."""
+async def misbehave(port: int) -> None:
+    """Twenty clients that never read, twenty that read a byte at a time, twenty that leave within an event,
+    and five hundred that do not end their request."""
     stalled = [connected(port, REQUEST, 4096) for _ in range(20)]
     trickling = [connected(port, REQUEST, 4096) for _ in range(20)]
     leaving = [connected(port, REQUEST) for _ in range(20)]
@@ -119,7 +119,7 @@ async def rude_round(port: int) -> None:
         client.close()
 
 
-async def test_rude_readers_cost_the_others_nothing_and_leave_nothing_behind() -> None:
+async def test_misbehaving_readers_do_not_affect_others_and_leak_nothing() -> None:
     with agent() as server:
         async with crowd(server.port, streams(10)) as polite:
             await asyncio.sleep(2)
@@ -127,7 +127,7 @@ async def test_rude_readers_cost_the_others_nothing_and_leave_nothing_behind() -
             resident = []
             for _ in range(3):
                 started = time.monotonic()
-                await rude_round(server.port)
+                await misbehave(server.port)
                 seconds = int(time.monotonic() - started)
                 for reader in polite:
                     events = [at for at in reader.events if at >= started]
@@ -141,7 +141,7 @@ async def test_rude_readers_cost_the_others_nothing_and_leave_nothing_behind() -
 
 
 async def settle(server: Server, files: int) -> None:
-    """Until the agent has closed what its clients have left."""
+    """Wait until the agent has closed the connections that its clients have left."""
     for _ in range(225):  # 45 s: a reader that stopped is dropped after half a minute
         if server.open_files() <= files:
             return

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.measures
 
-LOOK = 10.0  # seconds between two looks for the largest processes
+SEARCH_INTERVAL = 10.0  # seconds between two searches for the largest processes
 MIB = 2**20
 
 
@@ -35,14 +35,14 @@ def peak_resident_bytes(pid: int) -> int:
 
 
 def shown_bytes(pid: int) -> int:
-    """How long the command line is that the kernel shows."""
+    """The length of the command line that the kernel shows."""
     with Path(f"/proc/{pid}/cmdline").open("rb") as file:
         return sum(len(part) for part in iter(lambda: file.read(MIB), b""))
 
 
 @contextmanager
 def stretched_process() -> Iterator[int]:
-    """The pid of one that is among the five largest, even when others grow a little."""
+    """The pid of a process that is among the five largest, even when others grow a little."""
     second = by_resident_bytes(PROC, 5)[1][0]
     with subprocess.Popen(  # noqa: S603  (our own program)
         [sys.executable, "-m", "tests.support.stretched_process", str(min(second, 1024 * MIB) + 64 * MIB)],
@@ -61,8 +61,8 @@ def stretched_process() -> Iterator[int]:
             child.kill()
 
 
-def ask(client: httpx.Client, seconds: float) -> tuple[float, set[int]]:
-    """The 99th percentile of `/health`, asked again and again, and the pids of the largest meanwhile."""
+def request_repeatedly(client: httpx.Client, seconds: float) -> tuple[float, set[int]]:
+    """The 99th percentile of the seconds that `/health` takes, and the pids of the largest processes."""
     taken: list[float] = []
     largest: set[int] = set()
     end, asked = time.monotonic() + seconds, 0.0
@@ -83,13 +83,13 @@ def test_a_command_line_of_600_mb_among_the_largest_processes_costs_nothing() ->
         agent_process("--simulate", "8", program=REAL_PROCESSES) as agent,
         httpx.Client(base_url=agent.url) as client,
     ):
-        quiet, _ = ask(client, LOOK + 1)
+        quiet, _ = request_repeatedly(client, SEARCH_INTERVAL + 1)
         before = peak_resident_bytes(agent.popen.pid)
         with stretched_process() as pid:
             assert shown_bytes(pid) == STRETCHED
-            busy, largest = ask(client, 2 * LOOK + 1)
+            busy, largest = request_repeatedly(client, 2 * SEARCH_INTERVAL + 1)
             grown = peak_resident_bytes(agent.popen.pid) - before
     sys.stdout.write(f"grown {grown / MIB:.1f} MiB; p99 {quiet * 1e3:.1f} -> {busy * 1e3:.1f} ms\n")
     assert pid in largest
     assert grown < 8 * MIB
-    assert busy < max(0.05, 2 * quiet)  # twice: what else runs on the machine is not its doing
+    assert busy < max(0.05, 2 * quiet)  # twice: other programs run on the machine too

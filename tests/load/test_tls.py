@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.sources.procfs import count_open_files
-from tests.server.test_handshakes import HALF_A_GREETING
+from tests.server.test_handshakes import HALF_A_HELLO
 from tests.server.test_protocol import DEADLINE, TlsPort, connection, read_until, trusting_anybody
 from tests.support.agents import agent_process, wait_until
 from tests.support.certificates import made_certificate
@@ -35,8 +35,8 @@ def agent(tmp_path: Path) -> Iterator[Process]:
         yield process
 
 
-def test_rude_clients_cost_the_others_nothing_and_leave_nothing_behind(agent: Process) -> None:
-    """Some never read, some leave in the middle of an event, some never end a greeting or a request."""
+def test_misbehaving_clients_do_not_affect_others_and_leak_nothing(agent: Process) -> None:
+    """Some never read, some leave within an event, some never end their handshake or their request."""
     port = TlsPort(agent.url.rpartition(":")[2])
     events = 0
 
@@ -64,10 +64,10 @@ def test_rude_clients_cost_the_others_nothing_and_leave_nothing_behind(agent: Pr
                     leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                 for _ in range(20):
                     stack.enter_context(secure(port)).sendall(b"GET / HTTP/1.1\r\nHost:")
-                for greeting in (b"", HALF_A_GREETING) * 150:
+                for greeting in (b"", HALF_A_HELLO) * 150:
                     stack.enter_context(connection(int(port))).sendall(greeting)
                 wait_until(lambda: events >= before + 4, "the others get their events")  # noqa: B023  (at once)
-            wait_until(lambda: open_files(agent) <= files, "the agent has closed what they have left", 60)
+            wait_until(lambda: open_files(agent) <= files, "the agent has closed their connections", 60)
         assert agent.stop() == 0
         reading.join(DEADLINE)
     assert "Traceback" not in agent.log

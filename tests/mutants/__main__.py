@@ -1,4 +1,4 @@
-"""`python -m tests.mutants agent/derive`: print the small changes of it that its tests do not notice."""
+"""`python -m tests.mutants agent/derive`: print small changes to that code that its tests do not notice."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """The status is 1 where a mutant is not noticed."""
+    """The exit status; 1 if a mutant is not noticed."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("code", nargs="+", type=Path, help="files or folders of agent/")
-    parser.add_argument("--each", type=int, default=12, help="at most so many mutants of a module (12)")
-    parser.add_argument("--seed", default="1", help="another seed chooses other mutants")
+    parser.add_argument("--each", type=int, default=12, help="maximum number of mutants of each module (12)")
+    parser.add_argument("--seed", default="1", help="choose other mutants with another seed")
     parser.add_argument("--line", type=int, help="only mutants of this line")
-    parser.add_argument("--rounds", type=int, help="only the nearest rounds of tests")
-    parser.add_argument("--tests", nargs="+", help="these files of tests instead of the ones of the module")
+    parser.add_argument("--rounds", type=int, help="run only this many rounds of tests, the nearest first")
+    parser.add_argument("--tests", nargs="+", help="run these test files instead of those of the module")
     options = parser.parse_args()
     total = unnoticed = 0
     with copy_of_the_repository():
@@ -47,18 +47,18 @@ def modules(code: Path) -> list[Path]:
 
 
 def choose(path: Path, most: int, seed: str, line: int | None) -> list[Mutant]:
-    """At most so many mutants of a module; the same seed chooses the same."""
+    """At most `most` mutants of a module. The same seed chooses the same mutants."""
     found = [mutant for mutant in mutants(path.read_text()) if line in {None, mutant.line}]
     chance = random.Random(f"{seed} {path}")  # noqa: S311  (no secret)
     return sorted(chance.sample(found, min(most, len(found))))
 
 
 def survivors_of(path: Path, chosen: list[Mutant], rounds: list[list[str]]) -> list[Mutant]:
-    """The mutants that no test notices. Each round of tests runs for what the one before has not noticed."""
+    """The mutants that no test notices. Each round of tests runs for those that the round before missed."""
     for tests in rounds:
         survivors = [mutant for mutant in chosen if not notices(path, mutant.source, tests)]
         if survivors != chosen and notices(path, path.read_text(), tests):
-            say(f"{path}: these fail without a change too: {' '.join(tests)}")
+            say(f"{path}: these tests fail without a change too: {' '.join(tests)}")
             continue
         chosen = survivors
     return chosen

@@ -1,6 +1,6 @@
 """What can be changed in a module: operators, numbers, truth values, results and calls, one at a time.
 
-Texts, annotations, decorators and calls of loggers stay as they are: no behaviour hangs on them.
+Texts, annotations, decorators and calls of loggers stay as they are: no behaviour depends on them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LOGGERS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 
 class Mutant(NamedTuple):
-    """One change of a module, whose text it makes `source`: `before`, in line `line`, becomes `after`."""
+    """A module with one change: `before`, in line `line`, is now `after`. `source` is its whole text."""
 
     line: int
     before: str
@@ -50,7 +50,7 @@ class Mutant(NamedTuple):
 
 
 def mutants(source: str) -> list[Mutant]:
-    """Every change of a module that keeps it a program."""
+    """Every possible change of a module after which it can still be parsed."""
     lines = source.encode().splitlines(keepends=True)
     starts = [sum(map(len, lines[:number])) for number in range(len(lines))]
     found = []
@@ -67,7 +67,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
     """Each node at or below `node` that can be changed, and the code in its place."""
     if isinstance(node, ast.expr):
         for changed in _changed_expressions(node):
-            # within brackets, for it may stand within another expression
+            # in brackets, because it may be part of another expression
             yield node, ast.unparse(changed) if isinstance(changed, ast.Name) else f"({ast.unparse(changed)})"
     elif isinstance(node, ast.stmt):
         for statement in _changed_statements(node):
@@ -79,9 +79,9 @@ def _changes(node: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
 def _children(node: ast.AST) -> Iterator[ast.AST]:
     """The nodes below one, without those whose change would change no behaviour."""
     if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.If) and _reads(node.test, "TYPE_CHECKING")):
-        return  # the places of what is within an f-string are known from Python 3.12 on
+        return  # Python 3.11 does not know the positions inside an f-string
     if isinstance(node, ast.keyword) and node.arg == "strict":
-        return  # of zip(): it refuses what never comes
+        return  # of zip(): the lengths never differ
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LOGGERS:
         return
     for field, value in ast.iter_fields(node):
@@ -93,7 +93,7 @@ def _children(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _changed_expressions(node: ast.expr) -> Iterator[ast.expr]:
-    """What may stand in the place of an expression."""
+    """The expressions that can replace an expression."""
     match node:
         case ast.Constant(bool(value)):
             yield ast.Constant(not value)
@@ -117,7 +117,7 @@ def _changed_comparisons(node: ast.Compare) -> Iterator[ast.expr]:
 
 
 def _changed_operations(node: ast.expr) -> Iterator[ast.expr]:
-    """The same operands with another operator, or without it; a choice the other way round."""
+    """The same operands with another operator or without it; a conditional with its branches exchanged."""
     match node:
         case ast.BoolOp(operator, values):
             yield ast.BoolOp(ast.Or() if isinstance(operator, ast.And) else ast.And(), values)
@@ -130,7 +130,7 @@ def _changed_operations(node: ast.expr) -> Iterator[ast.expr]:
 
 
 def _changed_statements(node: ast.stmt) -> Iterator[ast.stmt]:
-    """What may stand in the place of a statement."""
+    """The statements that can replace a statement."""
     match node:
         case ast.Expr(ast.Call(func) | ast.Await(ast.Call(func))) if not _reads(func, *LOGGERS):
             yield ast.Pass()
@@ -150,7 +150,7 @@ def _reads(node: ast.expr, *names: str) -> bool:
 
 
 def _text(*operands: ast.expr) -> bool:
-    """Whether one of the operands is a text, which is joined or formatted and not calculated with."""
+    """Whether one of the operands is a text, which is joined or formatted, so that no arithmetic is done."""
     return any(
         isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
         for node in operands

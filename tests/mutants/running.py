@@ -1,6 +1,6 @@
 """Which tests belong to a module, and whether they notice a mutant of it.
 
-Libraries and the agent are loaded once. Each mutant runs in a fork, which loads anew what the change reaches.
+Libraries and the agent are loaded once. Each mutant runs in a fork, which reloads what the change reaches.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ OPTIONS = ["-qx", "-n0", "-pno:cacheprovider", "-Wignore", "--no-header"]
 # Folders whose tests start servers, proxies and browsers, or try a great many cases.
 SLOW = {"clients", "faults", "hardware", "kubernetes", "load", "packaging", "page", "prometheus"}
 SLOW |= {"properties", "proxies"}
-LONGEST = 60.0  # seconds that the tests of one mutant may take: it may let them wait for ever
-MOST_WORK = 30  # seconds of a processor that they may take: it may go round in a circle
-ANSWERS = Path("tests/exact/test_answers.py")  # every answer to the letter: for what makes answers
-# Rooms whose tests start so many agents that only those of the module can run for each mutant.
+LONGEST = 60.0  # seconds that the tests of one mutant may take: the change may make them wait forever
+MOST_WORK = 30  # seconds of processor time that they may take: the change may make a loop endless
+ANSWERS = Path(
+    "tests/exact/test_answers.py"
+)  # the exact text of every answer, for the code that makes answers
+# Folders whose tests start so many agents that for each mutant only the tests of the module can run.
 TOO_MANY = {"http"}
-# What has tests of other names, because they ask for it over HTTP.
+# Modules whose tests have other names, because they test over HTTP.
 NAMED = {
     "agent.http.errors": {"test_envelope", "test_bad_input"},
     "agent.http.kept_response": {"test_response_cache", "test_compression", "test_entity_tags"},
@@ -50,11 +52,11 @@ IMPORTS = imported_modules()
 
 
 def tests_of(path: Path) -> list[list[str]]:
-    """The files of tests of a module, in rounds: its own; every answer; beside it; all that know it.
+    """The test files of a module, in rounds: its own; every answer; its folder's; all that import it.
 
-    Its own are named like it, or else like the nearest modules that import it, best in its own room.
+    Its own are named like it, or else like the nearest modules that import it, preferably in its own folder.
     """
-    module, room = _module(path), path.parts[1]
+    module, folder = _module(path), path.parts[1]
     mirror = Path("tests", *path.parts[1:-1])
     files = [file for file in sorted(Path("tests").rglob("test_*.py")) if file.parts[1] not in SLOW]
     package, _, name = module.rpartition(".")
@@ -63,12 +65,12 @@ def tests_of(path: Path) -> list[list[str]]:
     named = [file for file in files if file.stem in other_names] or _named_like({module}, files)
     rounds = [
         [one for one in named if one.parent == mirror]
-        or [one for one in named if one.parts[1] == room]
-        or _named_like_importers(module, [one for one in files if one.parts[1] == room])
+        or [one for one in named if one.parts[1] == folder]
+        or _named_like_importers(module, [one for one in files if one.parts[1] == folder])
         or _named_like_importers(module, files),
-        [ANSWERS] if room == "views" else [],
-        [one for one in files if one.parent == mirror and room not in TOO_MANY],
-        [ANSWERS] if room == "derive" else [],
+        [ANSWERS] if folder == "views" else [],
+        [one for one in files if one.parent == mirror and folder not in TOO_MANY],
+        [ANSWERS] if folder == "derive" else [],
         [one for one in files if one in named or any(words in one.read_text() for words in imports)],
     ]
     taken: set[Path] = set()
@@ -97,7 +99,7 @@ def _module(path: Path) -> str:
 
 @contextmanager
 def copy_of_the_repository() -> Iterator[None]:
-    """The process works in a copy, which may be changed; what the tests start does so too."""
+    """The process and all that the tests start work in a copy, which may be changed."""
     listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True)  # noqa: S607  (the user's git)
     with tempfile.TemporaryDirectory(prefix="mutants-") as copy:
         for name in listed.splitlines():
@@ -118,7 +120,9 @@ def notices(path: Path, source: str, tests: list[str]) -> bool:
     """Whether tests fail, or take too long, when a module has this source."""
     original, times = path.read_text(), path.stat()
     path.write_text(source)
-    os.utime(path, (times.st_atime, times.st_mtime + 10))  # so that what was compiled before is not loaded
+    os.utime(
+        path, (times.st_atime, times.st_mtime + 10)
+    )  # so that Python does not load the bytecode of the original
     try:
         child = os.fork()
         if not child:
@@ -130,7 +134,7 @@ def notices(path: Path, source: str, tests: list[str]) -> bool:
 
 
 def _in_fork(module: str, tests: list[str]) -> NoReturn:
-    """Load the module anew, with all that imports it, and run the tests; the status is theirs."""
+    """Load the module and all that imports it again, run the tests, and exit with their status."""
     status = 1
     try:
         os.setsid()
@@ -139,13 +143,15 @@ def _in_fork(module: str, tests: list[str]) -> NoReturn:
         resource.setrlimit(resource.RLIMIT_CPU, (MOST_WORK, MOST_WORK))
         _forget(lambda name: name.partition(".")[0] == "tests" or module in {name, *reach(name, IMPORTS)})
         ended = _run(tests)
-        status = 0 if ended == pytest.ExitCode.NO_TESTS_COLLECTED else ended  # all of them are slow
+        status = (
+            0 if ended == pytest.ExitCode.NO_TESTS_COLLECTED else ended
+        )  # all tests of the files are slow
     finally:
         os._exit(status)
 
 
 def _status(child: int) -> int:
-    """How a fork ended; one that takes too long is ended, with all that it started."""
+    """The status of a fork. A fork that takes too long is killed, with all that it started."""
     deadline = time.monotonic() + LONGEST
     try:
         while time.monotonic() < deadline:
@@ -175,9 +181,9 @@ def _run(arguments: list[str]) -> int:
 
 
 def _forget(chosen: Callable[[str], bool]) -> None:
-    """What is imported next is loaded anew."""
+    """Let Python load the chosen modules again at their next import."""
     for name in [name for name in sys.modules if chosen(name)]:
         package, _, own_name = name.rpartition(".")
         if package in sys.modules:
-            vars(sys.modules[package]).pop(own_name, None)  # where `from package import module` finds it
+            vars(sys.modules[package]).pop(own_name, None)  # `from package import module` looks there
         del sys.modules[name]

@@ -1,4 +1,4 @@
-"""A mutant is the module with one small change; what no test can notice stays as it is."""
+"""A mutant is the module with one small change. Code that no test can notice is never changed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.mutants.mutations import mutants
         ("a = 'é', not b", ["a = 'é', b"]),
     ],
 )
-def test_one_thing_is_changed_at_a_time(source: str, changed: list[str]) -> None:
+def test_each_mutant_has_one_change(source: str, changed: list[str]) -> None:
     assert [mutant.source for mutant in mutants(source)] == changed
 
 
@@ -49,11 +49,11 @@ def test_one_thing_is_changed_at_a_time(source: str, changed: list[str]) -> None
         "a = zip(b, c, strict=True)",
     ],
 )
-def test_what_hangs_on_no_value_stays_as_it_is(source: str) -> None:
+def test_code_without_behaviour_is_not_changed(source: str) -> None:
     assert mutants(source) == []
 
 
-def test_a_mutant_says_where_it_is() -> None:
+def test_a_mutant_has_the_line_and_the_text_of_its_change() -> None:
     (mutant,) = mutants("a = b\nc = (\n    d and e\n)\n")
 
     assert mutant[:3] == (3, "d and e", "(d or e)")

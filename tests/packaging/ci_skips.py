@@ -1,6 +1,6 @@
-"""A pytest plugin: in CI a test that skips has failed, for there everything it needs is installed.
+"""A pytest plugin: in CI a test that skips fails, because everything that it needs is installed there.
 
-Only what needs a real GPU (mark `gpu`) may skip there, and what is expected to fail.
+Only tests that need a real GPU (mark `gpu`) may skip there, and tests that are expected to fail.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """For a test that skips, by a mark or by itself."""
+    """Fail a test that skips, by a mark or by itself."""
     report = yield
     if not item.get_closest_marker("gpu") and not hasattr(report, "wasxfail"):
         _fail_if_skipped(report)
@@ -25,7 +25,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """For a file that skips as a whole, as `pytest.importorskip` does."""
+    """Fail a file that skips as a whole, as with `pytest.importorskip`."""
     report = yield
     _fail_if_skipped(report)
     return report

@@ -1,4 +1,4 @@
-"""Running a command, or an agent by whatever command starts it."""
+"""Running a command, or an agent that a command starts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def run(command: Sequence[str], cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    """The finished command, whatever its exit status; our settings that the machine has are not passed on."""
-    return subprocess.run(  # noqa: S603  each command stands in a test
+    """The finished command, whatever its exit status. It gets no agent setting of this machine."""
+    return subprocess.run(  # noqa: S603  each command is written in a test
         command, cwd=cwd, env={**clean_environ(), **environ}, capture_output=True, text=True, check=False
     )
 
 
 def succeed(command: Sequence[str], cwd: Path, **environ: str) -> str:
-    """What the command wrote to standard output; AssertionError with all it said if it fails."""
+    """The standard output of the command; AssertionError with all its output if it fails."""
     finished = run(command, cwd, **environ)
     assert finished.returncode == 0, f"{command}\n{finished.stdout}{finished.stderr}"
     return finished.stdout
@@ -31,7 +31,7 @@ def succeed(command: Sequence[str], cwd: Path, **environ: str) -> str:
 
 @contextmanager
 def serving(command: Sequence[str], cwd: Path, url: str, environ: Mapping[str, str]) -> Iterator[Process]:
-    """The process that this command has become, once /health under `url` answers."""
+    """The process of this command, once /health under `url` answers."""
     log_file = cwd / "log"
     with log_file.open("wb") as log:
         popen = subprocess.Popen(command, cwd=cwd, env=dict(environ), stdout=log, stderr=log)  # noqa: S603  see run
@@ -46,7 +46,7 @@ def serving(command: Sequence[str], cwd: Path, url: str, environ: Mapping[str, s
 
 
 def _answers(process: Process) -> bool:
-    assert process.popen.poll() is None, f"it ended; its log:\n{process.log}"
+    assert process.popen.poll() is None, f"the agent ended; its log:\n{process.log}"
     try:
         return httpx.get(f"{process.url}/health?whole").status_code == httpx.codes.OK
     except httpx.TransportError:

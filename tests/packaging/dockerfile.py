@@ -1,4 +1,4 @@
-"""Reads a Dockerfile and a .dockerignore, as far as ours go."""
+"""A reader of Dockerfile and .dockerignore, with the syntax that ours use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Instruction(NamedTuple):
 
     @property
     def exec_form(self) -> list[str]:
-        """The JSON list at the end of an ENTRYPOINT or a HEALTHCHECK. ValueError: it is in shell form."""
+        """The JSON list at the end of an ENTRYPOINT or a HEALTHCHECK. ValueError if it is in shell form."""
         argv: list[str] = json.loads(self.value[self.value.index("[") :])
         return argv
 
@@ -32,13 +32,13 @@ def parse(text: str) -> list[Instruction]:
 
 
 def only(instructions: list[Instruction], name: str) -> Instruction:
-    """The one instruction of that name."""
+    """The only instruction of that name."""
     (found,) = (instruction for instruction in instructions if instruction.name == name)
     return found
 
 
 def variables(instructions: list[Instruction]) -> dict[str, str]:
-    """What the image's ENV sets."""
+    """The environment variables that ENV sets."""
     words = [word for name, value in instructions if name == "ENV" for word in shlex.split(value)]
     return dict(word.split("=", 1) for word in words)
 

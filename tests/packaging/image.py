@@ -1,8 +1,8 @@
-"""A Dockerfile's steps without a Docker engine.
+"""The steps of a Dockerfile, executed without a Docker engine.
 
 They run in a copy of this machine's root file system that keeps its changes in memory (overlayfs) and that
-only its own mount namespace sees; a virtual environment stands for the base image. Needs root. All is gone
-at the end.
+only its own mount namespace sees. A virtual environment replaces the base image. Needs root. All changes are
+removed at the end.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tests.support.agents import Process
 
-BASE = "/opt/base-image"  # in the throwaway root: where `python` and `pip` of the base image are
+BASE = "/opt/base-image"  # in the temporary root: the folder with `python` and `pip` of the base image
 MOUNT = """
 set -e
 mount -t tmpfs tmpfs "$1"
@@ -44,7 +44,7 @@ exec cat
 
 @dataclass
 class Image:
-    """What the steps have built. `holder` is the process that keeps the mount namespace."""
+    """The image that the steps have built. `holder` is the process that keeps the mount namespace."""
 
     dockerfile: list[Instruction]
     folder: Path
@@ -59,14 +59,14 @@ class Image:
         return only(self.dockerfile, "WORKDIR").value
 
     def enter(self, *unshare: str) -> list[str]:
-        """The start of a command line that runs the rest of it inside."""
+        """The start of a command line, the rest of which runs in the image."""
         return [
             *("nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt"),
             *("unshare", *unshare, f"--root={self.folder}/root", f"--wd={self.workdir}"),
         ]
 
     def drop_privileges(self) -> list[str]:
-        """As USER, and as strictly as the compose file."""
+        """The start of a command line that becomes USER, with the restrictions of the compose file."""
         user, group = only(self.dockerfile, "USER").value.split(":")
         return [
             *("setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"),
@@ -74,7 +74,7 @@ class Image:
         ]
 
     def as_root(self, *command: str, stdin: bytes = b"", environ: Mapping[str, str] | None = None) -> None:
-        """One build step."""
+        """Run one build step."""
         step = subprocess.run(  # noqa: S603  from our own Dockerfile
             [*self.enter(), *command],
             input=stdin,
@@ -85,14 +85,14 @@ class Image:
         assert step.returncode == 0, f"{command}\n{(step.stdout + step.stderr).decode()}"
 
     def as_user(self, *command: str) -> str:
-        """What a command writes that USER runs in WORKDIR."""
+        """The output of a command that USER runs in WORKDIR."""
         finished = run([*self.enter(), *self.drop_privileges(), *command], self.folder, **self.environ)
         assert (finished.returncode, finished.stderr) == (0, "")
         return finished.stdout
 
     @contextmanager
     def running(self, *arguments: str, own_pids: bool, **environ: str) -> Iterator[Container]:
-        """ENTRYPOINT with these arguments, as USER, in a process namespace of its own or in the host's."""
+        """Run ENTRYPOINT with these arguments as USER, in its own process namespace or the host's."""
         own = ("--pid", "--fork", "--kill-child", "--mount-proc") if own_pids else ()
         entrypoint = only(self.dockerfile, "ENTRYPOINT").exec_form
         command = [*self.enter(*own), *self.drop_privileges(), *entrypoint, *arguments]
@@ -106,12 +106,12 @@ class Image:
                 yield Container(self, process, main, whole)
             finally:
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    main.kill()  # --kill-child does not outlive the change of user
+                    main.kill()  # --kill-child has no effect after the change of user
 
 
 @dataclass
 class Container:
-    """A running one."""
+    """A running container."""
 
     image: Image
     process: Process
@@ -139,7 +139,7 @@ class Container:
         return int(self._status("CapEff"), 16) | int(self._status("CapBnd"), 16)
 
     def execute(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """As `docker exec` and HEALTHCHECK do it: same namespaces, same user, same environment."""
+        """Run a command like `docker exec` and HEALTHCHECK: same namespaces, same user, same environment."""
         enter = ["nsenter", f"--target={self.main.pid}", "--mount", "--pid", "--root", "--wd"]
         return run([*enter, *self.image.drop_privileges(), *command], self.image.folder, **self.environ)
 
@@ -147,13 +147,13 @@ class Container:
         self.main.send_signal(number)
 
     def wait(self, timeout: float) -> int:
-        """The exit status; TimeoutExpired after so many seconds."""
+        """The exit status; TimeoutExpired after `timeout` seconds."""
         return self.process.popen.wait(timeout)
 
 
 @contextmanager
 def build(dockerfile: list[Instruction], root: Path, folder: Path) -> Iterator[Image]:
-    """Executes FROM, COPY and RUN. `folder` is empty; skips where that cannot be done."""
+    """Execute FROM, COPY and RUN in the empty `folder`. Skips if this machine does not permit it."""
     mounted = folder / "mounted"
     mounted.mkdir()
     holder = subprocess.Popen(  # noqa: S603  the script above
@@ -179,10 +179,12 @@ def build(dockerfile: list[Instruction], root: Path, folder: Path) -> Iterator[I
 
 
 def _from(image: Image) -> None:
-    """A Python without packages, of the base image's version where this machine has it."""
+    """Make a Python without packages, of the version of the base image if this machine has it."""
     python = _python(only(image.dockerfile, "FROM").value.removeprefix("python:").partition("-")[0])
     plain = [*image.enter()[:-1], "--wd=/"]  # WORKDIR does not exist yet
-    closed = [str(path) for path in python.parents if not path.stat().st_mode & 1]  # to others, as /root is
+    closed = [
+        str(path) for path in python.parents if not path.stat().st_mode & 1
+    ]  # closed to other users, like /root
     for command in (
         ["chmod", "a+x", *closed, "/"],
         [str(python), "-m", "venv", BASE],
@@ -213,7 +215,7 @@ def _execute(image: Image, instruction: Instruction, root: Path) -> None:
 
 
 def _packed(root: Path, source: str) -> bytes:
-    """The files as COPY takes them: a file by its name, a folder's content without the folder's name."""
+    """The files in a tar archive as COPY takes them: a file by its name, a folder without its name."""
     base = root / source if (root / source).is_dir() else root
     files = context(root, source) if (root / source).is_dir() else [Path(source)]
     packed = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Who imports what, and when: read from the source, so that nothing has to be installed for it."""
+"""The imports of each file and their time, read from the source, so that no package has to be installed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 @dataclass(frozen=True)
 class Source:
-    """What a file of ours imports and says."""
+    """The imports and the strings of one of our files."""
 
-    loading: set[str] = field(default_factory=set)  # modules: at once, not in a function or for types alone
-    later: set[str] = field(default_factory=set)  # modules: the others
-    programs: set[str] = field(default_factory=set)  # modules that programs in its strings import
+    loading: set[str] = field(
+        default_factory=set
+    )  # modules imported when the file is loaded: not in a function, and not only for types
+    later: set[str] = field(default_factory=set)  # modules imported later
+    programs: set[str] = field(default_factory=set)  # modules imported by programs in its strings
     strings: set[str] = field(default_factory=set)
 
     @property
@@ -33,7 +35,7 @@ class Source:
         return self.loading | self.later | self.programs
 
     def read(self, node: ast.AST, *, loading: bool) -> None:
-        """Note what this statement and all in it does."""
+        """Add the imports and strings of this node and of all nodes below it."""
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             self.strings.add(node.value)
             self.programs.update(_imported_by_program(node.value))
@@ -46,14 +48,14 @@ class Source:
 
 @cache
 def source(path: Path) -> Source:
-    """Of one file."""
+    """The imports and strings of one file."""
     found = Source()
     found.read(ast.parse(path.read_text("utf-8"), str(path)), loading=True)
     return found
 
 
 def loaded_with(paths: Iterable[Path]) -> set[Path]:
-    """These files and all of ours that are loaded when they are."""
+    """These files, and all our files that are loaded with them."""
     loaded: set[Path] = set()
     todo = list(paths)
     while todo:
@@ -65,7 +67,7 @@ def loaded_with(paths: Iterable[Path]) -> set[Path]:
 
 
 def _modules(node: ast.AST) -> Iterator[str]:
-    """What this statement imports; of `from a import b` it may be a or a.b."""
+    """The modules that this statement imports; for `from a import b`, both a and a.b are possible."""
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module:
@@ -85,7 +87,7 @@ def _imported_by_program(text: str) -> set[str]:
 
 @cache
 def _files_of(module: str) -> tuple[Path, ...]:
-    """Ours that loading this module loads: itself, and the packages it is in."""
+    """Our files that this import loads: the module and the packages that contain it."""
     parts = module.split(".")
     if parts[0] not in OURS:
         return ()

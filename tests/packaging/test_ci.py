@@ -1,4 +1,4 @@
-"""`.ci/run` does what CI needs, and no file that is committed names a package registry's host."""
+"""`.ci/run` runs all checks, and no committed file names the host of a package registry."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.agents import ROOT
 SCRIPT = (ROOT / ".ci/run").read_text()
 
 
-def test_it_is_a_shell_script_without_fault_of_syntax() -> None:
+def test_the_script_of_ci_has_no_syntax_error() -> None:
     succeed(["bash", "-n", ".ci/run"], ROOT)
 
 
@@ -27,21 +27,21 @@ def test_it_is_a_shell_script_without_fault_of_syntax() -> None:
         "timeout 12m uv run --group slow pytest -n 0 -m measures",
     ],
 )
-def test_it_runs_each_check(step: str) -> None:
+def test_ci_runs_each_check(step: str) -> None:
     assert f"\nstep {step}\n" in SCRIPT
 
 
-def test_its_last_step_is_the_slow_suite_so_that_the_summary_ends_the_output() -> None:
+def test_the_slow_suite_is_the_last_step_of_ci_so_that_its_summary_ends_the_output() -> None:
     assert re.findall(r"^step (.*)$", SCRIPT, re.MULTILINE)[-1].endswith("pytest -n 0 -m measures")
 
 
-def test_the_commands_of_the_readme_run_before_anything_is_installed_for_them() -> None:
-    """In folders of their own: a newcomer has neither uv nor what is installed in this checkout."""
+def test_the_commands_of_the_readme_run_before_ci_installs_anything() -> None:
+    """They run in their own folders: a newcomer has neither uv nor the packages of this checkout."""
     readme = [SCRIPT.index("\nstep in_a_new_clone serves "), SCRIPT.index("\nstep in_a_new_clone timeout ")]
     assert max(readme) < SCRIPT.index("pip install --quiet uv")
 
 
-def test_its_steps_together_end_within_an_hour() -> None:
+def test_the_time_limits_of_the_steps_add_up_to_less_than_an_hour() -> None:
     minutes = [int(minutes) for minutes in re.findall(r"timeout (?:--\S+ )*(\d+)m ", SCRIPT)]
     assert len(minutes) == 4
     assert sum(minutes) < 60

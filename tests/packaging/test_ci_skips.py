@@ -1,4 +1,4 @@
-"""What skips in CI fails there."""
+"""A test that skips fails in CI."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def test_in_ci_only_a_test_that_needs_a_gpu_may_skip(tmp_path: Path) -> None:
     assert summary_of(TESTS, tmp_path, ci="true") == "1 failed, 1 passed, 1 skipped, 1 xfailed, 1 error"
 
 
-def test_in_ci_a_file_may_not_skip_as_a_whole(tmp_path: Path) -> None:
+def test_in_ci_a_whole_file_that_skips_fails(tmp_path: Path) -> None:
     assert summary_of('import pytest\npytest.importorskip("no_such")\n', tmp_path, ci="true") == "1 error"
 
 
-def test_elsewhere_what_cannot_run_skips(tmp_path: Path) -> None:
+def test_outside_of_ci_tests_that_cannot_run_may_skip(tmp_path: Path) -> None:
     assert summary_of(TESTS, tmp_path, ci="") == "1 passed, 3 skipped, 1 xfailed"

@@ -29,33 +29,33 @@ def service() -> dict[str, Any]:
     return services["gpu-metrics"]
 
 
-def test_it_publishes_8008_where_clients_of_gpu_look(service: dict[str, Any]) -> None:
+def test_the_container_publishes_port_8008_which_clients_of_gpu_use(service: dict[str, Any]) -> None:
     assert service["ports"] == [f"8008:{Settings().port}"]
 
 
-def test_it_sees_the_hosts_processes_and_the_names_of_its_users(service: dict[str, Any]) -> None:
+def test_the_container_sees_the_processes_and_the_user_names_of_the_host(service: dict[str, Any]) -> None:
     assert service["pid"] == "host"
     assert service["volumes"] == ["/etc/passwd:/etc/passwd:ro", "/etc/group:/etc/group:ro"]
 
 
-def test_it_reserves_every_gpu_and_leaves_the_driver_capabilities_to_the_image(
+def test_the_container_gets_every_gpu_and_the_driver_capabilities_of_the_image(
     service: dict[str, Any],
 ) -> None:
     devices = service["deploy"]["resources"]["reservations"]["devices"]
     assert devices == [{"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}]
 
 
-def test_it_comes_back_after_a_crash_and_a_reboot(service: dict[str, Any]) -> None:
+def test_the_container_restarts_after_a_crash_and_a_reboot(service: dict[str, Any]) -> None:
     assert service["restart"] == "unless-stopped"
 
 
-def test_it_has_no_privilege_and_writes_nothing(service: dict[str, Any]) -> None:
+def test_the_container_has_no_privilege_and_a_read_only_file_system(service: dict[str, Any]) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_the_lines_for_the_kernel_log_stand_in_comments_and_fit() -> None:
+def test_the_commented_lines_for_the_kernel_log_are_valid() -> None:
     block = TEXT.partition("# The kernel log, ")[2].partition("\n\n")[0]
     text = re.sub(r"^    # (user:|cap_add:|devices:|  - )", r"    \1", block, flags=re.MULTILINE)
     service = yaml.safe_load(text.partition("needs root.\n")[2])
@@ -63,30 +63,30 @@ def test_the_lines_for_the_kernel_log_stand_in_comments_and_fit() -> None:
     assert "docs/kernel-log.md" in block
 
 
-def test_the_token_comes_as_a_file(service: dict[str, Any]) -> None:
+def test_the_token_is_a_file(service: dict[str, Any]) -> None:
     (secret,) = service["secrets"]
     assert service["environment"] == {"TOKEN_FILE": f"/run/secrets/{secret}"}
     assert yaml.safe_load(TEXT)["secrets"] == {secret: {"file": "./token"}}
 
 
-def test_the_command_that_makes_the_token_gives_it_to_the_images_user() -> None:
+def test_the_command_that_makes_the_token_makes_the_user_of_the_image_its_owner() -> None:
     user = only(parse((ROOT / "Dockerfile").read_text()), "USER").value.partition(":")[0]
     assert f"install --owner={user} --mode=0400 /dev/stdin token" in TEXT
 
 
-def test_every_variable_is_a_setting(service: dict[str, Any]) -> None:
+def test_every_environment_variable_is_a_setting(service: dict[str, Any]) -> None:
     assert service["environment"]
     assert {name.lower() for name in service["environment"]} <= set(Settings.__dataclass_fields__)
 
 
 @pytest.mark.slow
-def test_compose_accepts_it(tmp_path: Path) -> None:
+def test_docker_compose_accepts_the_file(tmp_path: Path) -> None:
     (tmp_path / "docker-compose.yml").write_text(TEXT)
     assert succeed(["docker-compose", "config", "--services"], tmp_path) == "gpu-metrics\n"
 
 
 @pytest.mark.slow
-def test_compose_accepts_the_monitoring_beside_it(tmp_path: Path) -> None:
+def test_docker_compose_accepts_the_file_together_with_the_monitoring(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
     (tmp_path / "docker-compose.yml").write_text(TEXT)
     (tmp_path / ".env").write_text("GRAFANA_PASSWORD=secret")
@@ -98,7 +98,7 @@ def test_compose_accepts_the_monitoring_beside_it(tmp_path: Path) -> None:
     assert set(shown.split()) == {"gpu-metrics", "prometheus", "alertmanager", "grafana"}
 
 
-def test_the_monitoring_mounts_what_there_is_and_answers_only_on_this_host() -> None:
+def test_the_monitoring_mounts_existing_files_and_listens_only_on_loopback() -> None:
     services = yaml.safe_load(MONITORING)["services"]
     assert set(services) == {"prometheus", "alertmanager", "grafana"}
     for service in services.values():

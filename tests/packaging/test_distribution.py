@@ -1,4 +1,4 @@
-"""The wheel, the source archive and the checkout: each installs and serves as its users start it."""
+"""The wheel, the source archive and the checkout: each installs and serves with the documented commands."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ pytestmark = pytest.mark.slow
 
 STREAM_END = 2.0  # seconds from SIGTERM to the end, streams open
 NAME = f"nvidia_smi_web_agent-{__version__}"
-# what the image holds of the package is what an archive holds: every file but byte code
+# The image and the archives contain the same files of the package: all except byte code.
 PACKAGE = {str(path) for path in context(ROOT, "agent")}
 
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with both; the wheel is built from the source archive."""
+    """A folder with the wheel and the source archive. The wheel is built from the source archive."""
     folder = tmp_path_factory.mktemp("archives")
     built = run(["uv", "build", "--out-dir", str(folder)], ROOT)
     assert built.returncode == 0, built.stderr
@@ -42,7 +42,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_wheel_holds_the_package_the_program_that_its_command_runs_and_nothing_else(
+def test_the_wheel_contains_only_the_package_and_the_program_of_its_command(
     archives: Path,
 ) -> None:
     with zipfile.ZipFile(archives / f"{NAME}-py3-none-any.whl") as wheel:
@@ -51,8 +51,8 @@ def test_the_wheel_holds_the_package_the_program_that_its_command_runs_and_nothi
     assert "agent/simulation/__init__.py" in names
 
 
-def test_the_wheel_brings_the_runtime_dependencies_and_no_group(archives: Path) -> None:
-    """What `uv tool install .` and pip install for it."""
+def test_the_wheel_requires_exactly_the_runtime_dependencies(archives: Path) -> None:
+    """`uv tool install .` and pip install these for it."""
     with zipfile.ZipFile(archives / f"{NAME}-py3-none-any.whl") as wheel:
         metadata = wheel.read(f"{NAME}.dist-info/METADATA").decode()
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
@@ -60,7 +60,7 @@ def test_the_wheel_brings_the_runtime_dependencies_and_no_group(archives: Path) 
     assert {Requirement(text) for text in brought} == {Requirement(text) for text in declared}
 
 
-def test_the_source_archive_holds_the_package_its_documents_and_the_pins(archives: Path) -> None:
+def test_the_source_archive_contains_the_package_its_documents_and_the_pins(archives: Path) -> None:
     with tarfile.open(archives / f"{NAME}.tar.gz") as archive:
         names = {str(PurePosixPath(name).relative_to(NAME)) for name in archive.getnames()}
     beside = {"main.py", "README.md", "CHANGELOG.md", "LICENSE", "requirements.txt", "pyproject.toml"}
@@ -107,7 +107,7 @@ def from_checkout(tmp_path: Path) -> Iterator[Process]:
         yield agent
 
 
-def test_a_checkout_serves_by_pip_and_uvicorn_and_ends_on_sigterm_with_streams_open(
+def test_a_checkout_with_pip_and_uvicorn_serves_and_ends_on_sigterm_with_streams_open(
     from_checkout: Process,
 ) -> None:
     agent = from_checkout

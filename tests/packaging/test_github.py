@@ -1,4 +1,4 @@
-"""The workflows and the issue form of GitHub are what GitHub accepts, and publish nothing."""
+"""The workflows and the issue forms are valid for GitHub, and the workflows publish nothing."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def jobs(name: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("path", "schema"), SCHEMAS.items(), ids=lambda value: str(value).rpartition("/")[2])
-def test_github_accepts_it(path: Path, schema: str) -> None:
+def test_each_file_is_valid_by_its_schema(path: Path, schema: str) -> None:
     needs_slow("check_jsonschema")
     succeed([sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path)], ROOT)
 
 
-def test_every_file_has_its_schema() -> None:
+def test_each_file_has_a_schema() -> None:
     assert set((ROOT / ".github").rglob("*.yml")) == set(SCHEMAS)
 
 
@@ -49,35 +49,35 @@ def test_the_quick_suite_runs_on_each_supported_python_and_machine() -> None:
     } == set(SUPPORTED)
 
 
-def test_all_of_it_is_what_ci_runs() -> None:
+def test_the_workflow_runs_the_script_of_ci() -> None:
     assert jobs("tests.yml")["all"]["steps"][-1] == {"run": ".ci/run"}
 
 
-def test_a_release_needs_the_tests() -> None:
+def test_a_release_is_built_only_after_the_tests() -> None:
     release = jobs("release.yml")
     assert release["tests"] == {"uses": "./.github/workflows/tests.yml"}
     assert [release[job]["needs"] for job in ("wheel", "image")] == ["tests", "tests"]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_workflow_may_only_read_and_publishes_nothing(path: Path) -> None:
+def test_a_workflow_has_read_permission_only_and_publishes_nothing(path: Path) -> None:
     text = path.read_text()
     assert yaml.safe_load(text)["permissions"] == {"contents": "read"}
     assert not re.search(r"secrets\.|docker (push|login)|uv publish|twine|permissions: write", text)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_no_shell_line_holds_an_expression_that_others_can_write(path: Path) -> None:
-    """A name of a branch or a tag reaches a shell as a variable, never as text of the script."""
+def test_no_shell_command_contains_an_expression_of_github(path: Path) -> None:
+    """The name of a branch or a tag reaches a shell as a variable, never as text of the script."""
     steps = [step for job in jobs(path.name).values() for step in job.get("steps", ())]
     assert [step["run"] for step in steps if "${{" in step.get("run", "")] == []
 
 
-def test_the_form_asks_for_what_can_be_replayed() -> None:
+def test_the_bug_form_requires_the_documents_that_can_be_replayed() -> None:
     form = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/bug.yml").read_text())
     required = [
         part["attributes"]["label"] for part in form["body"] if part.get("validations", {}).get("required")
     ]
-    asked = " ".join(required)
-    assert "--check --json" in asked
-    assert "nvidia-smi -q -x" in asked
+    labels = " ".join(required)
+    assert "--check --json" in labels
+    assert "nvidia-smi -q -x" in labels

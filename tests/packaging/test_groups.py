@@ -1,8 +1,8 @@
-"""What pyproject.toml declares where, so that what most people install is light.
+"""The groups in which pyproject.toml declares packages, so that most installations are small.
 
-The agent has the runtime dependencies alone. The quick suite has the group `dev` besides, which uv takes by
-default. That is all that loading a test file may need, whether its tests are slow or not; what needs more is
-imported by a fixture or a function of a slow test, or by a file that only such a one loads.
+The agent needs only the runtime dependencies. The quick suite also needs the group `dev`, which uv installs
+by default. Loading a test file may need no other package, even if its tests are slow. Other packages are
+imported by a fixture or a function of a slow test, or by a file that only slow tests load.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ GROUPS = {
     }.items()
 }
 
-# Import packages that are not called as what one installs.
+# Import packages whose name differs from the name of the package to install.
 INSTALLED_AS = {"dotenv": "python-dotenv", "pynvml": "nvidia-ml-py", "yaml": "pyyaml"}
-# What has no line of its own, because it is the other half of something that has one.
+# Packages that are not declared, because they always come with a declared one.
 COMES_WITH = {
     "anyio": "starlette",
     "nvidia-ml-py": "nvitop",
@@ -45,7 +45,7 @@ COMES_WITH = {
     "starlette": "fastapi",
     "typing-extensions": "fastapi",
 }
-# What is used without an import or a word of its own, and by what.
+# Packages that are used without an import, with a file and a text that show the use.
 USED_BY = {
     "gunicorn": ("tests/server/test_single_worker.py", "/gunicorn"),
     "httptools": ("agent/server/protocol.py", "uvicorn.protocols.http.httptools_impl"),
@@ -65,7 +65,7 @@ def loaded() -> set[Path]:
 
 
 def package_of(module: str) -> str | None:
-    """What is to be installed for an import; None: nothing."""
+    """The package to install for an import; None if no package is needed."""
     top = module.partition(".")[0]
     if top in OURS or top in sys.stdlib_module_names:
         return None
@@ -73,7 +73,7 @@ def package_of(module: str) -> str | None:
 
 
 def missing(imports: Iterable[tuple[Path, str]], groups: Collection[str], *, remedy: str) -> list[str]:
-    """One sentence for each package that a file imports and none of these groups has."""
+    """One sentence for each imported package that none of these groups has."""
     allowed = set().union(*(GROUPS[group] for group in groups))
     sentences = set()
     for path, module in imports:
@@ -86,13 +86,13 @@ def missing(imports: Iterable[tuple[Path, str]], groups: Collection[str], *, rem
     return sorted(sentences)
 
 
-def test_the_agent_imports_runtime_dependencies_alone() -> None:
+def test_the_agent_imports_only_runtime_dependencies() -> None:
     imports = [(path, module) for path in AGENT for module in source(path).imports]
     remedy = "declare it there in [project] dependencies, or do without"
     assert missing(imports, [RUNTIME], remedy=remedy) == []
 
 
-def test_what_the_quick_suite_loads_is_in_dev_and_whatever_else_tests_import_in_dev_or_slow() -> None:
+def test_packages_of_the_quick_suite_are_in_dev_and_all_others_of_tests_in_dev_or_slow() -> None:
     at_once = [(path, module) for path in loaded() for module in source(path).loading]
     remedy = (
         "declare it there in the group dev; or, if only slow tests need it, in the group slow, and import it"
@@ -105,17 +105,17 @@ def test_what_the_quick_suite_loads_is_in_dev_and_whatever_else_tests_import_in_
     assert missing(all_of_it, [RUNTIME, "dev", "slow"], remedy=remedy) == []
 
 
-def test_each_package_is_used_where_it_is_declared() -> None:
-    """In dev, what slow tests alone use weighs on everybody; at runtime, what tests alone use."""
+def test_each_package_is_used_by_the_part_that_declares_it() -> None:
+    """Otherwise, packages that only slow tests use would be installed for everybody."""
     ours, quick, every = (
         [source(path) for path in paths] for paths in (AGENT, loaded(), [*TESTS, *BENCHMARKS])
     )
     assert USED_BY.keys() <= set[str]().union(*GROUPS.values())
     by_others = {package for package, (file, text) in USED_BY.items() if text in (ROOT / file).read_text()}
     used = {
-        RUNTIME: packages_of(*(one.imports | one.strings for one in ours)),  # a server is given names
+        RUNTIME: packages_of(*(one.imports | one.strings for one in ours)),  # uvicorn takes names
         "dev": packages_of(*(one.loading | one.programs for one in quick)),
-        "slow": packages_of(*(one.imports | one.strings for one in every)),  # a command line, too
+        "slow": packages_of(*(one.imports | one.strings for one in every)),  # or a command line
     }
     idle = [
         f"{package} is in {group!r} of pyproject.toml, and {user} uses it: {remedy}"
@@ -133,7 +133,7 @@ def packages_of(*modules: set[str]) -> set[str]:
     return {package for module in set[str]().union(*modules) if (package := package_of(module))}
 
 
-def test_each_package_of_lint_is_a_step_of_ci_or_the_types_of_something_declared() -> None:
+def test_each_package_of_lint_is_a_step_of_ci_or_has_the_types_of_another_package() -> None:
     script = (ROOT / ".ci/run").read_text()
     steps = re.findall(r"^step uv run --group lint (?:--group slow )?(\w+)", script, re.MULTILINE)
     types = {f"types-{package}" for group in (RUNTIME, "dev", "slow") for package in GROUPS[group]}
@@ -150,12 +150,12 @@ def test_no_package_is_declared_twice() -> None:
     assert twice == set(), f"pyproject.toml has {', '.join(sorted(twice))} in two places"
 
 
-def test_uv_takes_dev_and_nothing_else_by_default() -> None:
+def test_uv_installs_only_the_group_dev_by_default() -> None:
     assert set(GROUPS) == {RUNTIME, "dev", "lint", "slow"}
     assert "default-groups" not in PYPROJECT["tool"]["uv"]
     assert "optional-dependencies" not in PYPROJECT["project"]
 
 
 @pytest.mark.parametrize(("package", "other"), COMES_WITH.items())
-def test_what_has_no_line_of_its_own_does_come_with_the_other(package: str, other: str) -> None:
+def test_a_package_that_is_not_declared_is_required_by_a_declared_one(package: str, other: str) -> None:
     assert package in {canonicalize_name(Requirement(text).name) for text in requires(other) or ()}

@@ -1,4 +1,4 @@
-"""What a checkout installs, by the commands of the documents and of the systemd unit, and its size."""
+"""The packages and the size of an installation, by the commands of the documents and of the systemd unit."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ pytestmark = pytest.mark.slow
 
 
 def copy_project(folder: Path) -> None:
-    """What building the project takes: what the wheel has, and what describes it."""
+    """Copy the files from which the project is built: the package, and the files that describe it."""
     described = ("pyproject.toml", "README.md", "LICENSE", "main.py", "requirements.txt")
     for file in [*map(Path, described), *context(ROOT, "agent")]:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes((ROOT / file).read_bytes())
 
 
-def weighed(folder: Path) -> tuple[set[str], float]:
+def packages_and_mebibytes(folder: Path) -> tuple[set[str], float]:
     """The packages of the environment `.venv` in this folder, and its MiB."""
     listed = succeed(["uv", "pip", "list", "--quiet", "--python", ".venv", "--format", "freeze"], folder)
     names = {str(canonicalize_name(re.split(r"[=@ ]", line)[0])) for line in listed.splitlines()}
@@ -41,14 +41,14 @@ def test_uv_sync_installs_no_browser_and_no_type_checker(tmp_path: Path) -> None
     copy_project(tmp_path)
     environment = {"UV_PROJECT_ENVIRONMENT": ".venv", "VIRTUAL_ENV": ""}
     succeed(["uv", "sync", "--compile-bytecode"], tmp_path, **environment)  # as after the first start
-    packages, mebibytes = weighed(tmp_path)
+    packages, mebibytes = packages_and_mebibytes(tmp_path)
     assert packages & (GROUPS["lint"] | GROUPS["slow"]) == set()
     assert GROUPS[RUNTIME] | GROUPS["dev"] <= packages
     assert mebibytes <= 85
 
 
 def install_as_the_unit_says(folder: Path) -> None:
-    """The lines of its comments that make the environment, word for word."""
+    """Run the commands in the comments of the unit that make the environment."""
     unit = (ROOT / "nvidia-smi-web-agent.example.service").read_text()
     commands = re.findall(r"^# +(?:UV_PYTHON_INSTALL_DIR=\S+ )?(uv .*)$", unit, re.MULTILINE)
     assert [command.split()[1] for command in commands] == ["venv", "pip"]
@@ -56,17 +56,17 @@ def install_as_the_unit_says(folder: Path) -> None:
         succeed(command.split(), folder, VIRTUAL_ENV="")
 
 
-def test_the_unit_s_installation_is_what_the_image_has(tmp_path: Path) -> None:
-    """The pinned versions of the runtime dependencies and of what they need; no group."""
+def test_the_installation_of_the_unit_has_the_packages_of_the_image(tmp_path: Path) -> None:
+    """These are the pinned runtime dependencies with all that they require, and no group."""
     copy_project(tmp_path)
     install_as_the_unit_says(tmp_path)
     here = {name: str(value) for name, value in default_environment().items()}
-    packages, mebibytes = weighed(tmp_path)
+    packages, mebibytes = packages_and_mebibytes(tmp_path)
     assert packages == {name for name, pin in PINS.items() if pin.applies(here)}
     assert mebibytes <= 48
 
 
-def test_the_unit_s_installation_refuses_a_package_that_differs_from_its_hash(tmp_path: Path) -> None:
+def test_the_installation_of_the_unit_refuses_a_package_with_another_hash(tmp_path: Path) -> None:
     copy_project(tmp_path)
     pins = tmp_path / "requirements.txt"
     pins.write_text(re.sub(r"(?<=sha256:)....", "0000", pins.read_text()))
@@ -77,12 +77,12 @@ def test_the_unit_s_installation_refuses_a_package_that_differs_from_its_hash(tm
 @pytest.mark.parametrize(
     "start", ["uv venv venv && uv pip install --python venv --constraints", "uv tool install"]
 )
-def test_a_command_of_the_documents_installs_the_pinned_versions(start: str, tmp_path: Path) -> None:
+def test_each_documented_command_installs_the_pinned_versions(start: str, tmp_path: Path) -> None:
     (command, *_) = (line for line in commands("docs/install.md") if line.startswith(start))
     copy_project(tmp_path)
     environment = {"UV_TOOL_DIR": "tools", "UV_TOOL_BIN_DIR": "bin", "PATH": f"bin:{os.environ['PATH']}"}
-    said = succeed(["sh", "-ec", command], tmp_path, **environment)
-    assert said == f"nvidia-smi-web-agent {__version__}\n"
+    output = succeed(["sh", "-ec", command], tmp_path, **environment)
+    assert output == f"nvidia-smi-web-agent {__version__}\n"
     (environ,) = (path.parent for path in tmp_path.rglob("pyvenv.cfg"))
     listed = succeed(["uv", "pip", "freeze", "--quiet", "--python", str(environ)], tmp_path).split()
     installed = dict(line.split("==") for line in listed if "==" in line)

@@ -1,4 +1,4 @@
-"""requirements.txt pins what pyproject.toml asks for: all of it, nothing else, and by hash."""
+"""requirements.txt pins exactly the requirements of pyproject.toml, by hash."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# As the file's header says it. The versions that the file has are kept; --upgrade takes the newest.
+# From the header of the file. The versions in the file stay the same; --upgrade takes the newest.
 COMMAND = (
     "uv pip compile --universal --python-version 3.11 --generate-hashes"
     " --output-file requirements.txt pyproject.toml"
@@ -28,7 +28,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def environment(python: str, platform: str = "linux", machine: str = "x86_64") -> dict[str, str]:
-    """What environment markers ask for."""
+    """The variables of environment markers."""
     return {
         "extra": "",
         "implementation_name": "cpython",
@@ -82,8 +82,8 @@ PINS = parse(TEXT)
 
 
 @pytest.mark.parametrize("environ", SUPPORTED.values(), ids=SUPPORTED)
-def test_everything_that_the_agent_asks_for_is_pinned_within_its_range(environ: dict[str, str]) -> None:
-    """By what pyproject.toml says alone: a release that came out since then is no fault of the file."""
+def test_every_runtime_dependency_is_pinned_within_its_declared_range(environ: dict[str, str]) -> None:
+    """Only pyproject.toml counts: the file is not wrong because of a newer release."""
     wrong = []
     for requirement in map(Requirement, PYPROJECT["project"]["dependencies"]):
         pin = PINS.get(canonicalize_name(requirement.name))
@@ -94,7 +94,7 @@ def test_everything_that_the_agent_asks_for_is_pinned_within_its_range(environ: 
     assert wrong == [], REFRESH
 
 
-def test_every_line_is_held_by_sha256() -> None:
+def test_every_pin_has_sha256_hashes_only() -> None:
     loose = [name for name, pin in PINS.items() if not pin.hashes]
     others = [
         text for pin in PINS.values() for text in pin.hashes if not re.fullmatch("sha256:[0-9a-f]{64}", text)
@@ -102,30 +102,30 @@ def test_every_line_is_held_by_sha256() -> None:
     assert (loose, others) == ([], [])
 
 
-def test_the_file_names_no_address_and_says_how_it_was_made() -> None:
+def test_the_file_names_no_url_and_has_the_command_that_made_it() -> None:
     assert "://" not in TEXT
     assert "index-url" not in TEXT
     assert f"#    {COMMAND}\n" in TEXT
 
 
 @pytest.mark.slow
-def test_the_command_in_its_header_finds_nothing_missing_and_nothing_idle(tmp_path: Path) -> None:
+def test_the_command_in_the_header_makes_the_same_pins_again(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE", "agent/__init__.py", "requirements.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     succeed(COMMAND.split(), tmp_path)
-    anew = parse((tmp_path / "requirements.txt").read_text())
-    assert {name: pin.requirement for name, pin in anew.items()} == {
+    again = parse((tmp_path / "requirements.txt").read_text())
+    assert {name: pin.requirement for name, pin in again.items()} == {
         name: pin.requirement for name, pin in PINS.items()
     }, REFRESH
-    assert [name for name, pin in PINS.items() if not pin.hashes <= anew[name].hashes] == [], REFRESH
+    assert [name for name, pin in PINS.items() if not pin.hashes <= again[name].hashes] == [], REFRESH
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
-def test_nothing_has_to_be_compiled(machine: str, python: str, tmp_path: Path) -> None:
-    """A slim image has no compiler, nor has many a GPU host."""
+def test_no_package_has_to_be_compiled(machine: str, python: str, tmp_path: Path) -> None:
+    """A slim image and many GPU hosts have no compiler."""
     command = [
         *("uv", "pip", "install", "--dry-run", "--no-config", "--target", str(tmp_path)),
         *("--python-platform", f"{machine}-manylinux_2_28", "--python-version", python),

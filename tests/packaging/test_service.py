@@ -1,4 +1,4 @@
-"""The systemd unit: starts, restarts and ends the agent as it wants, and lets it do little else."""
+"""The systemd unit starts, restarts and stops the agent correctly, and restricts what it may do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NAME = "nvidia-smi-web-agent"
 TEXT = (ROOT / f"{NAME}.example.service").read_text()
 SOURCE = "/etc/nvidia-smi-web-agent/token"
-MOST_EXPOSURE = 3.0  # of 10, as systemd-analyze counts it
+MOST_EXPOSURE = 3.0  # of 10, by systemd-analyze
 
 
 def values(text: str) -> dict[str, list[str]]:
@@ -34,52 +34,52 @@ def values(text: str) -> dict[str, list[str]]:
 UNIT = values(TEXT)
 
 
-def test_it_starts_the_script_that_its_installation_makes() -> None:
+def test_the_unit_starts_the_installed_script() -> None:
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     (command,) = UNIT["ExecStart"]
     (folder,) = UNIT["WorkingDirectory"]
     assert command.removeprefix(f"{folder}/.venv/bin/") in scripts
 
 
-def test_it_has_the_device_files_made_by_root_first_if_it_can() -> None:
+def test_root_creates_the_device_files_before_the_start_if_it_can() -> None:
     assert UNIT["ExecStartPre"][0] == "-+/usr/bin/nvidia-modprobe -c 0 -u"
     assert "nvidia-persistenced.service" in UNIT["After"][0].split()
 
 
-def test_it_restarts_always_but_for_a_wrong_setting() -> None:
+def test_the_unit_restarts_always_except_after_a_wrong_setting() -> None:
     assert (UNIT["Restart"], UNIT["RestartPreventExitStatus"]) == (["always"], ["2"])
     assert str(RESTART) not in UNIT["RestartPreventExitStatus"]
     assert UNIT["StartLimitIntervalSec"] == ["0"]
 
 
-def test_systemd_hears_when_it_is_ready_and_that_its_event_loop_goes_on() -> None:
-    """Read from the environment that systemd makes for it; the process that says so is the main one."""
+def test_the_unit_uses_the_ready_notification_and_the_watchdog() -> None:
+    """systemd sets the environment for both; only the main process sends notifications."""
     assert (UNIT["Type"], UNIT["WatchdogSec"]) == (["notify"], ["30"])
     assert "NotifyAccess" not in UNIT
     assert UNIT["LimitCORE"] == ["0"]
 
 
-def test_without_its_token_it_does_not_start_in_the_place_of_a_restart_for_ever() -> None:
+def test_without_its_token_file_the_unit_does_not_start_instead_of_restarting_forever() -> None:
     assert UNIT["AssertPathExists"] == [SOURCE]
     head, _, _ = TEXT.partition("[Service]")
     assert "AssertPathExists=" in head
 
 
-def test_it_stops_by_sigterm_and_allows_more_than_the_two_seconds_it_takes() -> None:
+def test_the_unit_stops_by_sigterm_with_more_than_the_two_seconds_that_the_agent_needs() -> None:
     assert (UNIT["KillSignal"], UNIT["TimeoutStopSec"]) == (["SIGTERM"], ["5"])
 
 
-def test_the_default_of_max_streams_fits_its_open_files() -> None:
+def test_the_limit_of_open_files_is_enough_for_the_default_of_max_streams() -> None:
     assert UNIT["LimitNOFILE"] == ["65536"]
     assert Settings().max_streams < int(UNIT["LimitNOFILE"][0])
 
 
-def test_it_runs_as_a_user_of_its_own_without_any_capability() -> None:
+def test_the_unit_runs_as_its_own_user_without_any_capability() -> None:
     assert (UNIT["User"], UNIT["DynamicUser"]) == ([NAME], ["yes"])
     assert (UNIT["CapabilityBoundingSet"], UNIT["AmbientCapabilities"]) == ([""], [""])
 
 
-def test_root_gives_the_agent_a_copy_of_the_token_at_each_start_and_each_reload() -> None:
+def test_root_copies_the_token_for_the_agent_at_each_start_and_each_reload() -> None:
     (folder,) = UNIT["RuntimeDirectory"]
     assert UNIT["Environment"] == [f"TOKEN_FILE=/run/{folder}/token"]
     install = UNIT["ExecStartPre"][1]
@@ -90,15 +90,15 @@ def test_root_gives_the_agent_a_copy_of_the_token_at_each_start_and_each_reload(
 
 
 def install_within(root: Path, command: str = UNIT["ExecReload"][0]) -> None:
-    """The unit's own command, on other folders."""
+    """Run the command of the unit on other folders."""
     script = command.removeprefix("+/bin/sh -ec '").removesuffix("'").replace("$$", "$")
     script = script.replace("/run/", f"{root}/run/").replace("/etc/", f"{root}/etc/")
     finished = run(["/bin/sh", "-ec", script], root)
     assert (finished.returncode, finished.stdout + finished.stderr) == (0, "")
 
 
-def test_the_copy_replaces_whatever_the_agent_has_put_in_its_place(tmp_path: Path) -> None:
-    """Root follows no link: what the link leads to stays as it is."""
+def test_the_copy_of_the_token_replaces_any_file_or_link_that_the_agent_has_made(tmp_path: Path) -> None:
+    """Root follows no link: the target of the link is not changed."""
     (tmp_path / "etc" / NAME).mkdir(parents=True)
     (tmp_path / "run" / NAME).mkdir(parents=True)
     token, source = tmp_path / "run" / NAME / "token", tmp_path / "etc" / NAME / "token"
@@ -115,12 +115,12 @@ def test_the_copy_replaces_whatever_the_agent_has_put_in_its_place(tmp_path: Pat
     assert [path.name for path in (tmp_path / "run").iterdir()] == [NAME], "nothing is left beside it"
 
 
-# What the unit holds as comments
+# The unit with its commented lines for TLS
 
 WITH_TLS = values(re.sub(r"^# (Environment=TLS|ExecStartPre=|ExecReload=)", r"\1", TEXT, flags=re.MULTILINE))
 
 
-def test_root_gives_the_agent_a_copy_of_the_certificate_and_its_key_likewise(tmp_path: Path) -> None:
+def test_root_copies_the_certificate_and_its_key_for_the_agent_in_the_same_way(tmp_path: Path) -> None:
     assert WITH_TLS["Environment"][1:] == [f"TLS_CERT=/run/{NAME}/cert.pem TLS_KEY=/run/{NAME}/key.pem"]
     install = WITH_TLS["ExecStartPre"][2]
     assert [install] == WITH_TLS["ExecReload"][2:]
@@ -137,7 +137,7 @@ def test_root_gives_the_agent_a_copy_of_the_certificate_and_its_key_likewise(tmp
             assert (copy.read_text(), copy.is_symlink(), copy.stat().st_mode & 0o777) == (text, False, 0o400)
 
 
-def test_the_lines_for_the_kernel_log_open_it_and_nothing_else() -> None:
+def test_the_commented_lines_for_the_kernel_log_open_nothing_else() -> None:
     block = TEXT.partition("# The kernel log, ")[2].partition("\n\n")[0]
     lines = re.findall(r"^# (\w+=.*)$", block, re.MULTILINE)
     assert lines == [
@@ -166,33 +166,33 @@ def test_the_lines_for_the_kernel_log_open_it_and_nothing_else() -> None:
         "RootDirectory",
     ],
 )
-def test_every_switch_left_off_has_its_reason(switch: str) -> None:
+def test_every_switch_that_is_off_has_a_reason(switch: str) -> None:
     assert switch not in UNIT
     assert re.search(rf"^# {switch}=\w* +\w+", TEXT, re.MULTILINE)
 
 
-def test_it_may_use_nvidias_devices_whether_the_driver_is_there_at_start_or_not() -> None:
+def test_the_unit_may_use_the_nvidia_devices_even_if_the_driver_is_loaded_later() -> None:
     assert UNIT["DevicePolicy"] == ["closed"]
     assert UNIT["DeviceAllow"] == ["char-195 rwm", "char-nvidia* rwm"]
 
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """A copy that starts a program which exists on this machine."""
+    """A copy of the unit that starts a program of this machine."""
     path = tmp_path / f"{NAME}.service"
     path.write_text(re.sub(r"^ExecStart=.*$", "ExecStart=/bin/true", TEXT, flags=re.MULTILINE))
     return path
 
 
 @pytest.mark.slow
-def test_systemd_finds_no_fault(unit: Path) -> None:
-    """It exits with 0 for an unknown key: what it says counts."""
+def test_systemd_finds_no_fault_in_the_unit(unit: Path) -> None:
+    """The exit status is 0 for an unknown key, so the output must be empty."""
     checked = run(["systemd-analyze", "verify", "--man=no", str(unit)], unit.parent)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
 
 
 @pytest.mark.slow
-def test_systemd_finds_no_fault_in_what_stands_in_comments_either(unit: Path) -> None:
+def test_systemd_finds_no_fault_in_the_commented_lines_of_the_unit(unit: Path) -> None:
     keys = "AssertPathExists|Environment|ExecStartPre|ExecReload|RuntimeDirectoryMode"
     of_kernel_log = "CapabilityBoundingSet|AmbientCapabilities|ProtectKernelLogs|DeviceAllow"
     text, found = re.subn(rf"^# (({keys}|{of_kernel_log})=)", r"\1", unit.read_text(), flags=re.MULTILINE)
@@ -203,14 +203,14 @@ def test_systemd_finds_no_fault_in_what_stands_in_comments_either(unit: Path) ->
 
 
 @pytest.mark.slow
-def test_systemd_finds_little_exposure(unit: Path) -> None:
+def test_systemd_rates_the_exposure_of_the_unit_as_low(unit: Path) -> None:
     checked = run(["systemd-analyze", "security", "--offline=yes", "--no-pager", str(unit)], unit.parent)
     (exposure,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+) ", checked.stdout)
     assert float(exposure) <= MOST_EXPOSURE, checked.stdout
 
 
 @pytest.mark.slow
-def test_every_exposure_that_remains_is_one_that_is_explained(unit: Path) -> None:
+def test_every_remaining_exposure_is_explained_in_a_comment(unit: Path) -> None:
     checked = run(["systemd-analyze", "security", "--offline=yes", "--no-pager", str(unit)], unit.parent)
     remaining = re.findall(r"^✗ (\w+)=", checked.stdout, re.MULTILINE)
     explained = re.findall(r"(?<![A-Za-z])([A-Z]\w+)=", "".join(re.findall(r"^#.*\n", TEXT, re.MULTILINE)))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Gone before the tests of the next folder."""
+    """A browser that is closed before the tests of the next folder."""
     with chromium() as started:
         yield started
 

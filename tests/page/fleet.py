@@ -1,4 +1,4 @@
-"""Many hosts on one origin, behind a real nginx: most lead to one agent, some never answer, one is down."""
+"""Many hosts on one origin, behind a real nginx. Most lead to one agent, some never answer, one is down."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from tests.support.certificates import Certificate
 
 HOSTS = 30
-SILENT = 6  # more than a browser has connections, to which somebody listens who never answers
-DOWN = 1  # nobody listens there
+SILENT = 6  # hosts that accept connections but never answer; more than a browser has connections
+DOWN = 1  # hosts without a listener
 UP = HOSTS - SILENT - DOWN
 NAMES = [f"node{number:02}" for number in range(HOSTS)]  # in the order up, silent, down
 NAMES[2] += "-with-a-name-that-is-longer-than-a-phone-is-wide"
-BROKEN = ["502", "503", "504", "ERR_"]  # what the browser says of those that are silent or down
+BROKEN = ["502", "503", "504", "ERR_"]  # parts of the browser's messages about hosts that are silent or down
 FLEET = ",".join(f"{name}=/{name}" for name in NAMES)
 SIXTY = [f"node{number:02}" for number in range(60)]  # all of them up
 CONFIG = """
@@ -59,7 +59,9 @@ LOCATIONS = """
 @contextmanager
 def gateway(folder: Path, agent: str) -> Iterator[str]:
     """The origin of the thirty hosts."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)  # the kernel accepts, and that is all
+    listener = socket.create_server(
+        ("127.0.0.1", 0), backlog=128
+    )  # the kernel accepts connections, but no program answers
     locations = LOCATIONS.format(
         agent=agent,
         silent="|".join(NAMES[UP:-DOWN]),
@@ -74,7 +76,7 @@ def gateway(folder: Path, agent: str) -> Iterator[str]:
 
 @contextmanager
 def all_up(folder: Path, agent: str, certificate: Certificate) -> Iterator[str]:
-    """The origin of hosts over HTTP/2, whatever their names, that all lead to one agent."""
+    """The origin of hosts over HTTP/2 with any name, which all lead to one agent."""
     locations = f"""
         location ~ ^/node[^/]+/(?<rest>.*)$ {{
             proxy_pass {agent}/$rest$is_args$args;
@@ -89,9 +91,9 @@ def all_up(folder: Path, agent: str, certificate: Certificate) -> Iterator[str]:
 
 @contextmanager
 def origin(folder: Path, locations: str, certificate: Certificate | None = None) -> Iterator[str]:
-    """That of an nginx with these locations; with a certificate it speaks HTTP/2.
+    """The origin of an nginx with these locations, over HTTP/2 if there is a certificate.
 
-    Skips where it is not installed.
+    Skips if nginx is not installed.
     """
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if nginx is None:

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 UNKNOWN = "\N{EN DASH}"
-SECONDS = 30_000  # milliseconds until something shows
+SECONDS = 30_000  # milliseconds that a test waits for a change of the page
 
 
 @contextmanager
 def opened(
     browser: Browser, url: str, *, script: str = "", expected: Sequence[str] = (), **context_options: Any
 ) -> Iterator[Page]:
-    """The page at this address; it has no error, and asks nobody else.
+    """The page at this URL. It must have no error and send no request to another origin.
 
-    `script` runs before it. `expected`: parts of what the browser may say of requests that a test lets fail.
+    `script` runs before it. `expected`: parts of messages that the browser may print about failing requests.
     """
     context = browser.new_context(**context_options)
     page = context.new_page()
@@ -44,19 +44,19 @@ def opened(
 
 
 def asked_from_now_on(page: Page) -> list[str]:
-    """Grows with the address of each request that the page makes."""
+    """A list that grows by the URL of each request of the page."""
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     return asked
 
 
 def eventually(page: Page, holds: Callable[[], object], what: str) -> None:
-    """Let the browser go on until this holds; AssertionError where it does not come to it."""
+    """Let the browser go on until this holds; AssertionError if it never does."""
     for _ in range(SECONDS // 200):
         if holds():
             return
         page.wait_for_timeout(200)
-    raise AssertionError(f"It did not come to it: {what}.")
+    raise AssertionError(f"This never became true: {what}.")
 
 
 def facts(part: Locator) -> dict[str, str]:
@@ -70,7 +70,7 @@ def facts(part: Locator) -> dict[str, str]:
 
 
 def hide(page: Page, *, hidden: bool) -> None:
-    """As another tab in front of it does; a headless browser has none."""
+    """Hide or show the page as another tab in front of it would; a headless browser has no tabs."""
     page.evaluate(
         """hidden => {
             Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
@@ -81,14 +81,14 @@ def hide(page: Page, *, hidden: bool) -> None:
 
 
 def process(text: str = "x", **fields: object) -> dict[str, object]:
-    """A row of /processes all of whose texts are this one."""
+    """A row of /processes in which all texts are this one."""
     texts = dict.fromkeys(["username", "name", "command", "systemd_unit"], text)
     numbers = {"idx": 0, "pid": 7, "gpu_memory_mb": None, "sm_utilization_percent": None}
     times = {"running_seconds": None, "idle_seconds": 9000, "idle_holder": True}
     return {**texts, **numbers, **times, **fields}
 
 
-# The stream is another one: it begins with this event, says it again each second and does not end.
+# A replacement of the stream: it sends this event at once and again each second, without end.
 STREAMING = """(() => {
     const asked = window.fetch;
     const line = new TextEncoder().encode(`data: ${JSON.stringify(EVENT)}\\n\\n`);
@@ -106,6 +106,6 @@ STREAMING = """(() => {
 
 
 def streaming(event: object, *, build: str | None = None) -> str:
-    """A script with which each event of the stream is this one; `build`: of the page that the agent has."""
+    """A script that replaces each event of the stream by this one; `build`: the build of the agent's page."""
     headers = {} if build is None else {"X-Agent-Build": build}
     return STREAMING.replace("EVENT", json.dumps(event)).replace("HEADERS", json.dumps(headers))

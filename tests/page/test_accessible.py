@@ -26,8 +26,8 @@ LOOKS: list[dict[str, Any]] = [
 NAMES = ["light", "dark", "phone", "dark phone"]
 
 
-def grave(page: Page) -> list[str]:
-    """What axe finds serious or critical, each with the first place where it does."""
+def serious_violations(page: Page) -> list[str]:
+    """Serious and critical violations that axe finds, each with its first place."""
     from axe_playwright_python.sync_playwright import Axe
 
     return [
@@ -46,23 +46,21 @@ def test_axe_finds_nothing_serious_on_the_page_of_a_host(browser: Browser, look:
         with agent_server() as url, opened(browser, f"{url}/", **look) as page:
             page.locator("#processes tr").first.wait_for(state="attached")
             page.locator(".finding").first.wait_for()
-            assert grave(page) == []
+            assert serious_violations(page) == []
             page.locator("#gpus a.to").first.click()
             page.locator("#gpu-view dt").first.wait_for()
-            assert grave(page) == []
+            assert serious_violations(page) == []
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=NAMES)
-def test_axe_finds_nothing_serious_where_the_token_is_asked_for(
-    browser: Browser, look: dict[str, Any]
-) -> None:
+def test_axe_finds_nothing_serious_on_the_login_form(browser: Browser, look: dict[str, Any]) -> None:
     with (
         Simulation(1),
         agent_server(TOKEN="x" * 20) as url,
         opened(browser, f"{url}/", expected=["401"], **look) as page,
     ):
         page.get_by_label("Token of this agent").wait_for()
-        assert grave(page) == []
+        assert serious_violations(page) == []
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=NAMES)
@@ -74,11 +72,11 @@ def test_axe_finds_nothing_serious_on_the_overview(
         for view, shown in (("Hosts", ".host .tile"), ("GPUs", ".gpu-table td"), ("Users", ".people td")):
             page.locator("#ways").get_by_role("link", name=view, exact=True).click()
             page.locator(shown).first.wait_for()
-            assert grave(page) == []
+            assert serious_violations(page) == []
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=NAMES)
-def test_axe_finds_nothing_serious_where_values_are_old(browser: Browser, look: dict[str, Any]) -> None:
+def test_axe_finds_nothing_serious_when_values_are_old(browser: Browser, look: dict[str, Any]) -> None:
     with (
         agent_process("--simulate", "2") as agent,
         opened(browser, f"{agent.url}/#gpu0", expected=["ERR_"], **look) as page,
@@ -86,10 +84,10 @@ def test_axe_finds_nothing_serious_where_values_are_old(browser: Browser, look: 
         page.locator("#gpu-view dt").first.wait_for()
         agent.stop()
         page.locator("body.old").wait_for()
-        assert grave(page) == []
+        assert serious_violations(page) == []
 
 
-def test_the_keyboard_opens_a_gpu_and_leads_back(browser: Browser) -> None:
+def test_a_gpu_can_be_opened_and_left_with_the_keyboard(browser: Browser) -> None:
     with Simulation(2), agent_server() as url, opened(browser, f"{url}/") as page:
         page.locator(".card").nth(1).wait_for()
         for _ in range(20):
@@ -104,7 +102,7 @@ def test_the_keyboard_opens_a_gpu_and_leads_back(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 768, 1920])
-def test_nothing_has_to_be_scrolled_sideways(browser: Browser, fleet_url: str, width: int) -> None:
+def test_the_page_never_scrolls_horizontally(browser: Browser, fleet_url: str, width: int) -> None:
     look: dict[str, Any] = {"viewport": {"width": width, "height": 740}}
     paths = {
         "/node00/": ".host .tile",

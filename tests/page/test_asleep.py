@@ -22,19 +22,19 @@ PERIOD, ASLEEP, AWAKE = 120.0, 30.0, 90.0  # seconds of the scenario
 
 
 class Laptop:
-    """The simulated host and its time, which goes on as it is told."""
+    """The simulated host and its time, which a test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.simulation = Simulation(GPUS, scenario="asleep", clock=lambda: self.now)
 
     def go_to(self, second: float) -> None:
-        """This second of the next period."""
+        """Set the time to this second of the next period."""
         self.now = (self.now // PERIOD + 1) * PERIOD + second
 
     @property
     def sleeping(self) -> int:
-        """How many of its GPUs sleep."""
+        """The number of GPUs that sleep."""
         return sum(gpu.runtime_status == "suspended" for gpu in self.simulation.gpus)
 
 
@@ -46,19 +46,21 @@ def laptop() -> Iterator[Laptop]:
 
 
 def fall_asleep(page: Page, laptop: Laptop, shown: str) -> None:
-    """Until as many of these are shown as there are GPUs."""
+    """Let the GPUs fall asleep, until the page shows one such element for each GPU."""
 
     def is_shown() -> bool:
         if page.locator(shown).count() == GPUS:
             return True
-        if laptop.sleeping < GPUS:  # at first, and where a sample that was under way has woken them
+        if laptop.sleeping < GPUS:  # at first, and if a running sample has woken them
             laptop.go_to(ASLEEP)
         return False
 
     eventually(page, is_shown, f"{shown} is there for each GPU")
 
 
-def test_gpus_that_sleep_are_called_asleep_and_free_and_not_well(browser: Browser, laptop: Laptop) -> None:
+def test_sleeping_gpus_are_shown_as_asleep_and_free_but_not_as_healthy(
+    browser: Browser, laptop: Laptop
+) -> None:
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/") as page:
         page.locator(".card.ok").nth(GPUS - 1).wait_for()
         fall_asleep(page, laptop, ".card.asleep")
@@ -72,15 +74,15 @@ def test_gpus_that_sleep_are_called_asleep_and_free_and_not_well(browser: Browse
         calls = laptop.simulation.total_calls
         card.locator("a").first.click()
         page.locator("#gpu-view").get_by_text("asleep").first.wait_for()
-        page.wait_for_timeout(5000)  # events, and what is asked seldom
-        assert laptop.sleeping == GPUS, "whoever looks does not wake them"
+        page.wait_for_timeout(5000)  # time for events, and for rare requests
+        assert laptop.sleeping == GPUS, "a viewer does not wake them"
         assert laptop.simulation.total_calls == calls
         page.go_back()
         laptop.go_to(AWAKE)
         page.locator(".card.ok").nth(GPUS - 1).wait_for()
 
 
-def test_on_the_wall_they_are_tiles_that_say_so(browser: Browser, laptop: Laptop) -> None:
+def test_sleeping_gpus_are_tiles_with_asleep_on_the_wall(browser: Browser, laptop: Laptop) -> None:
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/?wall") as page:
         page.locator(".wall .tile.ok").nth(GPUS - 1).wait_for()
         fall_asleep(page, laptop, ".wall .tile.asleep")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-# Judges the answers one after the other: a text is an error, a number one with this status. Returns what is
-# told of each. They are of one host, or where it is named of another.
+# Judges the answers in order: a text is an error, a number an error with this status. Returns the report
+# for each. They are answers of one host, or of the named one.
 JUDGING = """async ([kind, watch, answers]) => {
     const script = document.querySelector("script[type=module]").src;
     const { KINDS } = await import(new URL("kinds.js", script));
@@ -54,8 +54,8 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
         yield page
 
 
-def judged(page: Page, kind: str, answers: list[Any], **watch: Any) -> list[bool]:
-    """Of each answer, whether something is told."""
+def reported(page: Page, kind: str, answers: list[Any], **watch: Any) -> list[bool]:
+    """For each answer, whether something is reported."""
     return [text is not None for text in page.evaluate(JUDGING, [kind, watch, answers])]
 
 
@@ -68,73 +68,75 @@ WELL, BAD = "healthy", "critical"
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "reports"),
     [
-        pytest.param([summary(WELL, WELL), summary(WELL, BAD), summary(WELL, BAD)], [0, 1, 0], id="it turns"),
-        pytest.param([summary(BAD, WELL), summary(BAD, WELL)], [0, 0], id="it was so before"),
-        pytest.param([summary(BAD), summary(WELL), summary(BAD)], [0, 0, 1], id="well in between"),
-        pytest.param([summary(BAD), summary(None), summary(BAD)], [0, 0, 0], id="not known in between"),
-        pytest.param([summary(WELL), summary(None), summary(BAD)], [0, 0, 1], id="not known before"),
+        pytest.param(
+            [summary(WELL, WELL), summary(WELL, BAD), summary(WELL, BAD)], [0, 1, 0], id="it becomes critical"
+        ),
+        pytest.param([summary(BAD, WELL), summary(BAD, WELL)], [0, 0], id="it was critical before"),
+        pytest.param([summary(BAD), summary(WELL), summary(BAD)], [0, 0, 1], id="healthy in between"),
+        pytest.param([summary(BAD), summary(None), summary(BAD)], [0, 0, 0], id="unknown in between"),
+        pytest.param([summary(WELL), summary(None), summary(BAD)], [0, 0, 1], id="unknown before"),
         pytest.param([summary(WELL), summary("warning")], [0, 0], id="a warning"),
-        pytest.param([summary(WELL, BAD), summary(BAD)], [0, 0], id="another index for the same"),
-        pytest.param([summary(WELL, WELL), summary(BAD)], [0, 1], id="with another number one more"),
-        pytest.param([summary(BAD), summary(BAD, BAD)], [0, 1], id="with another number, one before"),
+        pytest.param([summary(WELL, BAD), summary(BAD)], [0, 0], id="the same GPU with another index"),
+        pytest.param([summary(WELL, WELL), summary(BAD)], [0, 1], id="fewer GPUs, one more critical"),
+        pytest.param([summary(BAD), summary(BAD, BAD)], [0, 1], id="more GPUs, one was critical before"),
         pytest.param([summary(WELL, WELL), summary(WELL, host=BAD)], [0, 1], id="the host itself"),
-        pytest.param([["no answer"], summary(BAD)], [0, 0], id="not heard before"),
+        pytest.param([["no answer"], summary(BAD)], [0, 0], id="no answer before"),
     ],
 )
-def test_a_gpu_turns_critical_where_it_is_known_not_to_have_been(
-    page: Page, answers: list[Any], told: list[int]
+def test_a_critical_gpu_is_reported_only_if_it_was_known_not_to_be_critical(
+    page: Page, answers: list[Any], reports: list[int]
 ) -> None:
-    assert judged(page, "critical", answers) == [bool(one) for one in told]
+    assert reported(page, "critical", answers) == [bool(one) for one in reports]
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "reports"),
     [
         pytest.param([summary(WELL), ["x"], ["x"], ["x"]], [0, 0, 1, 0], id="it was up"),
         pytest.param([["x"], ["x"], ["x"]], [0, 0, 0], id="it was down from the start"),
-        pytest.param([summary(WELL), ["x"], summary(WELL), ["x"]], [0, 0, 0, 0], id="one answer got lost"),
-        pytest.param([summary(WELL), [404], [404], [404]], [0, 0, 0, 0], id="it answers something"),
-        pytest.param([summary(WELL), [502], [502]], [0, 0, 1], id="a proxy answers in its place"),
+        pytest.param([summary(WELL), ["x"], summary(WELL), ["x"]], [0, 0, 0, 0], id="one answer is missing"),
+        pytest.param([summary(WELL), [404], [404], [404]], [0, 0, 0, 0], id="it answers with an error"),
+        pytest.param([summary(WELL), [502], [502]], [0, 0, 1], id="a proxy answers instead"),
         pytest.param(
             [summary(WELL), ["x"], ["x", {"wall": 3600}], ["x"]], [0, 0, 0, 1], id="the computer slept"
         ),
     ],
 )
-def test_a_host_goes_down_after_two_questions_without_an_answer(
-    page: Page, answers: list[Any], told: list[int]
+def test_a_host_is_reported_as_down_after_two_unanswered_requests(
+    page: Page, answers: list[Any], reports: list[int]
 ) -> None:
-    assert judged(page, "down", answers) == [bool(one) for one in told]
+    assert reported(page, "down", answers) == [bool(one) for one in reports]
 
 
-def test_a_browser_without_a_network_tells_of_no_host_that_it_is_down(page: Page) -> None:
+def test_no_host_is_reported_as_down_while_the_browser_is_offline(page: Page) -> None:
     page.evaluate("Object.defineProperty(navigator, 'onLine', { value: false })")
-    assert judged(page, "down", [summary(WELL), ["x"], ["x"]]) == [False] * 3
+    assert reported(page, "down", [summary(WELL), ["x"], ["x"]]) == [False] * 3
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "reports"),
     [
         pytest.param("a b a! b a!", [None, None, None, None, "told"], id="the other answers"),
         pytest.param("a b a! b! a! b! a! b!", [None] * 5 + ["meanwhile"] + [None] * 2, id="none answers"),
         pytest.param(
             "a b a! b! a! b! b a b a! b a!",
             [None] * 5 + ["meanwhile"] + [None] * 5 + ["told"],
-            id="and one does again",
+            id="one answers again",
         ),
         pytest.param("a a! b! a!", [None, None, None, "told"], id="the other was never up"),
     ],
 )
-def test_where_no_host_of_several_answers_none_is_called_down(
-    page: Page, answers: str, told: list[str | None]
+def test_no_host_is_reported_as_down_while_none_of_several_answers(
+    page: Page, answers: str, reports: list[str | None]
 ) -> None:
-    """It may be the browser's own network. `a!`: host a gives no answer."""
+    """The browser's own network may be down. `a!`: host a does not answer."""
     given = [["x" if "!" in one else {}, {"host": one.removesuffix("!")}] for one in answers.split()]
-    assert page.evaluate(JUDGING, ["down", {}, given]) == told
+    assert page.evaluate(JUDGING, ["down", {}, given]) == reports
 
 
-# The clock of the page after each of these steps: seconds of the clock that can be set, and of the other.
+# The clock of the page after each step: seconds of the wall clock, and of the monotonic clock.
 CLOCK = """async (steps) => {
     const script = document.querySelector("script[type=module]").src;
     let [wall, steady] = [1e9, 0];
@@ -150,11 +152,11 @@ CLOCK = """async (steps) => {
 }"""
 
 
-def test_the_clock_of_the_page_goes_on_while_the_computer_sleeps(page: Page) -> None:
-    """Set to another time it goes on likewise: what was heard counts as old."""
+def test_the_clock_of_the_page_counts_the_time_that_the_computer_sleeps(page: Page) -> None:
+    """It also goes on if the wall clock is set, and earlier answers then count as old."""
     steps = [[1, 1], [600, 0], [1, 1], [-3600, 1], [12, 10]]
-    told = page.evaluate(CLOCK, steps)
-    assert [later - before for before, later in itertools.pairwise(told)] == [600, 1, 3602, 10]
+    times = page.evaluate(CLOCK, steps)
+    assert [later - before for before, later in itertools.pairwise(times)] == [600, 1, 3602, 10]
 
 
 WISH = """async (texts) => {
@@ -178,7 +180,9 @@ WISH = """async (texts) => {
         ("", None),
     ],
 )
-def test_a_need_is_read_as_a_field_of_numbers_takes_it(page: Page, text: str, question: str | None) -> None:
+def test_the_text_of_a_need_is_parsed_like_a_number_field(
+    page: Page, text: str, question: str | None
+) -> None:
     assert page.evaluate(WISH, [text]) == [question]
 
 
@@ -188,39 +192,51 @@ def rows(age: int | None, *indices: int, unknown: tuple[int, ...] = ()) -> dict[
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "reports"),
     [
         pytest.param([[rows(100, 0)], [rows(None)]], [0, 1], id="its row is gone"),
-        pytest.param([[rows(100, 0)], [rows(None, unknown=(0,))]], [0, 0], id="its GPU does not tell"),
-        pytest.param([[rows(100, 0)], [rows(None, unknown=(1,))]], [0, 1], id="another GPU does not tell"),
+        pytest.param(
+            [[rows(100, 0)], [rows(None, unknown=(0,))]], [0, 0], id="the processes of its GPU are unknown"
+        ),
+        pytest.param(
+            [[rows(100, 0)], [rows(None, unknown=(1,))]],
+            [0, 1],
+            id="the processes of another GPU are unknown",
+        ),
         pytest.param([[rows(100, 0)], [rows(100, 1)], [rows(None, unknown=(1,))]], [0, 0, 0], id="it moved"),
         pytest.param([[rows(100, 0)], ["no answer"], [rows(100, 0)]], [0, 0, 0], id="no answer"),
-        pytest.param([[rows(100, 0)], [rows(2, 0)]], [0, 1], id="its number is another's"),
+        pytest.param([[rows(100, 0)], [rows(2, 0)]], [0, 1], id="another process has its pid"),
         pytest.param(
-            [[rows(100, 0)], [rows(160, 0), {"wall": 3600, "steady": 3600}]], [0, 1], id="another's, later"
+            [[rows(100, 0)], [rows(160, 0), {"wall": 3600, "steady": 3600}]],
+            [0, 1],
+            id="another process has its pid, later",
         ),
         pytest.param([[rows(100, 0)], [rows(100, 0), {"wall": -3600}]], [0, 0], id="the clock was set"),
         pytest.param([[rows(100, 0)], [rows(3700, 0), {"wall": 3600}]], [0, 0], id="the computer slept"),
-        pytest.param([[rows(100, 0)], [rows(None, 0)]], [0, 0], id="its age is not known now"),
+        pytest.param([[rows(100, 0)], [rows(None, 0)]], [0, 0], id="its age is unknown now"),
     ],
 )
-def test_a_process_ends_where_its_host_says_so(page: Page, answers: list[Any], told: list[int]) -> None:
+def test_the_end_of_a_process_is_reported_only_if_its_host_confirms_it(
+    page: Page, answers: list[Any], reports: list[int]
+) -> None:
     first = {"gpus": [0], "age": None}
-    assert judged(page, "ends", answers, pid=7, name="python", first=first) == [bool(one) for one in told]
+    assert reported(page, "ends", answers, pid=7, name="python", first=first) == [
+        bool(one) for one in reports
+    ]
 
 
-def test_a_need_comes_true_where_there_are_as_many_as_asked_for(page: Page) -> None:
+def test_a_need_is_reported_once_enough_gpus_are_free(page: Page) -> None:
     wish = {"count": 2, "gb": 40, "model": ""}
     answers = [[{"satisfied": is_so, "gpus": [{"idx": 3}]}] for is_so in (False, True)]
-    assert judged(page, "need", [["x"], *answers], wish=wish) == [False, False, True]
+    assert reported(page, "need", [["x"], *answers], wish=wish) == [False, False, True]
 
 
-# What is awaited of a host was kept when the page was left.
+# The waits for a host, as stored when the page was left.
 KEPT = """sessionStorage["agent-awaited"] ??= JSON.stringify(["critical", "down"].map((kind) => (
     { kind, id: kind, hosts: [{ name: "other", url: "/other/" }], seen: {}, told: [] }
 )));"""
 SEEN = """() => JSON.parse(sessionStorage["agent-awaited"]).map(({ seen }) => Object.keys(seen))"""
-# As fleet.js tells of a host before its first answer.
+# The state of a host in fleet.js before its first answer.
 HEARD = """async () => {
     const script = document.querySelector("script[type=module]").src;
     const { heard } = await import(new URL("tell.js", script));
@@ -228,14 +244,14 @@ HEARD = """async () => {
 }"""
 
 
-def test_a_host_that_nobody_has_asked_yet_has_not_answered(browser: Browser, url: str) -> None:
+def test_a_host_that_has_not_been_requested_yet_counts_as_unanswered(browser: Browser, url: str) -> None:
     with opened(browser, f"{url}/", script=KEPT, expected=["404"]) as page:
         page.locator("#tell-me").wait_for()
         page.evaluate(HEARD)
         assert page.evaluate(SEEN) == [[], []]
 
 
-def test_an_older_agent_without_summary_is_judged_by_its_gpus(browser: Browser, url: str) -> None:
+def test_an_older_agent_without_summary_is_judged_by_gpu(browser: Browser, url: str) -> None:
     with opened(browser, f"{url}/", expected=["404"]) as page:
         page.route("**/other/gpu", lambda route: route.fulfill(body=httpx.get(f"{url}/gpu").text))
         page.evaluate(KEPT)

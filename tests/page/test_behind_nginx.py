@@ -38,7 +38,7 @@ def nginx(tmp_path_factory: pytest.TempPathFactory, one: Process, other: Process
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """server1 knows the fleet; server2 is a host like any other."""
+    """The origin of two agents: server1 knows the fleet, server2 does not."""
     fleet = "server1=/server1,server2=/server2"
     with (
         agent_process(
@@ -52,14 +52,14 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def test_a_host_is_shown_and_no_token_asked_for(browser: Browser, origin: str) -> None:
+def test_a_host_is_shown_without_a_login_form(browser: Browser, origin: str) -> None:
     with opened(browser, f"{origin}/server2/", ignore_https_errors=True) as page:
         page.locator("#connection.live").wait_for()
         assert page.locator(".card").count() == 3
         assert not page.locator("#login").is_visible()
 
 
-def test_the_overview_has_both_hosts_and_a_click_opens_one(browser: Browser, origin: str) -> None:
+def test_the_overview_shows_both_hosts_and_a_click_opens_one(browser: Browser, origin: str) -> None:
     with opened(browser, f"{origin}/server1/", ignore_https_errors=True) as page:
         page.get_by_text("2 of 2 live").wait_for()
         page.locator(".tile").nth(4).wait_for()
@@ -69,7 +69,7 @@ def test_the_overview_has_both_hosts_and_a_click_opens_one(browser: Browser, ori
 
 def test_no_token_reaches_the_browser(browser: Browser, origin: str) -> None:
     with opened(browser, f"{origin}/server1/?host", ignore_https_errors=True) as page:
-        page.goto("about:blank")  # what the page before asked for would be lost with it
+        page.goto("about:blank")  # so that requests of the previous page are not recorded
         answers: list[Response] = []
         page.on("response", lambda response: answers.append(response))
         page.goto(f"{origin}/server1/?host")
@@ -81,10 +81,10 @@ def test_no_token_reaches_the_browser(browser: Browser, origin: str) -> None:
         assert not [text for text in [*seen, page.content()] if TOKENS["server1"] in text]
 
 
-def test_an_agent_that_is_down_is_reported_though_its_stream_is_answered(
+def test_an_agent_that_is_down_is_reported_even_if_the_proxy_answers_its_stream(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """With 200 and without an event, for the sake of EventSource."""
+    """The proxy answers the stream with 200 and no event, because of EventSource."""
     with ExitStack() as stack:
         agent = agent_behind(stack, "server1")
         origin = stack.enter_context(nginx(tmp_path_factory, agent, agent))

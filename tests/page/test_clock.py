@@ -1,4 +1,4 @@
-"""The agent's time of day is set while the page is open: its lines go on, with a gap, and no row moves."""
+"""The agent's clock is set while the page is open: lines continue after a gap, and no row moves."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.slow
 
 HOUR = 3600
 
-# Events of a GPU of its own, one every two seconds, with these times of the agent; `pauses`: seconds more
-# before an event. Of the rows that the page keeps: seconds since the first event, and its number.
+# Events of another GPU, one every two seconds, with these times of the agent. `pauses`: additional seconds
+# before an event. Returns the rows that the page keeps: seconds since the first event, and its number.
 ROWS = """async ([seconds, pauses]) => {
     const page = document.querySelector("script[type=module]").src;
     const { add, recent } = await import(new URL("history.js", page));
@@ -42,29 +42,29 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize("step", [-HOUR, -30, 30, HOUR], ids=["hour back", "back", "forth", "hour forth"])
-def test_a_line_goes_on_with_a_gap_after_the_clock_was_set(page: Page, step: int) -> None:
+def test_a_line_continues_after_a_gap_when_the_clock_was_set(page: Page, step: int) -> None:
     rows = page.evaluate(ROWS, [[5000, 5002, 5004 + step, 5006 + step], {}])
     assert rows == [[0, 0], [2, 1], [2.001, None], [4, 2], [6, 3]]
 
 
-def test_a_late_event_is_no_step_of_the_clock(page: Page) -> None:
-    """Stamps are of whole seconds, and a network may hold an event back."""
+def test_a_late_event_does_not_count_as_a_step_of_the_clock(page: Page) -> None:
+    """Times are whole seconds, and the network may delay an event."""
     rows = page.evaluate(ROWS, [[10, 12, 13, 15, 21], {3: 3, 4: 4}])
     assert rows == [[0, 0], [2, 1], [4, 2], [9, 3], [15, 4]]
 
 
-def test_of_a_time_without_events_nothing_is_known(page: Page) -> None:
+def test_a_time_without_events_is_a_gap(page: Page) -> None:
     rows = page.evaluate(ROWS, [[0, 2, 62], {2: 58}])
     assert rows == [[0, 0], [2, 1], [2.001, None], [62, 2]]
 
 
 def test_the_same_sample_counts_once(page: Page) -> None:
-    """A new connection begins with the last one again."""
+    """A new connection begins with the last sample again."""
     assert page.evaluate(ROWS, [[0, 2, 2, 4], {}]) == [[0, 0], [2, 2], [6, 3]]
 
 
 def test_an_hour_is_kept_and_older_rows_are_thinned(page: Page) -> None:
-    """As the agent does: all of the last five minutes, before that one in ten seconds."""
+    """The page keeps rows like the agent: all of the last five minutes, earlier ones every ten seconds."""
     seconds = list(range(0, 3 * HOUR, 2))
     rows = page.evaluate(ROWS, [seconds, {}])
     newest = rows[-1][0]

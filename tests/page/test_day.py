@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-STEP = 8  # seconds from one event to the next, less than what leaves a gap
-# The hours pass as fast as the page can follow: each event moves both clocks.
+STEP = 8  # seconds between two events, too few for a gap
+# Time passes as fast as the page can process events: each event moves both clocks.
 FAST = """(() => {
     const asked = window.fetch;
     const clocks = [performance, Date].map((clock) => [clock, clock.now.bind(clock)]);
@@ -44,7 +44,7 @@ FAST = """(() => {
 
 
 def heap(session: CDPSession) -> float:
-    """What the page holds on to, in bytes."""
+    """The memory that the page uses after a garbage collection, in bytes."""
     session.send("HeapProfiler.collectGarbage")
     metrics = session.send("Performance.getMetrics")["metrics"]
     return next(float(one["value"]) for one in metrics if one["name"] == "JSHeapUsedSize")

@@ -1,4 +1,4 @@
-"""How much of a host is in sight without scrolling, and what an event of many GPUs costs."""
+"""How much of a host is visible without scrolling, and the cost of an event of many GPUs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-# What is not wholly in sight of all that the selector finds.
+# The number of selected elements that are not completely visible.
 HIDDEN = """(selector) => [...document.querySelectorAll(selector)].filter((one) => {
     const { top, bottom, left, right, height } = one.getBoundingClientRect();
     const frame = one.closest(".scroll")?.getBoundingClientRect() ?? { bottom: innerHeight };
@@ -27,12 +27,12 @@ HIDDEN = """(selector) => [...document.querySelectorAll(selector)].filter((one) 
     return !height || isBeside || top < 0 || bottom > Math.min(innerHeight, frame.bottom) + 1;
 }).length"""
 NODES = "document.querySelectorAll('*').length"
-EVENTS = 10  # over which what one costs is measured
+EVENTS = 10  # the cost of one event is the mean over these
 
 
 @contextmanager
 def host(browser: Browser, gpus: int, width: int, height: int, processes: int = 16) -> Iterator[Page]:
-    """The page of a host with so many GPUs and processes, complete."""
+    """The complete page of a host with so many GPUs and processes."""
     rows = [
         process(
             "/opt/conda/bin/python train.py --data /mnt/datasets/imagenet", pid=4000 + one, idx=one % gpus
@@ -51,7 +51,9 @@ def host(browser: Browser, gpus: int, width: int, height: int, processes: int = 
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 960)])
-def test_eight_gpus_and_sixteen_processes_are_in_sight(browser: Browser, width: int, height: int) -> None:
+def test_eight_gpus_and_sixteen_processes_are_visible_without_scrolling(
+    browser: Browser, width: int, height: int
+) -> None:
     with host(browser, 8, width, height) as page:
         assert page.evaluate(HIDDEN, "#gpus > li") == 0
         assert page.evaluate(HIDDEN, "#processes tr") == 0
@@ -61,7 +63,7 @@ def test_eight_gpus_and_sixteen_processes_are_in_sight(browser: Browser, width: 
             assert page.evaluate(HIDDEN, "#gpus svg") == 0, "with charts"
 
 
-def test_more_processes_scroll_in_a_region_of_their_own(browser: Browser) -> None:
+def test_more_processes_scroll_in_their_own_region(browser: Browser) -> None:
     with host(browser, 8, 1280, 720, processes=60) as page:
         assert page.evaluate("document.documentElement.scrollHeight") <= 720
         assert page.evaluate(HIDDEN, "#gpus > li") == 0
@@ -69,7 +71,7 @@ def test_more_processes_scroll_in_a_region_of_their_own(browser: Browser) -> Non
         assert region.evaluate("one => one.scrollHeight > one.clientHeight")
 
 
-def test_four_gpus_are_in_sight_on_a_phone(browser: Browser) -> None:
+def test_four_gpus_are_visible_without_scrolling_on_a_phone(browser: Browser) -> None:
     target = "one => one.getBoundingClientRect().height >= 44"
     with host(browser, 4, 360, 640) as page:
         assert page.evaluate(HIDDEN, "#gpus > li") == 0
@@ -83,12 +85,14 @@ def test_four_gpus_are_in_sight_on_a_phone(browser: Browser) -> None:
 @pytest.mark.parametrize(
     ("gpus", "kind"), [(1, "cards"), (4, "cards"), (5, "rows"), (16, "rows"), (17, "tiles")]
 )
-def test_few_gpus_are_cards_more_are_rows_and_many_are_tiles(browser: Browser, gpus: int, kind: str) -> None:
+def test_up_to_4_gpus_are_cards_up_to_16_are_rows_and_more_are_tiles(
+    browser: Browser, gpus: int, kind: str
+) -> None:
     with host(browser, gpus, 1280, 720) as page:
         assert page.locator(f"#gpus.{kind}").count() == 1
 
 
-def test_each_gpu_is_named_with_its_verdict_and_its_load(browser: Browser) -> None:
+def test_the_link_of_each_gpu_has_its_verdict_and_its_utilization(browser: Browser) -> None:
     with Simulation(20) as simulation:
         simulation.gpus[1].fix(gpu_utilization=97)
         simulation.gpus[1].error_counters.remapping_pending = True
@@ -99,14 +103,14 @@ def test_each_gpu_is_named_with_its_verdict_and_its_load(browser: Browser) -> No
                     page.get_by_role("link", name=name).wait_for()
 
 
-def test_128_gpus_are_all_in_sight_in_few_nodes(browser: Browser) -> None:
+def test_128_gpus_are_visible_without_scrolling_in_few_dom_nodes(browser: Browser) -> None:
     with host(browser, 128, 1920, 960, processes=300) as page:
         assert page.evaluate(HIDDEN, "#gpus > li") == 0
         assert page.evaluate(NODES) <= 1500
 
 
 def milliseconds(browser: Browser, gpus: int) -> float:
-    """CPU time of the page's thread for one event, with all that is asked beside it."""
+    """CPU time of the page's thread for one event, including the other requests meanwhile."""
     look: dict[str, Any] = {"viewport": {"width": 1920, "height": 960}}
     with agent_process("--simulate", f"{gpus}") as agent, opened(browser, f"{agent.url}/", **look) as page:
         page.locator("#processes tr").first.wait_for()
@@ -124,9 +128,9 @@ def milliseconds(browser: Browser, gpus: int) -> float:
 
 
 @pytest.mark.measures
-def test_an_event_of_128_gpus_costs_little(browser: Browser) -> None:
+def test_an_event_of_128_gpus_costs_at_most_60_ms(browser: Browser) -> None:
     few = milliseconds(browser, 8)
-    for _ in range(3):  # other work on the machine only adds to it
+    for _ in range(3):  # other work on the machine only increases it
         many = milliseconds(browser, 128)
         if many <= 60:
             break

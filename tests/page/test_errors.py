@@ -8,7 +8,7 @@ import pytest
 
 from agent.simulation import NvmlReturn, Simulation
 from tests.page.opened import opened
-from tests.page.test_accessible import LOOKS, NAMES, grave
+from tests.page.test_accessible import LOOKS, NAMES, serious_violations
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 def failing(*, gpus: int = 2) -> Simulation:
-    """GPU 1 fails to tell its utilization and a clock, and has no fan."""
+    """GPU 1 fails to report its utilization and a clock, and has no fan."""
     simulation = Simulation(gpus)
     ill = simulation.gpus[1]
     ill.fail("nvmlDeviceGetUtilizationRates", NvmlReturn.UNKNOWN)
@@ -29,7 +29,7 @@ def failing(*, gpus: int = 2) -> Simulation:
 
 
 def text(part: Locator) -> str:
-    """Its words, those for a screen reader too."""
+    """The text of a part, including the text for a screen reader."""
     return " ".join(part.inner_text().split())
 
 
@@ -43,13 +43,13 @@ def test_a_value_that_the_driver_fails_to_report_is_err_with_the_reason(browser:
         well, ill = page.locator(".card").all()
         ill.get_by_text("ERR").first.wait_for()
         utilization = ill.locator(".utilization .value")
-        assert text(utilization) == "ERR Unknown Error", "a screen reader reads the reason, too"
+        assert text(utilization) == "ERR Unknown Error", "a screen reader reads the reason too"
         assert text(fact(ill, "Clocks")) == "ERR Timeout"
-        assert fact(ill, "Fan").count() == 0, "what it never tells has no line"
+        assert fact(ill, "Fan").count() == 0, "a value that the GPU never reports has no line"
         assert "ERR" not in well.inner_text()
 
 
-def test_the_reason_shows_to_the_pointer_and_to_the_keyboard(browser: Browser) -> None:
+def test_the_reason_is_shown_on_hover_and_on_keyboard_focus(browser: Browser) -> None:
     width = "reason => reason.getBoundingClientRect().width"
     with failing(), agent_server() as url, opened(browser, f"{url}/") as page:
         error = page.locator(".card .utilization .err")
@@ -64,7 +64,7 @@ def test_the_reason_shows_to_the_pointer_and_to_the_keyboard(browser: Browser) -
         assert reason.evaluate(width) > 50
 
 
-def test_one_gpu_in_full_tells_the_reasons_of_all_its_errors(browser: Browser) -> None:
+def test_the_view_of_a_gpu_shows_the_reasons_of_all_its_errors(browser: Browser) -> None:
     with failing() as simulation:
         simulation.gpus[1].fail("nvmlDeviceGetPcieReplayCounter", NvmlReturn.CORRUPTED_INFOROM)
         with agent_server() as url, opened(browser, f"{url}/#gpu1") as page:
@@ -74,7 +74,7 @@ def test_one_gpu_in_full_tells_the_reasons_of_all_its_errors(browser: Browser) -
             assert text(fact(view, "Packets sent again since the last reset")) == "ERR Corrupted infoROM"
 
 
-def test_what_passes_is_a_value_again(browser: Browser) -> None:
+def test_a_value_is_shown_again_when_its_error_is_over(browser: Browser) -> None:
     with failing() as simulation, agent_server() as url, opened(browser, f"{url}/") as page:
         utilization = page.locator(".card").nth(1).locator(".utilization .value")
         utilization.get_by_text("ERR").wait_for()
@@ -82,8 +82,8 @@ def test_what_passes_is_a_value_again(browser: Browser) -> None:
         utilization.get_by_text("%").wait_for()
 
 
-def test_of_many_hosts_the_tile_shows_no_number(browser: Browser) -> None:
-    """/summary says that it is unknown, and not why."""
+def test_a_tile_of_the_overview_shows_a_dash_for_a_failed_value(browser: Browser) -> None:
+    """/summary has null, but not the reason."""
     with (
         failing(),
         agent_server(URL_PREFIX="one", FLEET="one=/one") as url,
@@ -93,10 +93,10 @@ def test_of_many_hosts_the_tile_shows_no_number(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=NAMES)
-def test_axe_finds_nothing_serious_where_values_fail(browser: Browser, look: dict[str, Any]) -> None:
+def test_axe_finds_nothing_serious_when_values_fail(browser: Browser, look: dict[str, Any]) -> None:
     with failing(), agent_server() as url, opened(browser, f"{url}/", **look) as page:
         page.locator("#gpus .err").first.wait_for()
-        assert grave(page) == []
+        assert serious_violations(page) == []
         page.locator("#gpus a.to").nth(1).click()
         page.locator("#gpu-view .err").first.wait_for()
-        assert grave(page) == []
+        assert serious_violations(page) == []

@@ -1,4 +1,4 @@
-"""Faults of the page are not the network's: each has a sentence of its own, also in the browser's console."""
+"""Faults of the page itself: each has its own sentence, also in the browser's console."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BUG = """() => {
 MENDED = "() => { Element.prototype.append = window.append; }"
 
 
-def test_an_answer_of_another_version_is_named_by_the_field_that_it_lacks(browser: Browser) -> None:
+def test_an_answer_of_another_version_is_reported_with_the_missing_field(browser: Browser) -> None:
     lacks = "The answer has no gpus[].power: the agent has another version than this page."
     with Simulation(1), agent_server() as url:
         event = httpx.get(f"{url}/gpu").json()
@@ -37,10 +37,10 @@ def test_an_answer_of_another_version_is_named_by_the_field_that_it_lacks(browse
             page.locator("#problem").get_by_text(lacks).wait_for()
             assert page.locator("#connection").inner_text() == "page error"
             assert not page.locator("#one").is_visible()
-            assert not page.locator("#again").is_visible(), "the connection stands"
+            assert not page.locator("#again").is_visible(), "the connection is live"
 
 
-def test_processes_of_another_version_cost_only_the_table(browser: Browser) -> None:
+def test_processes_of_another_version_affect_only_their_table(browser: Browser) -> None:
     lacks = "The answer has no processes[].pid"
     odd = process()
     del odd["pid"]
@@ -51,7 +51,7 @@ def test_processes_of_another_version_cost_only_the_table(browser: Browser) -> N
         page.locator("#connection.live").wait_for()
 
 
-def test_a_bug_of_the_page_is_called_that_and_nothing_wrong_is_shown(browser: Browser) -> None:
+def test_an_error_of_the_page_is_reported_and_no_value_is_shown(browser: Browser) -> None:
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/", expected=["a bug of"]) as page:
         page.locator("#connection.live").wait_for()
         page.evaluate(BUG)
@@ -73,10 +73,10 @@ def test_a_browser_that_is_too_old_is_reported(browser: Browser) -> None:
     ):
         page.locator("#problem").get_by_text(sentence).wait_for()
         page.wait_for_timeout(1500)
-        assert page.locator("#problem").get_by_text(sentence).is_visible(), "nothing else comes over it"
+        assert page.locator("#problem").get_by_text(sentence).is_visible(), "no other message replaces it"
 
 
-def test_a_part_that_cannot_be_loaded_is_reported(browser: Browser) -> None:
+def test_a_script_that_cannot_be_loaded_is_reported(browser: Browser) -> None:
     sentence = "A part of this page could not be loaded. Reload it."
     broken = [sentence, "ERR_"]
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/", expected=broken) as page:
@@ -85,7 +85,7 @@ def test_a_part_that_cannot_be_loaded_is_reported(browser: Browser) -> None:
         page.locator("#problem").get_by_text(sentence).wait_for()
 
 
-def test_a_part_that_comes_late_is_prepared_once_though_the_tab_was_hidden_meanwhile(
+def test_a_script_that_loads_late_is_set_up_once_even_if_the_tab_was_hidden(
     browser: Browser,
 ) -> None:
     held: list[Route] = []
@@ -104,7 +104,7 @@ def test_a_part_that_comes_late_is_prepared_once_though_the_tab_was_hidden_meanw
         page.locator(".unfolded dl").wait_for()
 
 
-def test_a_history_of_another_version_is_reported_and_costs_nothing_else(browser: Browser) -> None:
+def test_a_history_of_another_version_is_reported_and_affects_nothing_else(browser: Browser) -> None:
     fault = "(reading 'length')"
     with (
         Simulation(1),
@@ -120,7 +120,7 @@ def test_a_history_of_another_version_is_reported_and_costs_nothing_else(browser
         page.locator("#connection.live").wait_for()
 
 
-def test_after_an_upgrade_the_page_loads_the_new_one_by_itself(browser: Browser, tmp_path: Path) -> None:
+def test_after_an_upgrade_the_page_loads_its_new_version_by_itself(browser: Browser, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "agent", tmp_path / "agent", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "main.py", tmp_path)
     with (tmp_path / "agent" / "web" / "style.css").open("a") as style:
@@ -140,7 +140,7 @@ def test_after_an_upgrade_the_page_loads_the_new_one_by_itself(browser: Browser,
         assert page.url.endswith("/#gpu0")
 
 
-def test_a_page_that_stays_the_old_one_is_not_loaded_anew_and_says_so(browser: Browser) -> None:
+def test_a_page_that_cannot_get_its_new_version_reports_it_and_does_not_reload(browser: Browser) -> None:
     with Simulation(1), agent_server() as url:
         script = streaming(httpx.get(f"{url}/gpu").json(), build="another")
         with opened(browser, f"{url}/", script=script) as page:

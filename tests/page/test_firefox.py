@@ -1,4 +1,4 @@
-"""The page in the other browser: with an agent that goes away, clocks that are set, and a token."""
+"""The page in Firefox: with an agent that disappears, clocks that are set, and a token."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOKEN = "the-token-of-the-page"  # noqa: S105  (guards nothing)
 IS_LIVE = "document.querySelector('#connection.live') && document.querySelectorAll('.card').length"
 POINTS = "document.querySelector('.card .stroke')?.getAttribute('d').split('L').length"
 AGE = "parseInt(document.querySelector('#age').textContent)"
-# The clock of the browser's host, and that of the agent's, go by these milliseconds too fast.
+# The clocks of the browser's host and of the agent's host are ahead by these milliseconds.
 CLOCKS = """
     window.mine = window.theirs = 0;
     const { now } = Date;
@@ -41,7 +41,7 @@ CLOCKS = """
         return new Response(decoded.pipeThrough(new TextEncoderStream()), answer);
     };
 """
-# What the page says of its values from now on.
+# Records the states of the connection and the greatest age from now on.
 WATCH = """(() => {
     window.phases = new Set();
     window.oldest = 0;
@@ -50,7 +50,7 @@ WATCH = """(() => {
         window.oldest = Math.max(window.oldest, parseInt(document.querySelector("#age").textContent) || 0);
     }, 50);
 })()"""
-# Every answer is of an agent with another page.
+# Every answer comes from an agent with another build of the page.
 OTHER_BUILD = """
     const { fetch } = window;
     window.fetch = async (...all) => {
@@ -69,14 +69,14 @@ def browser() -> Iterator[Firefox]:
 
 
 def is_withdrawn(page: FirefoxPage) -> bool:
-    """Whether nothing is told as of now: no offer, no verdict, no value in the title."""
+    """Whether nothing is shown as current: no offer, no verdict, no value in the title."""
     page.wait_for("document.querySelector('body.old')")
     shown = page.text("#gpus") + page.text("#offer")
     title = str(page.evaluate("document.title"))
     return "healthy" not in shown and "GPU 0\nfree" not in shown and title.startswith(UNKNOWN)
 
 
-def test_it_shows_gpus_and_processes_and_leads_to_one_gpu_and_back(browser: Firefox) -> None:
+def test_firefox_shows_gpus_and_processes_and_opens_one_gpu_and_returns(browser: Firefox) -> None:
     with Simulation(2), agent_server() as url, browser.opened(f"{url}/") as page:
         assert page.wait_for(IS_LIVE) == 2
         page.wait_for("document.querySelectorAll('#processes tr').length > 0")
@@ -87,14 +87,14 @@ def test_it_shows_gpus_and_processes_and_leads_to_one_gpu_and_back(browser: Fire
         page.wait_for("location.hash === '' && document.querySelector('.card').offsetWidth")
 
 
-def test_128_gpus_are_tiles(browser: Firefox) -> None:
+def test_firefox_shows_128_gpus_as_tiles(browser: Firefox) -> None:
     with Simulation(128), agent_server() as url, browser.opened(f"{url}/") as page:
         page.wait_for("document.querySelectorAll('#gpus > *').length === 128")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize("whose", ["mine", "theirs"])
-def test_values_stay_live_and_lines_go_on_where_a_clock_is_set(browser: Firefox, whose: str) -> None:
+@pytest.mark.parametrize("which", ["mine", "theirs"])
+def test_values_stay_live_and_lines_continue_when_a_clock_is_set(browser: Firefox, which: str) -> None:
     with (
         Simulation(1),
         agent_server(HISTORY_INTERVAL="1") as url,
@@ -104,14 +104,14 @@ def test_values_stay_live_and_lines_go_on_where_a_clock_is_set(browser: Firefox,
         points = page.wait_for(f"{POINTS} > 2 && {POINTS}")
         page.evaluate(WATCH)
         for hours in (-1, 1):
-            page.evaluate(f"window.{whose} += {hours * 3_600_000}")
+            page.evaluate(f"window.{which} += {hours * 3_600_000}")
             points = page.wait_for(f"{POINTS} > {points} && {POINTS}")
-        # The host may have slept for the hour, so the page connects anew; but nothing is shown as of before.
+        # The host may have slept for the hour, so the page connects again, but shows no old value as current.
         assert set(page.evaluate("[...window.phases]")) <= {"live", "connecting", "late"}
         assert page.evaluate("window.oldest") < 600
 
 
-def test_of_an_agent_that_is_killed_nothing_is_told_as_of_now_and_the_next_one_is_found(
+def test_after_a_killed_agent_nothing_is_shown_as_current_until_the_next_one_starts(
     browser: Firefox,
 ) -> None:
     port = str(free_port())
@@ -131,7 +131,7 @@ def test_of_an_agent_that_is_killed_nothing_is_told_as_of_now_and_the_next_one_i
         assert page.text("#problem") == ""
 
 
-def test_of_an_agent_that_is_stopped_values_are_called_old(browser: Firefox) -> None:
+def test_values_of_a_stopped_agent_are_shown_as_old(browser: Firefox) -> None:
     with agent_process("--simulate", "1") as agent, browser.opened(f"{agent.url}/") as page:
         page.wait_for(IS_LIVE)
         agent.popen.send_signal(signal.SIGSTOP)
@@ -146,7 +146,7 @@ def test_of_an_agent_that_is_stopped_values_are_called_old(browser: Firefox) -> 
         page.wait_for(IS_LIVE)
 
 
-def test_the_token_is_asked_for_and_a_wrong_one_is_named(browser: Firefox) -> None:
+def test_the_token_is_requested_and_a_wrong_one_is_reported(browser: Firefox) -> None:
     with Simulation(1), agent_server(TOKEN=TOKEN) as url, browser.opened(f"{url}/") as page:
         for given, then in ((f"{TOKEN}x", "document.querySelector('#problem').innerText"), (TOKEN, IS_LIVE)):
             page.wait_for("document.activeElement.id === 'token'")
@@ -157,7 +157,7 @@ def test_the_token_is_asked_for_and_a_wrong_one_is_named(browser: Firefox) -> No
         assert TOKEN not in page.evaluate("performance.getEntries().map((one) => one.name).join()")
 
 
-def test_after_an_upgrade_a_page_that_stays_the_old_one_says_so(browser: Firefox) -> None:
+def test_a_page_that_cannot_get_its_new_version_reports_it(browser: Firefox) -> None:
     with (
         Simulation(1),
         agent_server() as url,
@@ -169,8 +169,8 @@ def test_after_an_upgrade_a_page_that_stays_the_old_one_says_so(browser: Firefox
         assert page.wait_for(IS_LIVE) == 1
 
 
-def test_what_is_needed_is_looked_for_and_what_is_awaited_is_told(browser: Firefox) -> None:
-    """Although nobody answers whether the system may give notices."""
+def test_a_need_is_searched_for_and_reported_when_it_comes_true(browser: Firefox) -> None:
+    """This works even if the permission for system notifications is never answered."""
     with Simulation(2) as simulation:
         for gpu in simulation.gpus:
             gpu.fix(memory_used=2**30, gpu_utilization=50)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 TOKEN = "the-token-of-the-page"  # noqa: S105  (guards nothing)
 
 
-def test_the_stream_is_asked_for_once_and_ends_when_nobody_looks(browser: Browser) -> None:
+def test_the_stream_is_requested_once_and_ends_in_a_hidden_tab(browser: Browser) -> None:
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/") as page:
         begun: list[Request] = []
         ended: list[Request] = []
@@ -35,7 +35,7 @@ def test_the_stream_is_asked_for_once_and_ends_when_nobody_looks(browser: Browse
         page.locator("#connection.live").wait_for()
 
 
-def test_a_remembered_token_is_sent_with_the_first_question(browser: Browser) -> None:
+def test_a_remembered_token_is_sent_with_the_first_request(browser: Browser) -> None:
     remembered = f"localStorage.setItem('agent-token /', '{TOKEN}')"
     with (
         Simulation(1),
@@ -46,7 +46,7 @@ def test_a_remembered_token_is_sent_with_the_first_question(browser: Browser) ->
         assert not page.locator("#login").is_visible()
 
 
-def test_a_page_opened_behind_another_tab_asks_nothing(browser: Browser) -> None:
+def test_a_page_opened_in_a_hidden_tab_sends_no_request(browser: Browser) -> None:
     hidden = "Object.defineProperty(document, 'hidden', { value: true, configurable: true })"
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/", script=hidden) as page:
         asked: list[str] = []

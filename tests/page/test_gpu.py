@@ -1,4 +1,4 @@
-"""One GPU instead of the list: what is wrong, charts of the whole history, and all else that is known."""
+"""The view of one GPU: its findings, charts of the whole history, and all its details."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from agent.simulation import NvmlReturn, Simulation
 from tests.page.opened import UNKNOWN, facts, opened
-from tests.page.test_accessible import LOOKS, NAMES, grave
+from tests.page.test_accessible import LOOKS, NAMES, serious_violations
 from tests.support.agents import agent_process, agent_server, wait_until
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def chart(page: Page, name: str) -> Locator:
     return view(page).locator(f"figure.{name}")
 
 
-def test_a_click_shows_everything_in_words_and_follows_it(browser: Browser) -> None:
+def test_a_click_shows_every_detail_of_a_gpu_and_keeps_it_current(browser: Browser) -> None:
     with Simulation(2) as simulation, agent_server() as url, opened(browser, f"{url}/") as page:
         simulation.gpus[1].fix(gpu_utilization=31)
         page.get_by_role("link", name=re.compile("^GPU 1,")).click()
@@ -61,7 +61,7 @@ def test_a_click_shows_everything_in_words_and_follows_it(browser: Browser) -> N
         chart(page, "utilization").get_by_text("77 %").first.wait_for()
 
 
-def test_findings_come_first_with_what_to_do(browser: Browser) -> None:
+def test_findings_of_a_gpu_are_first_with_what_to_do(browser: Browser) -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].error_counters.remapping_pending = True
         with agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
@@ -70,7 +70,7 @@ def test_findings_come_first_with_what_to_do(browser: Browser) -> None:
             found.locator(".todo").wait_for()
 
 
-def test_back_leaves_the_gpu_and_keeps_the_filters(browser: Browser) -> None:
+def test_back_leaves_the_view_of_a_gpu_and_keeps_the_filters(browser: Browser) -> None:
     with Simulation(3), agent_server() as url, opened(browser, f"{url}/?sort=-memory") as page:
         page.get_by_role("link", name=re.compile("^GPU 0,")).click()
         view(page).get_by_role("link", name="Next GPU").click()
@@ -90,7 +90,7 @@ def test_back_leaves_the_gpu_and_keeps_the_filters(browser: Browser) -> None:
         page.locator("#host-view").wait_for()
 
 
-def test_a_range_stands_in_the_address_and_is_no_step_for_back(browser: Browser) -> None:
+def test_the_range_is_in_the_url_and_not_a_step_for_back(browser: Browser) -> None:
     with Simulation(2), agent_server() as url, opened(browser, f"{url}/") as page:
         page.get_by_role("link", name=re.compile("^GPU 1,")).click()
         view(page).get_by_role("button", name="60 min").click()
@@ -103,7 +103,7 @@ def test_a_range_stands_in_the_address_and_is_no_step_for_back(browser: Browser)
         page.locator("#host-view").wait_for()
 
 
-def test_charts_begin_with_what_the_agent_remembers(browser: Browser) -> None:
+def test_charts_begin_with_the_history_of_the_agent(browser: Browser) -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].fix(gpu_utilization=64)
         with agent_server(HISTORY_INTERVAL="1") as url, opened(browser, f"{url}/") as page:
@@ -114,14 +114,14 @@ def test_charts_begin_with_what_the_agent_remembers(browser: Browser) -> None:
             for name in ("utilization", "sm", "memory", "power", "temperature", "clocks", "pcie", "hostCpu"):
                 stroke = chart(page, name).locator(".stroke").first
                 wait_until(partial(has_points, stroke, 5), f"{name} has a line")
-            assert chart(page, "fan").count() == 0, "what this GPU never tells has no chart"
+            assert chart(page, "fan").count() == 0, "a value that this GPU never reports has no chart"
             assert re.fullmatch(
                 r".*64\s%, mean \d+", chart(page, "utilization").locator(".spread").inner_text()
             )
 
 
 def has_points(stroke: Locator, least: int) -> bool:
-    """Whether a line leads over so many points."""
+    """Whether a line has at least so many points."""
     return str(stroke.get_attribute("d")).count("L") >= least
 
 
@@ -130,7 +130,7 @@ def ages(page: Page, url: str) -> list[int]:
     return found
 
 
-def test_pointing_at_a_chart_tells_the_values_of_that_time(browser: Browser) -> None:
+def test_pointing_at_a_chart_shows_the_values_of_that_time(browser: Browser) -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].fix(gpu_utilization=64)
         with agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
@@ -146,36 +146,36 @@ def test_pointing_at_a_chart_tells_the_values_of_that_time(browser: Browser) -> 
             assert re.search(r"\d:\d\d:\d\d", plot.locator("text.moment").text_content() or "")
 
 
-def test_a_gpu_that_is_not_there_is_said_so(browser: Browser) -> None:
+def test_an_unknown_gpu_in_the_url_is_reported(browser: Browser) -> None:
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/#gpu7", expected=["400"]) as page:
         view(page).get_by_text("Invalid GPU index").wait_for()
         assert not view(page).locator("svg").first.is_visible()
 
 
-def test_of_a_lost_gpu_nothing_is_called_none_and_the_reason_is_reported(browser: Browser) -> None:
+def test_values_of_a_lost_gpu_are_unknown_with_the_reason_and_never_none(browser: Browser) -> None:
     with Simulation(1) as simulation, agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
         assert subject(page, "Identity")["MIG instances"] == "none"
         simulation.gpus[0].lose()
         view(page).locator(".reason").get_by_text("The GPU is lost").first.wait_for()
         wait_until(lambda: "none" not in subject(page, "Identity").values(), "the detail is of the lost GPU")
-        told = subject(page, "Identity")["MIG instances"]
-        assert told.startswith(UNKNOWN)
-        assert "The GPU cannot be read" in told
+        instances = subject(page, "Identity")["MIG instances"]
+        assert instances.startswith(UNKNOWN)
+        assert "The GPU cannot be read" in instances
 
 
-def test_what_the_driver_fails_to_report_is_err_with_the_reason(browser: Browser) -> None:
+def test_a_value_of_a_gpu_that_the_driver_fails_to_report_is_err_with_the_reason(browser: Browser) -> None:
     with Simulation(1) as simulation:
         ill = simulation.gpus[0]
         ill.fail("nvmlDeviceGetUtilizationRates", NvmlReturn.UNKNOWN)
         ill.fail("nvmlDeviceGetPcieReplayCounter", NvmlReturn.CORRUPTED_INFOROM)
         with agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
             chart(page, "utilization").get_by_text("ERR (Unknown Error)").wait_for()
-            told = " ".join(subject(page, "PCIe")["Packets sent again since the last reset"].split())
-            assert told == "ERR Corrupted infoROM"
+            replays = " ".join(subject(page, "PCIe")["Packets sent again since the last reset"].split())
+            assert replays == "ERR Corrupted infoROM"
             assert "Fan speed" not in subject(page, "Temperature and fans"), "it has none"
 
 
-def test_values_that_are_old_are_not_called_those_of_now(browser: Browser) -> None:
+def test_old_values_of_a_gpu_are_not_shown_as_current(browser: Browser) -> None:
     with (
         agent_process("--simulate", "2", "--scenario", "sick") as agent,
         opened(browser, f"{agent.url}/#gpu1", expected=["ERR_"]) as page,
@@ -185,10 +185,10 @@ def test_values_that_are_old_are_not_called_those_of_now(browser: Browser) -> No
         page.locator("body.old").wait_for()
         view(page).locator(".chart-bar .moment").get_by_text("s old").wait_for()
         assert view(page).locator(".finding").count() == 0
-        assert view(page).locator("figure").first.is_visible(), "what was measured is still of its time"
+        assert view(page).locator("figure").first.is_visible(), "measured values keep their time"
 
 
-def test_on_a_phone_no_word_is_broken_and_nothing_is_wider(browser: Browser) -> None:
+def test_the_view_of_a_gpu_fits_a_phone_in_the_right_order(browser: Browser) -> None:
     phone = {"width": 360, "height": 800}
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/#gpu0", viewport=phone) as page:
         view(page).get_by_role("cell", name="NVSwitch").first.wait_for()
@@ -207,10 +207,10 @@ def test_axe_finds_nothing_serious_on_the_page_of_a_gpu(browser: Browser, look: 
         simulation.gpus[1].fail("nvmlDeviceGetClockInfo", NvmlReturn.TIMEOUT)
         with agent_server() as url, opened(browser, f"{url}/#gpu1", **look) as page:
             view(page).locator("dl.facts").first.wait_for()
-            assert grave(page) == []
+            assert serious_violations(page) == []
 
 
-def test_a_detail_that_is_old_is_not_shown_as_now(browser: Browser) -> None:
+def test_old_details_are_not_shown_as_current(browser: Browser) -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].fix(gpu_utilization=95)
         simulation.gpus[0].error_counters.remapping_pending = True
@@ -226,10 +226,10 @@ def test_a_detail_that_is_old_is_not_shown_as_now(browser: Browser) -> None:
             assert view(page).locator("dl.facts").count() == 0
 
 
-def test_the_next_gpu_is_shown_at_once_and_nothing_of_the_one_before(browser: Browser) -> None:
+def test_the_next_gpu_is_shown_at_once_without_values_of_the_previous_one(browser: Browser) -> None:
     with Simulation(3), agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
         view(page).locator("dl.facts").first.wait_for()
-        page.route("**/gpu?detail=1*", lambda _: None)  # it is not answered
+        page.route("**/gpu?detail=1*", lambda _: None)  # no answer
         for name in ("GPU 1", "GPU 2"):
             view(page).get_by_role("link", name="Next GPU").click()
             view(page).get_by_role("heading", name=name).wait_for()
@@ -237,7 +237,7 @@ def test_the_next_gpu_is_shown_at_once_and_nothing_of_the_one_before(browser: Br
         assert page.url.endswith("/#gpu2")
 
 
-def test_charts_fill_again_after_a_look_at_another_gpu_that_was_cut_short(browser: Browser) -> None:
+def test_charts_are_filled_again_after_a_short_visit_to_another_gpu(browser: Browser) -> None:
     with (
         Simulation(2),
         agent_server(HISTORY_INTERVAL="1") as url,
@@ -245,7 +245,7 @@ def test_charts_fill_again_after_a_look_at_another_gpu_that_was_cut_short(browse
     ):
         stroke = chart(page, "sm").locator(".stroke").first
         wait_until(partial(has_points, stroke, 1), "GPU 0 has a line")
-        page.route("**/history?idx=1*", lambda _: None)  # it is not answered
+        page.route("**/history?idx=1*", lambda _: None)  # no answer
         with page.expect_request("**/history?idx=1*"):
             view(page).get_by_role("link", name="Next GPU").click()
         view(page).get_by_role("link", name="Previous GPU").click()
@@ -253,7 +253,7 @@ def test_charts_fill_again_after_a_look_at_another_gpu_that_was_cut_short(browse
         wait_until(partial(has_points, stroke, 1), "GPU 0 has its line again")
 
 
-def test_the_focus_follows_the_view_and_returns_to_the_gpu_that_was_left(browser: Browser) -> None:
+def test_the_focus_follows_the_view_and_returns_to_the_gpu_in_the_list(browser: Browser) -> None:
     focused = "() => document.activeElement"
     with Simulation(2), agent_server() as url, opened(browser, f"{url}/") as page:
         page.get_by_role("link", name=re.compile("^GPU 1,")).press("Enter")

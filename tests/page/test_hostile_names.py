@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 SCRIPT = "<script>window.hacked=1</script><img src=x onerror='window.hacked=1'>"
-# What a process calls its program, its title and its job; and how each is shown.
+# Names that processes give to program, title and job, with the text that is shown for each.
 HOSTILE = {
     "<b>\"'&\\,{}": "<b>\"'&\\,{}",
     "a\n# EOF\nb": "a\\n# EOF\\nb",
@@ -48,7 +48,9 @@ def names(families: Iterable[Metric]) -> dict[int, tuple[str, str]]:
     return {int(labels["pid"]): (labels["name"], labels["container_name"]) for labels in of_processes}
 
 
-def test_hostile_names_are_text_on_the_page_and_in_both_expositions(browser: Browser, tmp_path: Path) -> None:
+def test_hostile_names_are_only_text_on_the_page_and_in_both_expositions(
+    browser: Browser, tmp_path: Path
+) -> None:
     host = CrowdedHost(tmp_path)
     inside = host.inside(
         "/",
@@ -63,17 +65,18 @@ def test_hostile_names_are_text_on_the_page_and_in_both_expositions(browser: Bro
         wanted = dict(zip(host.pids, [*((shown, "") for shown in HOSTILE.values())], strict=False))
         wanted |= {host.pids[-2]: ("sleeper", '"\\n<i>'), host.pids[-1]: ("sleeper", "")}
 
-        def told(accept: str) -> str:
+        def exposition(accept: str) -> str:
             return httpx.get(f"{agent.url}/metrics", headers={"Accept": accept}).text
 
         def plain() -> dict[int, tuple[str, str]]:
-            return names(parser.text_string_to_metric_families(told("text/plain")))
+            return names(parser.text_string_to_metric_families(exposition("text/plain")))
 
         wait_until(
-            lambda: {pid for pid, (name, _) in plain().items() if name} >= wanted.keys(), "all are told"
+            lambda: {pid for pid, (name, _) in plain().items() if name} >= wanted.keys(),
+            "all processes have series",
         )
         in_plain = plain()
-        in_openmetrics = names(openmetrics.text_string_to_metric_families(told(MODERN)))
+        in_openmetrics = names(openmetrics.text_string_to_metric_families(exposition(MODERN)))
         rows = httpx.get(f"{agent.url}/processes").json()["data"]["processes"]
         with opened(browser, f"{agent.url}/") as page:
             page.get_by_text(SCRIPT).first.wait_for()

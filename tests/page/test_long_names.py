@@ -28,7 +28,7 @@ TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll(":is
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_there_is_room_for_whole_names_and_every_reason(browser: Browser, width: int) -> None:
+def test_whole_names_and_every_reason_fit_on_a_phone_and_on_a_screen(browser: Browser, width: int) -> None:
     with Simulation(2), agent_server() as url:
         event = httpx.get(f"{url}/gpu").json()
         lost, sick = event["gpus"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-# Of the pauses between two tries, which double, those of 3 s and more do not end.
+# The pauses between tries double. Those of 3 s and more do not end here.
 NO_TRY_BY_ITSELF = """(() => {
     const after = window.setTimeout;
     window.setTimeout = (run, wait = 0, ...rest) =>
@@ -31,14 +31,14 @@ POINTS = "document.querySelector('.card .stroke')?.getAttribute('d').split('L').
 LOST = ["ERR_"]
 
 
-def test_what_was_free_before_a_pause_is_not_called_free_after_it(browser: Browser) -> None:
+def test_a_gpu_that_was_free_before_a_pause_is_not_shown_as_free_after_it(browser: Browser) -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].fix(memory_used=0, gpu_utilization=0)
         simulation.gpus[0].processes = []
         with agent_server() as url, opened(browser, f"{url}/") as page:
             page.locator("#offer a").wait_for()
             hide(page, hidden=True)
-            page.route("**/free*", lambda _: None)  # it is not answered
+            page.route("**/free*", lambda _: None)  # no answer
             hide(page, hidden=False)
             page.locator("#connection.live").wait_for()
             assert page.locator("#offer").inner_text().split() == ["Free", "now", UNKNOWN]
@@ -46,7 +46,7 @@ def test_what_was_free_before_a_pause_is_not_called_free_after_it(browser: Brows
             assert page.locator("#counts a").first.inner_text() == f"Free {UNKNOWN}"
 
 
-def test_once_the_agent_is_gone_nothing_is_offered_judged_or_anybodys(browser: Browser) -> None:
+def test_without_the_agent_no_offer_no_verdict_and_no_user_is_shown(browser: Browser) -> None:
     with Simulation(3) as simulation:
         free, used, sick = simulation.gpus
         free.processes = []
@@ -63,7 +63,7 @@ def test_once_the_agent_is_gone_nothing_is_offered_judged_or_anybodys(browser: B
                 live = page.locator("#icon").get_attribute("href")
             page.locator("#connection.lost").wait_for()
             shown = page.locator("#host-view").inner_text()
-            assert "42" in shown, "values keep their place"
+            assert "42" in shown, "the values are still shown"
             assert (
                 page.locator(".card .badge").all_inner_texts()
                 == [page.locator(".card .badge").first.inner_text()] * 3
@@ -81,7 +81,7 @@ def test_once_the_agent_is_gone_nothing_is_offered_judged_or_anybodys(browser: B
 
 
 @pytest.mark.parametrize("way", ["button", "network"])
-def test_the_next_try_can_be_made_at_once(browser: Browser, way: str) -> None:
+def test_the_user_can_try_to_connect_again_at_once(browser: Browser, way: str) -> None:
     port = str(free_port())
     with ExitStack() as stack:
         with agent_process("--simulate", "1", port=port) as agent:
@@ -91,7 +91,7 @@ def test_the_next_try_can_be_made_at_once(browser: Browser, way: str) -> None:
             page.locator("#connection.live").wait_for()
             page.evaluate("window.isStill = true")
         pauses = "() => Number(/\\d+/.exec(document.querySelector('#countdown').textContent)?.[0]) > 2"
-        page.wait_for_function(pauses)  # they double
+        page.wait_for_function(pauses)  # the pauses double
         stack.enter_context(agent_process("--simulate", "1", port=port))
         if way == "button":
             page.get_by_role("button", name="Try now").click()
@@ -100,7 +100,7 @@ def test_the_next_try_can_be_made_at_once(browser: Browser, way: str) -> None:
         page.locator("#connection.live").wait_for()
 
 
-def test_an_answer_from_before_a_loss_is_not_taken_for_one_of_after_it(browser: Browser) -> None:
+def test_an_answer_from_before_a_lost_connection_is_not_used_after_it(browser: Browser) -> None:
     port = str(free_port())
     held: list[tuple[Route, APIResponse]] = []
     with ExitStack() as stack:
@@ -117,7 +117,7 @@ def test_an_answer_from_before_a_loss_is_not_taken_for_one_of_after_it(browser: 
         assert held
         page.unroute("**/free*")
         for path in ("free", "processes"):
-            page.route(f"**/{path}*", lambda _: None)  # it is not answered
+            page.route(f"**/{path}*", lambda _: None)  # no answer
         stack.enter_context(agent_process("--simulate", "4", port=port))
         page.locator("#connection.live").wait_for()
         page.locator("#gpus .card.ok, #gpus .row.ok").first.wait_for()
@@ -125,23 +125,23 @@ def test_an_answer_from_before_a_loss_is_not_taken_for_one_of_after_it(browser: 
         assert set(page.locator("#processes .user").all_inner_texts()) <= {UNKNOWN}
 
 
-def test_a_try_that_is_being_made_is_not_counted_down(browser: Browser) -> None:
+def test_the_countdown_is_not_shown_during_a_try(browser: Browser) -> None:
     with ExitStack() as stack:  # the page outlives the agent
         with agent_process("--simulate", "1") as agent:
             page = stack.enter_context(opened(browser, f"{agent.url}/", expected=LOST))
             page.locator("#connection.live").wait_for()
-            page.route("**/gpu/stream*", lambda _: None)  # it is not answered
+            page.route("**/gpu/stream*", lambda _: None)  # no answer
         page.locator("#countdown").get_by_text("next try in").wait_for()
         page.locator("#countdown").get_by_text("trying").wait_for()
         assert page.get_by_role("button", name="Try now").is_disabled()
         page.unroute("**/gpu/stream*")
 
 
-def test_a_computer_that_slept_takes_nothing_for_true_until_it_has_heard_anew(browser: Browser) -> None:
+def test_after_sleep_nothing_is_shown_as_current_until_a_new_answer(browser: Browser) -> None:
     later = "(hours) => { const { now } = Date; Date.now = () => now() + hours * 3600_000; }"
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/") as page:
         page.locator("#connection.live").wait_for()
-        page.route("**/gpu/stream*", lambda _: None)  # it is not answered
+        page.route("**/gpu/stream*", lambda _: None)  # no answer
         page.evaluate(later, 8)
         page.locator("#connection.connecting").wait_for()
         assert "healthy" not in page.locator("#gpus").inner_text()
@@ -149,19 +149,19 @@ def test_a_computer_that_slept_takes_nothing_for_true_until_it_has_heard_anew(br
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_the_clock_of_the_browser_may_be_set(browser: Browser, hours: int) -> None:
+def test_a_change_of_the_browser_s_clock_does_not_affect_live_values(browser: Browser, hours: int) -> None:
     set_clock = "(hours) => { const { now } = Date; Date.now = () => now() + hours * 3600_000; }"
     with Simulation(1) as simulation, agent_server() as url, opened(browser, f"{url}/") as page:
         page.locator("#connection.live").wait_for()
         page.evaluate(set_clock, hours)
-        page.wait_for_timeout(1500)  # the page looks at it once in a second
+        page.wait_for_timeout(1500)  # the page reads the clock once per second
         page.locator("#connection.live").wait_for()
         simulation.gpus[0].fix(gpu_utilization=37)
         page.locator(".card").get_by_text("37 %").wait_for()
         page.wait_for_function("() => parseInt(document.querySelector('#age').textContent) < 6")
 
 
-def test_a_lost_gpu_looks_so_and_has_no_value(browser: Browser) -> None:
+def test_a_lost_gpu_is_shown_as_lost_without_values(browser: Browser) -> None:
     with Simulation(2) as simulation:
         simulation.gpus[1].lose()
         with agent_server() as url, opened(browser, f"{url}/") as page:
@@ -173,7 +173,7 @@ def test_a_lost_gpu_looks_so_and_has_no_value(browser: Browser) -> None:
             assert set(facts(card).values()) == {UNKNOWN}
 
 
-def test_a_hung_gpu_is_told_as_stuck_and_the_others_go_on(browser: Browser) -> None:
+def test_a_hanging_gpu_is_shown_as_stuck_and_the_others_go_on(browser: Browser) -> None:
     with (
         Simulation(2) as simulation,
         agent_server(SAMPLE_TIMEOUT="0.5") as url,
@@ -188,7 +188,7 @@ def test_a_hung_gpu_is_told_as_stuck_and_the_others_go_on(browser: Browser) -> N
         page.locator(".card.ok").nth(1).wait_for()
 
 
-def test_without_its_driver_no_value_is_called_live(browser: Browser) -> None:
+def test_without_its_driver_no_value_is_shown_as_live(browser: Browser) -> None:
     gone = ["500", "503"]
     with (
         Simulation(1) as simulation,
@@ -207,7 +207,7 @@ def test_without_its_driver_no_value_is_called_live(browser: Browser) -> None:
         assert page.locator("body.old").count() == 0
 
 
-def test_an_agent_without_a_driver_says_what_is_missing(browser: Browser) -> None:
+def test_the_page_of_an_agent_without_a_driver_says_what_is_missing(browser: Browser) -> None:
     with Simulation(1) as simulation:
         simulation.remove_driver()
         with agent_server() as url, opened(browser, f"{url}/") as page:
@@ -215,7 +215,7 @@ def test_an_agent_without_a_driver_says_what_is_missing(browser: Browser) -> Non
             assert not page.locator("#one").is_visible()
 
 
-def test_an_agent_that_restarts_is_found_again_and_what_was_before_is_kept(browser: Browser) -> None:
+def test_the_page_reconnects_to_a_restarted_agent_and_keeps_its_lines(browser: Browser) -> None:
     port = str(free_port())
     arguments = ("--simulate", "1")
     with ExitStack() as stack:  # the page outlives the first agent
@@ -232,10 +232,10 @@ def test_an_agent_that_restarts_is_found_again_and_what_was_before_is_kept(brows
         assert page.locator("body.old").count() == 0
         page.wait_for_function(
             "() => document.querySelector('.card .stroke').getAttribute('d').split('M').length >= 3"
-        )  # two lines, with a gap between
+        )  # two lines with a gap between them
 
 
-def test_a_tab_that_is_hidden_at_the_first_event_is_no_error(browser: Browser) -> None:
+def test_a_tab_that_is_hidden_at_the_first_event_pauses_without_an_error(browser: Browser) -> None:
     script = """new MutationObserver((_, observer) => {
         if (!document.querySelector(".card")) return;
         observer.disconnect();
@@ -249,7 +249,7 @@ def test_a_tab_that_is_hidden_at_the_first_event_is_no_error(browser: Browser) -
         assert asked == []
 
 
-def test_an_agent_that_falls_silent_is_noticed_and_its_values_are_shown_as_old(browser: Browser) -> None:
+def test_values_of_an_agent_that_stops_answering_are_shown_as_old(browser: Browser) -> None:
     with agent_process("--simulate", "1") as agent, opened(browser, f"{agent.url}/") as page:
         page.locator("#connection.live").wait_for()
         agent.popen.send_signal(signal.SIGSTOP)
@@ -263,7 +263,7 @@ def test_an_agent_that_falls_silent_is_noticed_and_its_values_are_shown_as_old(b
         page.locator("#connection.live").wait_for()
 
 
-def test_too_many_streams_are_told_in_the_agents_words(browser: Browser) -> None:
+def test_too_many_streams_are_reported_with_the_message_of_the_agent(browser: Browser) -> None:
     with (
         Simulation(1),
         agent_server(MAX_STREAMS="1") as url,
@@ -274,14 +274,14 @@ def test_too_many_streams_are_told_in_the_agents_words(browser: Browser) -> None
         second.locator("#problem").get_by_text("MAX_STREAMS").wait_for()
 
 
-def test_a_hidden_tab_asks_nothing_until_it_shows_again(browser: Browser) -> None:
+def test_a_hidden_tab_sends_no_request_until_it_is_shown_again(browser: Browser) -> None:
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/#gpu0") as page:
         page.locator("#gpu-view dt").first.wait_for()
         hide(page, hidden=True)
         page.locator("#connection.paused").get_by_text("paused while this tab is hidden").wait_for()
         assert page.title().startswith(UNKNOWN)
         asked = asked_from_now_on(page)
-        page.wait_for_timeout(6000)  # longer than between two looks at anything
+        page.wait_for_timeout(6000)  # longer than the interval of any request
         assert asked == []
         hide(page, hidden=False)
         page.locator("#connection.live").wait_for()

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 WATCHED = 30.0  # seconds
 PROTOCOL = "() => performance.getEntriesByType('navigation')[0].nextHopProtocol"
-# How far what is shown was moved without the reader's doing, as Chromium counts it.
+# Chromium's layout shift score: movements of content without an action of the user.
 SHIFTS = """
     window.shifted = 0;
     new PerformanceObserver((list) => {
@@ -38,7 +38,7 @@ SHIFTS = """
 
 @contextmanager
 def hosts(folder: Path, names: list[str]) -> Iterator[tuple[str, Relay]]:
-    """The origin of these hosts, and what counts the bytes to and from it."""
+    """The origin of these hosts, and the relay that counts the bytes to and from it."""
     (folder / "certificate").mkdir()
     certificate = made_certificate(folder / "certificate")
     with (
@@ -50,7 +50,7 @@ def hosts(folder: Path, names: list[str]) -> Iterator[tuple[str, Relay]]:
 
 
 @pytest.mark.parametrize(("count", "a_minute"), [(30, 400), (60, 400)])
-def test_many_hosts_cost_few_requests_and_bytes_and_nothing_moves(
+def test_many_hosts_need_few_requests_and_bytes_and_shift_no_content(
     browser: Browser, tmp_path: Path, count: int, a_minute: int
 ) -> None:
     look: dict[str, Any] = {"ignore_https_errors": True, "viewport": {"width": 1280, "height": 900}}
@@ -63,13 +63,13 @@ def test_many_hosts_cost_few_requests_and_bytes_and_nothing_moves(
         page.locator(".tile").nth(count * 8 - 1).wait_for()
         assert page.evaluate(PROTOCOL) == "h2"
         page.wait_for_timeout(10_000)
-        assert page.evaluate("window.shifted") < 0.02  # what came moved next to nothing
+        assert page.evaluate("window.shifted") < 0.02  # almost no shift while content arrived
         page.evaluate("() => { window.shifted = 0; }")
         asked = asked_from_now_on(page)
         before, began = counting.passed, time.monotonic()
         page.wait_for_timeout(WATCHED * 1000)
         passed = time.monotonic() - began
-        asked = [path for path in asked if "/web/" not in path]  # parts of the page that come later
+        asked = [path for path in asked if "/web/" not in path]  # scripts of the page that load later
         assert {path.rsplit("/", 1)[1] for path in asked} == {"summary"}
         assert {path.split("/")[3] for path in asked} == set(names)
         assert len(asked) / passed * 60 <= a_minute
@@ -82,7 +82,7 @@ def test_many_hosts_cost_few_requests_and_bytes_and_nothing_moves(
         assert after == []
 
 
-def test_firefox_shows_sixty_hosts_their_gpus_and_a_wall(tmp_path: Path) -> None:
+def test_firefox_shows_sixty_hosts_with_their_gpus_and_the_wall(tmp_path: Path) -> None:
     with hosts(tmp_path, SIXTY) as (url, _), firefox() as browser:
         url = url.replace("127.0.0.1", "localhost")
         with browser.opened(f"{url}/node00/") as page:

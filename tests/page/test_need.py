@@ -22,11 +22,13 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def two() -> Iterator[Simulation]:
-    """Two GPUs that nobody uses."""
+    """Two unused GPUs."""
     with Simulation(2) as simulation:
         for gpu in simulation.gpus:
             gpu.processes = []
-            gpu.fix(memory_used=0, gpu_utilization=0, temperature=30)  # equally good: by index
+            gpu.fix(
+                memory_used=0, gpu_utilization=0, temperature=30
+            )  # equally good, so they are in the order of their indices
         yield simulation
 
 
@@ -38,7 +40,7 @@ def need(page: Page, count: str, gb: str = "", model: str = "") -> None:
 
 
 @pytest.mark.usefixtures("two")
-def test_this_host_is_asked_without_taking_anything_and_the_address_keeps_the_need(browser: Browser) -> None:
+def test_a_need_is_found_on_this_host_without_a_reservation_and_kept_in_the_url(browser: Browser) -> None:
     with agent_server() as url, opened(browser, url.replace("127.0.0.1", "gpu.lab")) as page:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
@@ -66,9 +68,7 @@ def test_this_host_is_asked_without_taking_anything_and_the_address_keeps_the_ne
         assert not page.locator("#found").is_visible()
 
 
-def test_where_this_host_cannot_it_says_why_and_follows_what_happens(
-    browser: Browser, two: Simulation
-) -> None:
+def test_a_host_that_cannot_offer_shows_why_until_it_can(browser: Browser, two: Simulation) -> None:
     first, second = two.gpus
     first.processes = [SimulatedProcess(os.getpid(), "C", 2**30)]
     with agent_server(NOT_OFFERED="1") as url, opened(browser, url) as page:
@@ -78,14 +78,16 @@ def test_where_this_host_cannot_it_says_why_and_follows_what_happens(
         assert "GPU 0: a compute process runs on it." in note.inner_text()
         assert "GPU 1: kept out by the operator." in note.inner_text()
         assert page.locator("#gpus .badge.kept-out").count() == 1
-        assert page.locator("#counts .free").inner_text() == "Free 0", "kept out is known not to be free"
+        assert page.locator("#counts .free").inner_text() == "Free 0", (
+            "a GPU in NOT_OFFERED is known not to be free"
+        )
         first.processes = []
         page.locator("#found-hosts li").wait_for()
         second.lose()
         assert page.locator("#found-hosts li").inner_text().count("GPU 0") == 1
 
 
-def test_an_answer_that_does_not_come_is_not_known_and_an_old_one_goes(
+def test_a_failed_answer_is_shown_as_unknown_and_the_old_offer_disappears(
     browser: Browser, two: Simulation
 ) -> None:
     with agent_server() as url, opened(browser, url, expected=["500"]) as page:
@@ -100,7 +102,7 @@ def test_an_answer_that_does_not_come_is_not_known_and_an_old_one_goes(
         assert two.gpus
 
 
-def test_of_all_hosts_those_that_can_are_listed_and_the_others_are_not_known(
+def test_of_all_hosts_those_that_can_offer_are_listed_and_silent_ones_are_unknown(
     browser: Browser, fleet_url: str
 ) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:

@@ -1,4 +1,4 @@
-"""Many hosts on one page: each asked by the browser alone, behind a real nginx."""
+"""Many hosts on one page, behind a real nginx. The browser itself sends the requests to each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOST = SILENT + DOWN
 BAR = "#counts .{}"
 
 
-# Milliseconds between two questions to one host, at least, as the browser has measured it.
+# The shortest time in milliseconds between two requests to one host, measured by the browser.
 LEAST_PAUSE = """() => {
     const begun = Map.groupBy(performance.getEntriesByType("resource"), ({ name }) => name);
     const pauses = [...begun].filter(([name]) => name.endsWith("/summary")).flatMap(([, entries]) =>
@@ -37,19 +37,19 @@ def answer(body: str, route: Route) -> None:
 
 
 def changed(change: Callable[[dict[str, Any]], None], route: Route) -> None:
-    """The answer of the agent, but for a change in what its envelope has."""
+    """The answer of the agent with a change of its data."""
     body = route.fetch().json()
     change(body["data"])
     route.fulfill(json=body)
 
 
 def complete(page: Page) -> None:
-    """Wait until every host was asked once."""
+    """Wait until every host has got a request."""
     page.get_by_text(f"{UP} of {HOSTS}", exact=True).wait_for()
     page.wait_for_function(f"() => document.querySelectorAll('#troubles .down > b').length === {LOST}")
 
 
-def test_every_host_has_its_row_and_those_that_are_down_disturb_no_other(
+def test_every_host_has_its_row_and_hosts_that_are_down_do_not_affect_others(
     browser: Browser, fleet_url: str
 ) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
@@ -65,7 +65,7 @@ def test_every_host_has_its_row_and_those_that_are_down_disturb_no_other(
         assert re.fullmatch(r"\d+ s old", page.locator(".host-age").first.inner_text())
 
 
-def test_what_is_wrong_stands_first_with_its_reason_and_counts(browser: Browser, fleet_url: str) -> None:
+def test_findings_of_all_hosts_are_first_with_reason_and_number(browser: Browser, fleet_url: str) -> None:
     def hot(data: dict[str, Any]) -> None:
         for gpu in data["gpus"][:3]:
             gpu |= {"verdict": "warning", "reason": "It is hot", "todo": "Cool it"}
@@ -88,7 +88,7 @@ def test_what_is_wrong_stands_first_with_its_reason_and_counts(browser: Browser,
         assert page.title() == f"✖ down · {UP} of {HOSTS} hosts"
 
 
-def test_each_host_is_asked_one_small_question_in_its_turn_and_none_while_hidden(
+def test_each_host_gets_one_small_request_in_turn_and_none_while_hidden(
     browser: Browser, fleet_url: str
 ) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
@@ -101,7 +101,7 @@ def test_each_host_is_asked_one_small_question_in_its_turn_and_none_while_hidden
         assert [url for url in dict.fromkeys(summaries) if url in all_up] == all_up, "in their turn"
         asked.clear()
         eventually(page, lambda: min(Counter(asked)[url] for url in all_up) >= 2, "each is asked twice")
-        own = [url for url in asked if "/web/" not in url]  # a part of the page may come later
+        own = [url for url in asked if "/web/" not in url]  # a script of the page may load later
         assert {url.rsplit("/", 1)[1] for url in own} == {"summary"}
         assert page.evaluate(LEAST_PAUSE) >= 2990, "half of the interval"
         hide(page, hidden=True)
@@ -109,11 +109,11 @@ def test_each_host_is_asked_one_small_question_in_its_turn_and_none_while_hidden
         page.wait_for_timeout(7000)
         assert asked == []
         hide(page, hidden=False)
-        eventually(page, lambda: set(all_up) <= set(asked), "each is asked")
+        eventually(page, lambda: set(all_up) <= set(asked), "each host gets a request")
 
 
-def test_hosts_that_are_silent_are_asked_one_after_the_other(browser: Browser, fleet_url: str) -> None:
-    """Each holds a connection until it is given up."""
+def test_silent_hosts_get_requests_one_after_the_other(browser: Browser, fleet_url: str) -> None:
+    """Each request to a silent host occupies a connection until it is given up."""
     under_way: set[Request] = set()
     at_once: list[int] = []
 
@@ -126,16 +126,18 @@ def test_hosts_that_are_silent_are_asked_one_after_the_other(browser: Browser, f
         under_way.discard(request)
 
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
-        complete(page)  # now it is known which ones are
+        complete(page)  # now the page knows which hosts are silent
         page.on("request", begun)
         page.on("requestfailed", ended)
         page.on("requestfinished", ended)
         eventually(page, lambda: len(at_once) >= 3, "they are asked again")
-        assert max(at_once) <= 2, "one, and one of which the browser has not told yet that it was given up"
+        assert max(at_once) <= 2, "one, and one that has been given up but is not reported as such yet"
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_the_clock_of_the_browser_may_be_set(browser: Browser, fleet_url: str, hours: int) -> None:
+def test_the_overview_goes_on_when_the_clock_of_the_browser_is_set(
+    browser: Browser, fleet_url: str, hours: int
+) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
         complete(page)
         step = f"() => {{ const {{ now }} = Date; Date.now = () => now() + {hours} * 3600_000; }}"
@@ -144,12 +146,10 @@ def test_the_clock_of_the_browser_may_be_set(browser: Browser, fleet_url: str, h
         page.locator(".host.old .tile").first.wait_for(state="detached")
         asked = asked_from_now_on(page)
         all_up = {f"{fleet_url}/{name}/summary" for name in NAMES[:UP]}
-        eventually(page, lambda: all_up <= set(asked), "each is asked")
+        eventually(page, lambda: all_up <= set(asked), "each host gets a request")
 
 
-def test_a_host_that_falls_silent_keeps_its_values_in_grey_and_no_verdict_offer_or_user(
-    browser: Browser, fleet_url: str
-) -> None:
+def test_a_host_that_stops_answering_keeps_only_greyed_values(browser: Browser, fleet_url: str) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
         complete(page)
         page.route("**/node03/summary", lambda route: route.abort())
@@ -161,7 +161,7 @@ def test_a_host_that_falls_silent_keeps_its_values_in_grey_and_no_verdict_offer_
         assert row.locator(".host-free").inner_text() == f"{UNKNOWN} free"
 
 
-def test_a_click_on_a_count_filters_and_stands_in_the_address(browser: Browser, fleet_url: str) -> None:
+def test_a_click_on_a_count_filters_the_hosts_and_is_in_the_url(browser: Browser, fleet_url: str) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
         complete(page)
         assert page.locator(BAR.format("free")).inner_text() == f"Free {UP}, {LOST} hosts unknown"
@@ -178,7 +178,7 @@ def test_a_click_on_a_count_filters_and_stands_in_the_address(browser: Browser, 
         page.wait_for_function(f"() => document.querySelectorAll('.host').length === {LOST}")
 
 
-def test_the_table_of_gpus_is_filtered_and_sorted_by_the_address(browser: Browser, fleet_url: str) -> None:
+def test_filters_and_order_of_the_table_of_gpus_are_in_the_url(browser: Browser, fleet_url: str) -> None:
     def another(data: dict[str, Any]) -> None:
         data |= {"model": None}
         for gpu in data["gpus"]:
@@ -208,7 +208,7 @@ def test_the_table_of_gpus_is_filtered_and_sorted_by_the_address(browser: Browse
         assert rows.locator(".gpu").first.inner_text() == "GPU 7"
 
 
-def test_users_of_all_hosts_are_asked_only_while_they_are_in_view(browser: Browser, fleet_url: str) -> None:
+def test_users_of_all_hosts_are_requested_only_while_they_are_shown(browser: Browser, fleet_url: str) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
         complete(page)
         page.get_by_role("link", name="Users").click()
@@ -229,10 +229,10 @@ def test_users_of_all_hosts_are_asked_only_while_they_are_in_view(browser: Brows
         assert {path.rsplit("/", 1)[1] for path in asked if "/web/" not in path} == {"summary"}
 
 
-def test_a_click_opens_the_host_or_the_gpu_and_leads_back_to_what_was_chosen(
+def test_a_click_opens_a_host_or_gpu_and_all_hosts_returns_to_the_same_filters(
     browser: Browser, fleet_url: str
 ) -> None:
-    """Also that of the agent behind this page."""
+    """This includes the host of the agent behind this page."""
     with opened(browser, f"{fleet_url}/node00/?node=node0", expected=BROKEN) as page:
         page.get_by_role("link", name="node07").first.click()
         page.locator("#gpus > li").nth(7).wait_for()
@@ -250,7 +250,7 @@ def test_a_click_opens_the_host_or_the_gpu_and_leads_back_to_what_was_chosen(
         assert page.url == f"{fleet_url}/node00/?node=node0"
 
 
-def test_what_answers_unlike_an_agent_is_named_and_disturbs_no_other(
+def test_an_answer_unlike_an_agent_s_is_reported_and_does_not_affect_other_hosts(
     browser: Browser, fleet_url: str
 ) -> None:
     odd = [
@@ -269,7 +269,7 @@ def test_what_answers_unlike_an_agent_is_named_and_disturbs_no_other(
         assert totals["GPUs"] == f"{(UP - len(odd)) * 8}"
 
 
-def test_an_older_agent_without_summary_is_shown_by_its_gpus_and_not_called_free(
+def test_an_older_agent_without_summary_is_shown_from_gpu_and_not_as_free(
     browser: Browser, fleet_url: str
 ) -> None:
     def older(route: Route) -> None:
@@ -291,23 +291,23 @@ def test_an_older_agent_without_summary_is_shown_by_its_gpus_and_not_called_free
         assert free == f"Free {UP - 1}, {LOST + 1} hosts unknown"
 
 
-def test_where_no_host_answers_nothing_is_called_none(browser: Browser, fleet_url: str) -> None:
+def test_if_no_host_answers_totals_are_unknown_and_not_zero(browser: Browser, fleet_url: str) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=[*BROKEN, "ERR_"]) as page:
         page.route("**/summary", lambda route: route.abort())
         page.reload()
         page.locator(".host.down").nth(HOSTS - 1).wait_for()
         page.get_by_text(f"0 of {HOSTS}", exact=True).wait_for()
-        told = facts(page.locator("#totals"))
-        assert {told["GPUs"], told["Utilization"], told["Power"]} == {UNKNOWN}
+        totals = facts(page.locator("#totals"))
+        assert {totals["GPUs"], totals["Utilization"], totals["Power"]} == {UNKNOWN}
         assert page.locator(BAR.format("free")).inner_text() == f"Free {UNKNOWN}"
         assert page.locator("#connection.lost").is_visible()
         assert page.title().startswith(f"{UNKNOWN} ")
 
 
-def test_a_host_that_asks_for_a_token_says_so_and_is_not_asked_again_for_a_minute(
+def test_a_host_that_requires_a_token_is_reported_and_not_requested_again_until_a_login(
     browser: Browser, fleet_url: str
 ) -> None:
-    """But at once where a token was given, on its own page in another tab."""
+    """It is asked again at once after a login on its own page in another tab."""
     with opened(browser, f"{fleet_url}/node00/", expected=[*BROKEN, "401"]) as page:
         page.route("**/node01/summary", lambda route: route.fulfill(status=401))
         page.reload()
@@ -322,7 +322,9 @@ def test_a_host_that_asks_for_a_token_says_so_and_is_not_asked_again_for_a_minut
         eventually(page, lambda: f"{fleet_url}/node01/summary" in asked, "it is asked")
 
 
-def test_hosts_are_asked_on_when_the_agent_that_listed_them_is_gone(browser: Browser, fleet_url: str) -> None:
+def test_hosts_are_still_requested_when_the_agent_that_listed_them_is_gone(
+    browser: Browser, fleet_url: str
+) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
         complete(page)
         page.route("**/node00/fleet", lambda route: route.abort())
@@ -331,10 +333,10 @@ def test_hosts_are_asked_on_when_the_agent_that_listed_them_is_gone(browser: Bro
         asked = asked_from_now_on(page)
         hide(page, hidden=False)
         all_up = {f"{fleet_url}/{name}/summary" for name in NAMES[:UP]}
-        eventually(page, lambda: all_up <= set(asked), "each is asked")
+        eventually(page, lambda: all_up <= set(asked), "each host gets a request")
 
 
-def test_a_list_of_hosts_that_fails_is_asked_for_again(browser: Browser, fleet_url: str) -> None:
+def test_a_failed_list_of_hosts_is_requested_again(browser: Browser, fleet_url: str) -> None:
     with opened(browser, f"{fleet_url}/node00/", expected=BROKEN) as page:
         page.route(
             "**/fleet",

@@ -24,7 +24,7 @@ GIB = 2**30
 POINTS = "document.querySelector('.card .stroke')?.getAttribute('d').split('L').length"
 
 
-def test_the_values_are_the_agents_and_a_change_is_followed(browser: Browser) -> None:
+def test_the_page_shows_the_values_of_the_agent_and_their_changes(browser: Browser) -> None:
     with Simulation(2) as simulation:
         gpu = simulation.gpus[0]
         gpu.fix(gpu_utilization=42, temperature=61, power_usage=350_000, memory_used=20 * GIB)
@@ -42,29 +42,29 @@ def test_the_values_are_the_agents_and_a_change_is_followed(browser: Browser) ->
             assert page.title().startswith("99\xa0% GPU 0 · ")
 
 
-def test_what_is_wrong_with_the_host_stands_in_the_bar_as_long_as_it_is_so(browser: Browser) -> None:
+def test_a_finding_of_the_host_is_in_the_bar_as_long_as_it_lasts(browser: Browser) -> None:
     with Simulation(3) as simulation:
         simulation.gpus[1].vanish()
         agent = agent_server(EXPECTED_GPUS="3")
         with agent as url, opened(browser, f"{url}/", expected=["500"]) as page:
-            told = page.locator("header #host-health")
-            told.get_by_text("✖ critical: 1 of the 3 expected GPUs is missing").wait_for()
+            host_health = page.locator("header #host-health")
+            host_health.get_by_text("✖ critical: 1 of the 3 expected GPUs is missing").wait_for()
             simulation.gpus[1].appear()
             simulation.reload_driver()
             page.locator(".card").nth(2).wait_for()
-            told.wait_for(state="hidden")
+            host_health.wait_for(state="hidden")
             simulation.remove_driver()
             page.locator("#problem").wait_for()
-            assert told.is_hidden()
+            assert host_health.is_hidden()
 
 
-def test_a_host_that_is_well_has_nothing_in_the_bar(browser: Browser) -> None:
+def test_a_healthy_host_has_no_finding_in_the_bar(browser: Browser) -> None:
     with Simulation(1), agent_server(EXPECTED_GPUS="1") as url, opened(browser, f"{url}/") as page:
         page.locator(".card").wait_for()
         assert page.locator("header #host-health").is_hidden()
 
 
-def test_what_holds_a_gpu_back_is_reported_in_words(browser: Browser) -> None:
+def test_reasons_for_low_clocks_are_shown_in_words(browser: Browser) -> None:
     with Simulation(1, models=["rtx4090"]) as simulation:
         gpu = simulation.gpus[0]
         gpu.processes = [SimulatedProcess(os.getpid(), "C", GIB)]
@@ -77,26 +77,26 @@ def test_what_holds_a_gpu_back_is_reported_in_words(browser: Browser) -> None:
         )
         with agent_server() as url, opened(browser, f"{url}/") as page:
             page.locator(".card").get_by_text("9000").wait_for()
-            told = facts(page.locator(".card"))
-    assert told["Users"] == getpass.getuser()
-    assert told["Clocks"] == "1500, memory 9000 MHz"
-    assert told["Limited by"] == "software power cap, hardware thermal slowdown"
-    assert told["Bottlenecks"] == "thermal throttling, power throttling"
-    assert told["Fan"] == "37 %"
-    assert told["PCIe"].startswith("gen 3 x16 of gen 4 x16")
+            host_health = facts(page.locator(".card"))
+    assert host_health["Users"] == getpass.getuser()
+    assert host_health["Clocks"] == "1500, memory 9000 MHz"
+    assert host_health["Limited by"] == "software power cap, hardware thermal slowdown"
+    assert host_health["Bottlenecks"] == "thermal throttling, power throttling"
+    assert host_health["Fan"] == "37 %"
+    assert host_health["PCIe"].startswith("gen 3 x16 of gen 4 x16")
 
 
-def test_the_lines_begin_with_what_the_agent_remembers(browser: Browser) -> None:
+def test_the_lines_begin_with_the_history_of_the_agent(browser: Browser) -> None:
     with Simulation(1), agent_server(HISTORY_INTERVAL="1") as url, opened(browser, f"{url}/") as page:
-        page.wait_for_timeout(8000)  # the agent remembers what nobody looks at
+        page.wait_for_timeout(8000)  # the agent keeps history without viewers
         event = httpx.get(f"{url}/gpu").text
         page.route("**/gpu/stream*", lambda route: route.fulfill(body=f"data: {event}\n\n"))
         page.reload()
         page.locator(".card").wait_for()
-        page.wait_for_function(f"() => {POINTS} > 5")  # the event is one moment, however often it comes
+        page.wait_for_function(f"() => {POINTS} > 5")  # the event is one point, however often it is sent
 
 
-def test_free_gpus_stand_at_the_top(browser: Browser) -> None:
+def test_free_gpus_are_listed_at_the_top(browser: Browser) -> None:
     with Simulation(3) as simulation:
         for gpu in simulation.gpus:
             gpu.fix(memory_used=0, gpu_utilization=0)
@@ -109,19 +109,19 @@ def test_free_gpus_stand_at_the_top(browser: Browser) -> None:
             assert page.locator("#counts a").first.inner_text() == "Free 2"
 
 
-def test_users_beyond_those_that_the_agent_names_are_hinted_at(browser: Browser) -> None:
+def test_further_users_are_shown_as_an_ellipsis(browser: Browser) -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].processes = [SimulatedProcess(BEYOND_ANY_PID + number) for number in range(6)]
         with agent_server() as url, opened(browser, f"{url}/") as page:
             assert facts(page.locator(".card"))["Users"] == f"{UNKNOWN}, …"
 
 
-def test_simulated_data_wears_a_banner(browser: Browser) -> None:
+def test_simulated_data_has_a_banner(browser: Browser) -> None:
     with agent_process("--simulate", "1") as agent, opened(browser, f"{agent.url}/") as page:
         page.get_by_text("These GPUs are simulated.").wait_for()
 
 
-def test_a_process_named_like_a_script_is_only_shown(browser: Browser) -> None:
+def test_a_process_with_a_script_as_its_name_is_only_shown_as_text(browser: Browser) -> None:
     evil = "<script>document.title='run'</script>"
     with Simulation(1) as simulation:
         simulation.gpus[0].fix(name=f"GPU {evil}")
@@ -135,10 +135,10 @@ def test_a_process_named_like_a_script_is_only_shown(browser: Browser) -> None:
             )
             page.locator("#processes").get_by_text(evil).first.wait_for()
             assert page.title() != "run"
-            assert page.locator("script").count() == 2, "no more than the shell has"
+            assert page.locator("script").count() == 2, "no script except those of the shell"
 
 
-def test_colours_are_the_systems_until_others_are_chosen(browser: Browser) -> None:
+def test_colours_follow_the_system_until_the_user_chooses_others(browser: Browser) -> None:
     background = "() => getComputedStyle(document.body).backgroundColor"
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/", color_scheme="dark") as page:
         dark = page.evaluate(background)

@@ -23,7 +23,7 @@ def png(kind: int, width: int, height: int, lines: bytes, *more: bytes) -> bytes
     return SIGNATURE + b"".join(chunks)
 
 
-def test_every_picture_has_a_maker_and_is_small() -> None:
+def test_every_picture_is_made_by_the_program_and_is_small() -> None:
     assert {path.name for path in FOLDER.iterdir()} == {one.file for one in PICTURES}
     assert max(path.stat().st_size for path in FOLDER.iterdir()) <= MAX_BYTES
     assert {one.host for one in PICTURES} <= {"", *HOSTS}
@@ -40,7 +40,7 @@ def test_every_picture_has_a_maker_and_is_small() -> None:
     ],
     ids=["none", "by left and by above", "by both", "by the best of three"],
 )
-def test_with_a_palette_a_picture_is_the_same(lines: bytes) -> None:
+def test_a_picture_with_a_palette_looks_the_same(lines: bytes) -> None:
     small = with_palette(png(2, 2, 2, lines))
 
     assert small == png(3, 2, 2, b"\0\0\1\0\0\2", chunk(b"PLTE", RED + GREEN + BLUE))
@@ -51,5 +51,5 @@ def test_opacity_is_dropped_and_a_rare_colour_becomes_the_nearest() -> None:
     lines = b"\0" + greys + bytes([7, 7, 8, 255]) + b"\0" + greys + greys[:4]
     small = with_palette(png(6, 257, 2, lines))
 
-    told = zlib.decompress(small[small.index(b"IDAT") + 4 : -16])
-    assert told[257] == told[8], "7, 7, 8 is shown as 7, 7, 7"
+    pixels = zlib.decompress(small[small.index(b"IDAT") + 4 : -16])
+    assert pixels[257] == pixels[8], "7, 7, 8 is shown as 7, 7, 7"

@@ -9,7 +9,7 @@ import pytest
 
 from agent.simulation import Simulation
 from tests.page.opened import UNKNOWN, facts, opened
-from tests.page.test_accessible import LOOKS, NAMES, grave
+from tests.page.test_accessible import LOOKS, NAMES, serious_violations
 from tests.page.test_users import answering, process
 from tests.support.agents import agent_server
 
@@ -52,7 +52,7 @@ ROWS = [
 
 @contextmanager
 def processes_of(browser: Browser, view: str = "", **look: Any) -> Iterator[Page]:
-    """A host with these processes."""
+    """The page of a host with these processes."""
     with Simulation(2), agent_server() as url, opened(browser, f"{url}/docs", **look) as page:
         page.route(f"{url}/processes", answering({"processes": ROWS, "unknown_idx": []}))
         page.goto(f"{url}/{view}")
@@ -65,32 +65,32 @@ def unfold(page: Page, pid: int) -> None:
     page.locator(".unfolded dl").wait_for()
 
 
-def test_it_tells_the_whole_command_and_where_it_belongs(browser: Browser) -> None:
+def test_an_unfolded_process_shows_its_whole_command_owner_container_and_job(browser: Browser) -> None:
     with processes_of(browser) as page:
         unfold(page, 100)
         assert page.locator(".unfolded code").inner_text() == COMMAND
-        told = facts(page.locator(".unfolded"))
-        assert told["Owner"] == "alice (1000)"
-        assert told["Started"].endswith(", 2 h 0 min ago")
-        assert told["Container"] == "trainer (0123456789abcdef)"
-        assert told["Pod"] == "research/train-0 (pod-uid)"
-        assert told["Job"] == "Slurm job 4711 train, step batch"
-        assert (told["CPU"], told["Host memory"]) == ("181 %", "2.0 GiB")
-        assert told["On"].splitlines() == ["GPU 0: 10.0 GiB, SM 90 %", f"GPU 1: 512 MiB, SM {UNKNOWN}"]
-        assert (told["GPU held"], told["GPU used"]) == ("1 h 0 min", "30 min 0 s")
+        shown = facts(page.locator(".unfolded"))
+        assert shown["Owner"] == "alice (1000)"
+        assert shown["Started"].endswith(", 2 h 0 min ago")
+        assert shown["Container"] == "trainer (0123456789abcdef)"
+        assert shown["Pod"] == "research/train-0 (pod-uid)"
+        assert shown["Job"] == "Slurm job 4711 train, step batch"
+        assert (shown["CPU"], shown["Host memory"]) == ("181 %", "2.0 GiB")
+        assert shown["On"].splitlines() == ["GPU 0: 10.0 GiB, SM 90 %", f"GPU 1: 512 MiB, SM {UNKNOWN}"]
+        assert (shown["GPU held"], shown["GPU used"]) == ("1 h 0 min", "30 min 0 s")
 
 
-def test_what_it_does_not_belong_to_has_no_line_and_the_unknown_is_no_zero(browser: Browser) -> None:
+def test_an_unfolded_process_has_no_line_for_no_container_and_a_dash_for_unknown(browser: Browser) -> None:
     with processes_of(browser) as page:
         unfold(page, 200)
-        told = facts(page.locator(".unfolded"))
-        assert {"Container", "Pod", "Job", "Service", "Session"}.isdisjoint(told)
+        shown = facts(page.locator(".unfolded"))
+        assert {"Container", "Pod", "Job", "Service", "Session"}.isdisjoint(shown)
         assert {
-            told[name] for name in ("Program", "Started", "CPU", "GPU held", "Idle on this host for")
+            shown[name] for name in ("Program", "Started", "CPU", "GPU held", "Idle on this host for")
         } == {UNKNOWN}
 
 
-def test_its_links_lead_to_its_user_and_its_gpu(browser: Browser) -> None:
+def test_links_of_an_unfolded_process_lead_to_its_user_and_its_gpu(browser: Browser) -> None:
     with processes_of(browser) as page:
         unfold(page, 100)
         page.locator(".unfolded").get_by_role("link", name="alice").click()
@@ -99,7 +99,7 @@ def test_its_links_lead_to_its_user_and_its_gpu(browser: Browser) -> None:
         page.locator("#gpu-view").get_by_role("heading", name="GPU 1").wait_for()
 
 
-def test_it_stays_unfolded_in_the_address_and_folds_again(browser: Browser) -> None:
+def test_an_unfolded_process_stays_unfolded_after_a_reload_and_can_be_folded(browser: Browser) -> None:
     with processes_of(browser) as page:
         unfold(page, 100)
         page.reload()
@@ -108,7 +108,7 @@ def test_it_stays_unfolded_in_the_address_and_folds_again(browser: Browser) -> N
         page.locator(".unfolded").wait_for(state="detached")
 
 
-def test_what_is_copied_is_said_wherever_the_row_stands(browser: Browser) -> None:
+def test_copying_the_command_is_confirmed_in_the_view_of_a_gpu_too(browser: Browser) -> None:
     with processes_of(browser, "#gpu0") as page:
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         unfold(page, 100)
@@ -124,5 +124,5 @@ def test_what_is_copied_is_said_wherever_the_row_stands(browser: Browser) -> Non
 def test_axe_finds_nothing_serious_in_an_unfolded_process(browser: Browser, look: dict[str, Any]) -> None:
     with processes_of(browser, "#processes", **look) as page:
         unfold(page, 100)
-        assert grave(page) == []
+        assert serious_violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= look["viewport"]["width"]

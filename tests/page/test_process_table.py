@@ -43,11 +43,11 @@ def test_processes_are_filtered_by_user_and_gpu_and_sorted(browser: Browser) -> 
             page.get_by_label("User", exact=True).fill("nobody has this name")
             page.get_by_text("No process matches the filters.").wait_for()
             assert rows.count() == 0
-            page.reload()  # the filter stands in the address
+            page.reload()  # the filter is in the URL
             page.get_by_text("No process matches the filters.").wait_for()
 
 
-def test_a_user_without_a_name_is_shown_and_found_by_number(browser: Browser) -> None:
+def test_a_user_without_a_name_is_shown_and_filtered_by_number(browser: Browser) -> None:
     unnamed = [{**process("x"), "username": None, "uid": uid} for uid in (4711, 0, None)]
     answer = {"code": 0, "data": {"processes": unnamed, "unknown_idx": []}}
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/") as page:
@@ -63,7 +63,7 @@ def column(page: Page, name: str) -> list[str]:
     return [text.replace("\xa0", " ") for text in page.locator(f"#processes td.{name}").all_inner_texts()]
 
 
-def test_processes_that_are_unknown_are_not_called_none(browser: Browser) -> None:
+def test_unknown_processes_are_not_shown_as_no_process(browser: Browser) -> None:
     with Simulation(2) as simulation:
         simulation.gpus[0].processes = []
         simulation.gpus[1].lose()
@@ -72,34 +72,34 @@ def test_processes_that_are_unknown_are_not_called_none(browser: Browser) -> Non
             assert not page.get_by_text("No process on a GPU.").is_visible()
 
 
-def test_where_processes_cannot_be_asked_for_the_agent_says_why(browser: Browser) -> None:
+def test_if_processes_cannot_be_read_the_error_of_the_agent_is_shown(browser: Browser) -> None:
     fault = {"code": 2, "data": None, "error": "The processes are away"}
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/", expected=["503"]) as page:
         page.locator("#processes tr").first.wait_for()
         page.route("**/processes", lambda route: route.fulfill(status=503, json=fault))
         page.get_by_text("The processes are away").wait_for()
         assert page.locator("#processes tr").count() == 0
-        assert page.locator("#offer").inner_text() == "No GPU is free now.", "that is another question"
+        assert page.locator("#offer").inner_text() == "No GPU is free now.", "the offer is another request"
 
 
 @pytest.mark.parametrize("question", ["free", "summary"])
-def test_a_question_that_fails_does_not_empty_the_table(browser: Browser, question: str) -> None:
+def test_a_failed_request_for_other_data_does_not_empty_the_table(browser: Browser, question: str) -> None:
     with Simulation(2) as simulation:
         simulation.gpus[1].error_counters.remapping_pending = True
         with agent_server() as url, opened(browser, f"{url}/", expected=["503"]) as page:
             page.locator(".finding .todo").wait_for()
             page.route(f"**/{question}*", lambda route: route.fulfill(status=503, json={"error": "away"}))
-            for path in (question, "processes"):  # one look, and the next
+            for path in (question, "processes"):  # this request, and a later one
                 with page.expect_response(f"**/{path}*"):
                     pass
             wanted = UNKNOWN if question == "free" else "No GPU is free now."
             page.locator("#offer").get_by_text(wanted).wait_for()
             assert page.locator("#processes tr").count() > 0
             assert page.locator("#processes-note").inner_text() == ""
-            assert page.locator(".finding .todo").count() == 1, "what is advised is not of the moment"
+            assert page.locator(".finding .todo").count() == 1, "advice does not become old"
 
 
-def test_requests_that_are_not_answered_do_not_pile_up(browser: Browser) -> None:
+def test_unanswered_requests_do_not_pile_up(browser: Browser) -> None:
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/") as page:
         page.locator("#processes tr").first.wait_for()
         waiting: list[str] = []
@@ -110,7 +110,7 @@ def test_requests_that_are_not_answered_do_not_pile_up(browser: Browser) -> None
         assert page.locator("#connection.live").is_visible()
 
 
-def test_what_could_not_be_loaded_is_asked_for_again(browser: Browser) -> None:
+def test_a_script_that_could_not_be_loaded_is_requested_again(browser: Browser) -> None:
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/", expected=LOST) as page:
         page.locator("#processes tr").first.wait_for()
         page.route("**/web/*/processes.js", lambda route: route.abort())
@@ -122,7 +122,7 @@ def test_what_could_not_be_loaded_is_asked_for_again(browser: Browser) -> None:
         page.locator("#processes tr").first.wait_for()
 
 
-def test_a_row_stays_the_row_of_its_process_when_others_end(browser: Browser) -> None:
+def test_a_row_keeps_its_element_selection_and_focus_when_other_processes_end(browser: Browser) -> None:
     rows = [process(f"of {pid}", pid=pid) for pid in (11, 12, 13)]
     selected = """() => {
         const row = document.querySelector('tr[data-key="13@0"]');
@@ -161,7 +161,7 @@ def test_one_process_on_two_gpus_has_two_rows_and_each_unfolds_alone(browser: Br
         assert page.locator("tr.unfolded").count() == 1
 
 
-def test_of_thousands_of_processes_the_first_are_shown_until_all_are_wanted(browser: Browser) -> None:
+def test_of_thousands_of_processes_only_the_first_40_are_shown_at_first(browser: Browser) -> None:
     rows = [process(pid=pid, idx=0) for pid in range(1, 2001)]
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/") as page:
         page.route(

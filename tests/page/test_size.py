@@ -19,38 +19,38 @@ MODULES = [file for file in FILES if file.suffix == ".js"]
 IMPORT = re.compile(r'^import (?:\* as (\w+)|\{ ([^}]+) \}) from "\./(\w+\.js)";$', re.MULTILINE)
 
 
-# Comments and readable names weigh little once they are packed, which the agent does.
-# Of a host; the first view of all hosts needs some more.
+# The agent compresses the files, so comments and readable names add little.
+# The files of the first view of a host. The overview of all hosts needs some more.
 FIRST_VIEW = {"overview.js", "overview.css", *re.findall(r'(?:href|src)="web/([\w.]+)"', SHELL)}
 SERVED = {"": SHELL.encode(), **ASSETS}
 
 
-def packed_bytes(names: Iterable[str]) -> int:
-    """What travels of these files, each packed by itself."""
+def compressed_bytes(names: Iterable[str]) -> int:
+    """The total size of these files, each compressed separately."""
     return sum(len(compression.packed(SERVED[name])) for name in names)
 
 
-def test_the_first_view_is_at_most_35_kilobytes_packed() -> None:
+def test_the_first_view_is_at_most_35_kilobytes_compressed() -> None:
     assert {"page.js", "style.css"} < FIRST_VIEW
-    assert packed_bytes({"", *FIRST_VIEW}) <= 35_000
+    assert compressed_bytes({"", *FIRST_VIEW}) <= 35_000
 
 
-def test_all_of_it_is_at_most_90_kilobytes_packed() -> None:
-    assert packed_bytes(SERVED) <= 90_000
+def test_the_whole_page_is_at_most_90_kilobytes_compressed() -> None:
+    assert compressed_bytes(SERVED) <= 90_000
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_nothing_comes_from_another_origin_and_nothing_is_inline(file: Path) -> None:
+def test_no_file_uses_another_origin_or_inline_code(file: Path) -> None:
     text = file.read_text()
 
-    # A name space, and a link that somebody may follow.
+    # Permitted: an XML namespace, and a link for users.
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg|github\.com/nvidia-smi-web/agent/)", text)
     assert "innerHTML" not in text
     assert not re.search(r"\son\w+=|<style|style=", text)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda file: file.name)
-def test_what_a_module_imports_is_there_and_used(module: Path) -> None:
+def test_every_import_of_a_module_exists_and_is_used(module: Path) -> None:
     text = module.read_text()
     body = IMPORT.sub("", text)
 
@@ -64,8 +64,8 @@ def test_what_a_module_imports_is_there_and_used(module: Path) -> None:
             assert re.search(rf"\b{name}\b", body), f"{name} is not used"
 
 
-def test_what_is_needed_first_comes_at_once() -> None:
-    """A browser asks for six files at a time, and for what another names when that has come."""
+def test_the_first_view_needs_no_further_import() -> None:
+    """A browser loads six files at a time, and an imported file only after the importing one."""
     assert len(FIRST_VIEW) <= 5
     assert not IMPORT.findall(ASSETS["page.js"].decode())
     overview = ASSETS["overview.js"].decode()
@@ -75,8 +75,8 @@ def test_what_is_needed_first_comes_at_once() -> None:
 @pytest.mark.parametrize(
     ("file", "name"), [("texts.js", "TEXTS"), ("words.js", "WORDS")], ids=["first", "views"]
 )
-def test_every_text_is_in_one_place_and_used(file: str, name: str) -> None:
-    """Those of views that come when they are wanted come with them."""
+def test_every_text_is_declared_once_and_used(file: str, name: str) -> None:
+    """The texts of views that load later are in a separate file."""
     declared = (WEB / file).read_text().partition(f"export const {name} = {{")[2].partition("\n};")[0]
     texts = set(re.findall(r"^  (\w+):", declared, re.MULTILINE))
     code = "".join(module.read_text() for module in MODULES)
@@ -86,7 +86,7 @@ def test_every_text_is_in_one_place_and_used(file: str, name: str) -> None:
     assert texts == standing | used
 
 
-def test_the_shell_itself_has_no_text_but_its_title_and_a_word_for_those_without_javascript() -> None:
+def test_the_shell_has_no_text_except_its_title_and_a_note_without_javascript() -> None:
     body = re.sub(r"<!--.*?-->|<noscript>.*?</noscript>", "", SHELL.partition("<body>")[2], flags=re.DOTALL)
 
     assert re.sub(r"<[^>]+>", "", body).split() == ["GPUs"]

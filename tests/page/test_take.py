@@ -1,4 +1,4 @@
-"""How a free GPU is taken: what a shell or docker needs is copied, however the page came."""
+"""Taking a free GPU: the text for a shell or for docker is copied, over HTTP and HTTPS."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEAF = "Object.defineProperty(navigator, 'clipboard', {}); Document.prototype.ex
 
 @pytest.fixture(autouse=True)
 def idle() -> Iterator[Simulation]:
-    """Two GPUs that nobody uses."""
+    """Two unused GPUs."""
     with Simulation(2) as simulation:
         for gpu in simulation.gpus:
             gpu.processes = []
@@ -47,11 +47,11 @@ def pasted(page: Page) -> str:
     return field.input_value()
 
 
-def test_over_plain_http_it_is_copied_too(browser: Browser) -> None:
+def test_over_plain_http_the_variable_is_copied_too(browser: Browser) -> None:
     lab = "http://gpu.lab"
     with agent_server() as url, opened(browser, url.replace("http://127.0.0.1", lab) + "/") as page:
         uuids = uuids_of(url)
-        assert page.evaluate("navigator.clipboard") is None, "as on the way to most hosts"
+        assert page.evaluate("navigator.clipboard") is None, "as over plain HTTP to most hosts"
         page.get_by_role("button", name="Copy CUDA_VISIBLE_DEVICES").click()
         page.get_by_text(COPIED).wait_for()
         assert pasted(page).removeprefix("CUDA_VISIBLE_DEVICES=") in uuids
@@ -63,7 +63,7 @@ def test_over_plain_http_it_is_copied_too(browser: Browser) -> None:
     assert all(uuid in line for uuid in uuids)
 
 
-def test_over_https_the_clipboard_has_it(browser: Browser, tmp_path: Path) -> None:
+def test_over_https_the_variable_is_in_the_clipboard(browser: Browser, tmp_path: Path) -> None:
     made = made_certificate(tmp_path)
     tls = {"TLS_CERT": f"{made.certificate}", "TLS_KEY": f"{made.key}"}
     look: dict[str, Any] = {"ignore_https_errors": True, "permissions": ["clipboard-read", "clipboard-write"]}
@@ -76,7 +76,7 @@ def test_over_https_the_clipboard_has_it(browser: Browser, tmp_path: Path) -> No
         assert page.evaluate("navigator.clipboard.readText()").startswith("CUDA_VISIBLE_DEVICES=GPU-")
 
 
-def test_where_nothing_can_be_copied_the_text_is_selected(browser: Browser) -> None:
+def test_if_copying_fails_the_text_is_selected(browser: Browser) -> None:
     with agent_server() as url, opened(browser, f"{url}/", script=DEAF) as page:
         page.get_by_role("button", name="Copy CUDA_VISIBLE_DEVICES").click()
         page.get_by_text("Not copied: press Ctrl+C").wait_for()
@@ -98,9 +98,9 @@ def test_instances_of_a_gpu_in_mig_mode_are_offered_by_their_own_uuids(browser: 
         assert "device=MIG-" in page.locator("#copied input").input_value()
 
 
-def test_what_the_newer_event_says_goes_before_an_older_offer(browser: Browser, idle: Simulation) -> None:
+def test_a_newer_event_overrides_an_older_offer(browser: Browser, idle: Simulation) -> None:
     first, second = idle.gpus
-    first.processes = [SimulatedProcess(os.getpid(), "G", 2**20)]  # a desktop takes no GPU
+    first.processes = [SimulatedProcess(os.getpid(), "G", 2**20)]  # a desktop does not occupy a GPU
     with agent_server() as url, opened(browser, f"{url}/") as page:
         page.locator("#offer a").nth(1).wait_for()
         before = httpx.get(f"{url}/free?count=128").json()
@@ -114,7 +114,7 @@ def test_what_the_newer_event_says_goes_before_an_older_offer(browser: Browser, 
         assert page.locator("#offer button, .card .badge.free").count() == 0
 
 
-def test_gpus_of_which_it_is_not_known_are_not_told_as_taken(browser: Browser) -> None:
+def test_gpus_that_may_be_free_are_shown_as_unknown_and_not_as_taken(browser: Browser) -> None:
     passed_over = [{"idx": index, "reason": "its processes are unknown"} for index in range(2)]
     answer = {"code": 0, "data": {"gpus": [], "withheld": 0, "passed_over": passed_over}}
     with agent_server() as url, opened(browser, f"{url}/") as page:
@@ -125,7 +125,7 @@ def test_gpus_of_which_it_is_not_known_are_not_told_as_taken(browser: Browser) -
         assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
-def test_what_is_kept_for_those_who_wait_is_reported(browser: Browser) -> None:
+def test_the_number_of_gpus_withheld_for_waiting_requests_is_shown(browser: Browser) -> None:
     answer = {"code": 0, "data": {"gpus": [], "withheld": 2, "passed_over": []}}
     with agent_server() as url, opened(browser, f"{url}/") as page:
         page.route("**/free*", lambda route: route.fulfill(json=answer))

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 LOST = SILENT + DOWN
 LAB = "http://gpu.lab"
-# Time goes by for every clock and timer of the page: it is 50 times as fast.
+# Every clock and timer of the page runs 50 times as fast.
 FASTER = """(() => {
     const times = 50;
     const { setInterval: every, setTimeout: after } = window;
@@ -33,7 +33,7 @@ FASTER = """(() => {
     performance.now = () => now() * times;
     Date.now = () => begun + now() * times;
 })();"""
-# What sounds, and the notices of the system, which are granted.
+# Counts sounds, and records system notifications, which are permitted.
 HEARD = """(() => {
     window.sounds = 0;
     window.notices = [];
@@ -69,7 +69,7 @@ def free(simulation: Simulation, index: int) -> None:
     gpu.fix(memory_used=0, gpu_utilization=0)
 
 
-def test_over_plain_http_it_is_reported_by_title_icon_banner_and_sound_and_why_not_by_the_system(
+def test_over_plain_http_title_icon_banner_and_sound_replace_the_system_notification(
     browser: Browser, two: Simulation
 ) -> None:
     with (
@@ -81,7 +81,7 @@ def test_over_plain_http_it_is_reported_by_title_icon_banner_and_sound_and_why_n
         assert "a browser allows them only over HTTPS" in about.inner_text()
         assert "#tls" in (about.get_by_role("link").get_attribute("href") or "")
         page.get_by_text("in the background, once a minute").wait_for()
-        page.wait_for_function("() => window.sounds === 2")  # the click has made its sound
+        page.wait_for_function("() => window.sounds === 2")  # the click has caused a sound
         assert page.locator("#tell-list").inner_text().startswith("I can have 1 GPU.")
         free(two, 1)
         notice = page.locator("#notices > ul > li")
@@ -90,15 +90,15 @@ def test_over_plain_http_it_is_reported_by_title_icon_banner_and_sound_and_why_n
         assert "circle" in (page.locator("#icon").get_attribute("href") or "")
         assert page.evaluate("window.sounds") == 4
         assert page.evaluate("window.notices") == []
-        assert page.locator("#tell-list li").count() == 0, "it is told once"
+        assert page.locator("#tell-list li").count() == 0, "it is reported only once"
         page.reload()
-        notice.wait_for()  # until it is seen
+        notice.wait_for()  # it stays until the user has seen it
         notice.get_by_role("button", name="Seen").click()
         page.wait_for_function("() => !document.title.startsWith('(')")
         assert notice.count() == 0
 
 
-def test_in_a_secure_context_the_system_gives_a_notice_too(browser: Browser, two: Simulation) -> None:
+def test_in_a_secure_context_there_is_a_system_notification_too(browser: Browser, two: Simulation) -> None:
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/", script=HEARD) as page:
         arm(page, "critical")
         page.get_by_text("A system notification is shown too.").wait_for()
@@ -111,7 +111,7 @@ def test_in_a_secure_context_the_system_gives_a_notice_too(browser: Browser, two
         assert "GPU 1 is critical" in text
 
 
-def test_what_is_awaited_is_kept_over_a_reload_and_can_be_stopped(browser: Browser, two: Simulation) -> None:
+def test_waits_are_kept_over_a_reload_and_can_be_stopped(browser: Browser, two: Simulation) -> None:
     assert two.gpus
     with agent_server() as url, opened(browser, f"{url}/", script=HEARD) as page:
         arm(page, "need")
@@ -126,7 +126,7 @@ def test_what_is_awaited_is_kept_over_a_reload_and_can_be_stopped(browser: Brows
         assert "(1)" in page.locator("#tell-me").inner_text()
 
 
-def test_a_tab_that_nobody_sees_asks_each_host_one_question_a_minute_and_tells_it(
+def test_a_hidden_tab_sends_one_request_a_minute_to_each_host_and_notifies(
     browser: Browser, two: Simulation
 ) -> None:
     with agent_server() as url, opened(browser, f"{url}/", script=HEARD + FASTER) as page:
@@ -136,7 +136,7 @@ def test_a_tab_that_nobody_sees_asks_each_host_one_question_a_minute_and_tells_i
             "() => JSON.parse(sessionStorage['agent-awaited']).some(({ seen }) => Object.keys(seen).length)"
         )
         hide(page, hidden=True)
-        page.wait_for_timeout(300)  # what was under way
+        page.wait_for_timeout(300)  # time for running requests
         asked = asked_from_now_on(page)
         begun = page.evaluate("performance.now()")
         eventually(page, lambda: len(asked) >= 4, "it is asked")
@@ -149,7 +149,7 @@ def test_a_tab_that_nobody_sees_asks_each_host_one_question_a_minute_and_tells_i
         assert page.title().startswith("(1) ")
 
 
-def test_a_process_that_ends_is_reported_and_one_whose_gpu_is_lost_is_not(
+def test_the_end_of_a_process_is_reported_but_not_the_loss_of_its_gpu(
     browser: Browser, two: Simulation
 ) -> None:
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/", script=HEARD) as page:
@@ -159,7 +159,7 @@ def test_a_process_that_ends_is_reported_and_one_whose_gpu_is_lost_is_not(
         for gpu in two.gpus:
             gpu.lose()
         page.locator(".row.lost, .card.lost").nth(1).wait_for()
-        page.wait_for_timeout(12_000)  # it was asked since
+        page.wait_for_timeout(12_000)  # time for another request
         assert page.locator("#notices > ul > li").count() == 0
         for gpu in two.gpus:
             gpu.processes = []
@@ -169,7 +169,7 @@ def test_a_process_that_ends_is_reported_and_one_whose_gpu_is_lost_is_not(
         assert "is no longer on a GPU" in gone.inner_text()
 
 
-def test_what_several_hosts_tell_within_ten_seconds_is_one_notice_with_one_sound(
+def test_reports_of_several_hosts_within_ten_seconds_are_one_notice_with_one_sound(
     browser: Browser, fleet_url: str
 ) -> None:
     offer = {"code": 0, "data": {"satisfied": True, "gpus": [{"idx": 5, "uuid": "GPU-5"}]}}
@@ -189,14 +189,16 @@ def test_what_several_hosts_tell_within_ten_seconds_is_one_notice_with_one_sound
         assert page.locator("#tell-list li").count() == 0
 
 
-def test_known_trouble_is_muted_in_this_browser_until_it_changes(browser: Browser, two: Simulation) -> None:
+def test_a_known_finding_can_be_muted_in_this_browser_until_it_changes(
+    browser: Browser, two: Simulation
+) -> None:
     two.gpus[0].lose()
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/") as page:
         finding = page.locator("#findings .finding")
         finding.get_by_role("button", name="Mute").click()
         page.get_by_text("1 muted, until a change").wait_for()
         assert finding.count() == 0
-        assert page.locator("#counts .trouble").inner_text() == "Trouble 1", "it is trouble all the same"
+        assert page.locator("#counts .trouble").inner_text() == "Trouble 1", "it still counts as trouble"
         page.reload()
         page.get_by_text("1 muted, until a change").click()
         finding.get_by_role("button", name="Unmute").wait_for()
@@ -206,7 +208,7 @@ def test_known_trouble_is_muted_in_this_browser_until_it_changes(browser: Browse
         assert page.locator("#findings .note").count() == 0
 
 
-def test_trouble_that_went_and_comes_again_is_reported_again(browser: Browser, two: Simulation) -> None:
+def test_a_muted_finding_that_ended_is_shown_when_it_comes_back(browser: Browser, two: Simulation) -> None:
     with agent_server(SAMPLE_INTERVAL="0.5") as url, opened(browser, f"{url}/") as page:
         finding = page.locator("#findings .finding")
         two.gpus[0].lose()
@@ -218,8 +220,10 @@ def test_trouble_that_went_and_comes_again_is_reported_again(browser: Browser, t
         finding.get_by_text("GPU 0").wait_for()
 
 
-def test_muted_trouble_of_a_host_is_counted_and_calls_nobody(browser: Browser, fleet_url: str) -> None:
-    """Of all hosts the icon and the title tell what is wrong beside it."""
+def test_a_muted_finding_of_a_host_is_counted_but_not_in_title_and_icon(
+    browser: Browser, fleet_url: str
+) -> None:
+    """In the overview, icon and title show only the findings that are not muted."""
     critical = {"verdict": "critical", "reason": "A GPU is missing", "todo": None}
 
     def broken(route: Route) -> None:
@@ -240,7 +244,7 @@ def test_muted_trouble_of_a_host_is_counted_and_calls_nobody(browser: Browser, f
         page.wait_for_function("() => document.title.startsWith('✖ critical · ')")
         page.locator("#troubles .critical").get_by_role("button", name="Mute").click()
         page.wait_for_function(f"() => document.title === '{UP} of {HOSTS} hosts'")
-        assert page.locator("#counts .trouble b").inner_text() == f"{LOST + 1}", "it is trouble all the same"
+        assert page.locator("#counts .trouble b").inner_text() == f"{LOST + 1}", "it still counts as trouble"
         green = page.locator("#icon").get_attribute("href") or ""
         page.get_by_text(f"{LOST + 1} muted, until a change").click()
         page.locator("#troubles .critical").get_by_role("button", name="Unmute").click()

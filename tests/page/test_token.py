@@ -1,4 +1,4 @@
-"""With TOKEN or API keys the page asks for the token once, keeps it as chosen, and never puts it in a URL."""
+"""With TOKEN or API keys the page requests the token once, stores it as chosen, and never in a URL."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def give(page: Page, token: str, *, remember: bool = False) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["wrong", "wröng", "\N{SNOWMAN}"])
-def test_the_token_is_asked_for_once_and_a_wrong_one_is_named(browser: Browser, wrong: str) -> None:
+def test_the_token_is_requested_once_and_a_wrong_one_is_reported(browser: Browser, wrong: str) -> None:
     with (
         Simulation(1),
         agent_server(TOKEN=TOKEN) as url,
@@ -44,7 +44,7 @@ def test_the_token_is_asked_for_once_and_a_wrong_one_is_named(browser: Browser, 
         assert [url for url in asked if TOKEN in url] == []
 
 
-def test_the_next_tab_asks_again_unless_the_token_is_to_be_remembered(browser: Browser) -> None:
+def test_another_tab_requests_the_token_again_unless_it_is_remembered(browser: Browser) -> None:
     with (
         Simulation(1),
         agent_server(TOKEN=TOKEN) as url,
@@ -61,7 +61,7 @@ def test_the_next_tab_asks_again_unless_the_token_is_to_be_remembered(browser: B
         third.locator(".card").wait_for()
 
 
-def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(browser: Browser) -> None:
+def test_the_page_works_in_a_browser_without_storage(browser: Browser) -> None:
     blocked = """for (const name of ["localStorage", "sessionStorage"]) {
         const get = () => { throw new DOMException("blocked", "SecurityError"); };
         Object.defineProperty(window, name, { get });
@@ -77,7 +77,7 @@ def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(browser: Brows
         page.locator("#connection.live").wait_for()
 
 
-def test_a_key_of_the_stream_shows_the_gpus_and_what_it_does_not_open_is_said(browser: Browser) -> None:
+def test_an_api_key_shows_the_gpus_and_what_it_does_not_open_is_reported(browser: Browser) -> None:
     with (
         Simulation(1),
         agent_server(TOKEN=TOKEN, API_KEY=KEY) as url,
@@ -90,7 +90,7 @@ def test_a_key_of_the_stream_shows_the_gpus_and_what_it_does_not_open_is_said(br
         ).wait_for()
 
 
-def test_with_keys_alone_a_key_opens_everything(browser: Browser) -> None:
+def test_without_token_an_api_key_opens_everything(browser: Browser) -> None:
     with (
         Simulation(1),
         agent_server(API_KEY=KEY) as url,
@@ -101,7 +101,7 @@ def test_with_keys_alone_a_key_opens_everything(browser: Browser) -> None:
         page.locator("#processes tr").first.wait_for()
 
 
-def test_a_token_that_is_no_longer_right_is_asked_for_and_nothing_old_is_left(browser: Browser) -> None:
+def test_after_a_token_becomes_invalid_a_new_one_is_requested_and_no_value_stays(browser: Browser) -> None:
     with (
         Simulation(1),
         agent_server(TOKEN=TOKEN) as url,
@@ -118,7 +118,7 @@ def test_a_token_that_is_no_longer_right_is_asked_for_and_nothing_old_is_left(br
         assert not page.locator("#one").is_visible()
 
 
-def test_a_refusal_does_not_erase_a_remembered_token(browser: Browser) -> None:
+def test_a_refused_token_stays_remembered(browser: Browser) -> None:
     with (
         Simulation(1),
         agent_server(TOKEN=TOKEN) as url,
@@ -136,7 +136,7 @@ def test_a_refusal_does_not_erase_a_remembered_token(browser: Browser) -> None:
         page.locator("#connection.live").wait_for()
 
 
-def test_a_remembered_token_is_forgotten_on_demand(browser: Browser) -> None:
+def test_the_user_can_let_the_page_forget_a_remembered_token(browser: Browser) -> None:
     with (
         Simulation(1),
         agent_server(TOKEN=TOKEN) as url,

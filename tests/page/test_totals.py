@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-# Of hosts as fleet.js has them: what the bar counts, whether that is known of each, and the line of sums.
+# For hosts as in fleet.js: the counts of the bar, whether each host's are known, and the line of sums.
 TOTALS = """async (hosts) => {
     const script = document.querySelector("script[type=module]").src;
     const part = (name) => import(new URL(`${name}.js`, script));
@@ -74,27 +74,27 @@ WELL, UNHEARD, DOWN = host(gpu()), {"summary": None}, {"summary": None, "fault":
         ),
     ],
 )
-def test_what_is_not_known_stands_beside_each_count(
+def test_each_count_shows_the_number_of_unknown_hosts(
     page: Page, hosts: list[Any], trouble: list[Any] | None, down: list[Any] | None, busy: list[Any] | None
 ) -> None:
     counts = page.evaluate(TOTALS, hosts)["counts"]
     assert (counts["trouble"], counts["down"], counts["busy"]) == (trouble, down, busy)
 
 
-def test_a_host_without_a_verdict_is_not_called_well_and_ends_no_mute(page: Page) -> None:
-    """One that is down has an answer to what is wrong, and ends no mute either."""
+def test_a_host_without_a_verdict_does_not_count_as_healthy_and_ends_no_mute(page: Page) -> None:
+    """A host that is down is known to have a fault, and ends no mute either."""
     hosts = [WELL, host(gpu(), verdict=None), host(gpu(verdict=None)), UNHEARD, DOWN]
-    told = page.evaluate(TOTALS, hosts)
-    assert told["told"] == [True, False, False, False, True]
-    assert told["mutes"] == [True, False, False, False, False]
+    known = page.evaluate(TOTALS, hosts)
+    assert known["told"] == [True, False, False, False, True]
+    assert known["mutes"] == [True, False, False, False, False]
 
 
-def test_a_sum_says_of_how_many_gpus_it_is_not(page: Page) -> None:
+def test_a_sum_shows_the_number_of_gpus_with_an_unknown_value(page: Page) -> None:
     hosts = [host(gpu(), gpu(idx=1, power_watts=None, memory_used_mb=None), gpu(idx=2, power_watts=None))]
-    told = {
+    totals = {
         name: value.replace("\xa0", " ") for name, value in page.evaluate(TOTALS, hosts)["totals"].items()
     }
-    assert told["Power"] == "1.0 kW, 2 unknown"
-    assert told["Memory"] == "2.0 GiB of 6.0 GiB, 1 unknown"
-    assert told["Utilization"] == "50 %"
+    assert totals["Power"] == "1.0 kW, 2 unknown"
+    assert totals["Memory"] == "2.0 GiB of 6.0 GiB, 1 unknown"
+    assert totals["Utilization"] == "50 %"
     assert page.evaluate(TOTALS, [host(gpu(power_watts=None))])["totals"]["Power"] == UNKNOWN

@@ -12,7 +12,7 @@ import pytest
 from agent.readings import GpuDay, UserDay
 from agent.simulation import Simulation
 from tests.page.opened import UNKNOWN, asked_from_now_on, opened
-from tests.page.test_accessible import LOOKS, NAMES, grave
+from tests.page.test_accessible import LOOKS, NAMES, serious_violations
 from tests.support.agents import agent_server
 from tests.support.state_file import HOUR, REAL, ago, fill, remember, sums
 
@@ -30,7 +30,7 @@ TOKEN = "t0ken"  # noqa: S105  (opens nothing but the agents of these tests)
 
 @pytest.fixture(autouse=True)
 def noon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """It is about noon here, so that no day ends meanwhile."""
+    """Set the time zone so that it is about noon, and no day ends during a test."""
     monkeypatch.setenv("TZ", f"<noon>{time.gmtime().tm_hour - 12:+}")
     time.tzset()
     yield
@@ -42,7 +42,7 @@ def noon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def host_with_days(
     browser: Browser, folder: Path, view: str, look: dict[str, Any] | None = None, **environ: str
 ) -> Iterator[Page]:
-    """A page of an agent whose file has forty days of alice, a day of bob, and three hours of power draw."""
+    """The page of an agent whose file has forty days of alice, a day of bob, and three hours of power."""
     with Simulation(2) as simulation:
         uuid = str(simulation.gpus[0].values.uuid)
         days = [ago(days) for days in range(40)]
@@ -72,7 +72,9 @@ def hours(page: Page) -> list[dict[str, str]]:
     return [{name: text.replace("\xa0", " ").strip() for name, text in row} for row in rows]
 
 
-def test_users_of_a_week_and_of_a_month_with_held_against_used(browser: Browser, tmp_path: Path) -> None:
+def test_hours_held_and_used_of_each_user_are_shown_for_a_week_and_a_month(
+    browser: Browser, tmp_path: Path
+) -> None:
     with host_with_days(browser, tmp_path, "#users") as page:
         (alice,) = hours(page)
         assert alice == {
@@ -97,7 +99,9 @@ def test_users_of_a_week_and_of_a_month_with_held_against_used(browser: Browser,
         ).wait_for()
 
 
-def test_where_nothing_is_known_nobody_is_not_told(browser: Browser, tmp_path: Path) -> None:
+def test_without_counted_hours_the_page_does_not_say_that_nobody_had_a_process(
+    browser: Browser, tmp_path: Path
+) -> None:
     with (
         Simulation(2),
         agent_server(STATE_DIR=str(tmp_path), HISTORY_INTERVAL="10") as url,
@@ -107,7 +111,7 @@ def test_where_nothing_is_known_nobody_is_not_told(browser: Browser, tmp_path: P
         assert page.get_by_text("Nobody had a process").count() == 0
 
 
-def test_hours_can_be_saved_for_a_spreadsheet_with_a_token_too(browser: Browser, tmp_path: Path) -> None:
+def test_hours_can_be_saved_as_csv_with_a_token_too(browser: Browser, tmp_path: Path) -> None:
     with host_with_days(browser, tmp_path, "?hours=30#users", {"expected": ["401"]}, TOKEN=TOKEN) as page:
         page.locator("#token").fill(TOKEN)
         page.locator("#login button[type=submit]").click()
@@ -120,7 +124,7 @@ def test_hours_can_be_saved_for_a_spreadsheet_with_a_token_too(browser: Browser,
         assert len(lines) == 4
 
 
-def test_without_state_dir_nothing_of_it_shows_and_nothing_is_asked(browser: Browser) -> None:
+def test_without_state_dir_no_hours_are_shown_or_requested(browser: Browser) -> None:
     with Simulation(2), agent_server(HISTORY_INTERVAL="10") as url, opened(browser, f"{url}/#users") as page:
         asked = asked_from_now_on(page)
         page.locator(".people tbody tr").first.wait_for()
@@ -132,7 +136,7 @@ def test_without_state_dir_nothing_of_it_shows_and_nothing_is_asked(browser: Bro
         assert not [one for one in asked if "/usage?" in one or "seconds=" in one]
 
 
-def test_a_day_and_ninety_days_in_the_charts_of_a_gpu(browser: Browser, tmp_path: Path) -> None:
+def test_the_charts_of_a_gpu_can_show_a_day_and_ninety_days(browser: Browser, tmp_path: Path) -> None:
     with host_with_days(browser, tmp_path, "#gpu0") as page:
         page.get_by_role("button", name="24 h").click()
         chart = page.locator(".chart.power")
@@ -157,10 +161,10 @@ def test_a_day_and_ninety_days_in_the_charts_of_a_gpu(browser: Browser, tmp_path
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=NAMES)
-def test_axe_finds_nothing_serious_among_the_hours(
+def test_axe_finds_nothing_serious_on_the_table_of_hours(
     browser: Browser, tmp_path: Path, look: dict[str, Any]
 ) -> None:
     with host_with_days(browser, tmp_path, "?hours=30#users", look) as page:
         hours(page)
-        assert grave(page) == []
+        assert serious_violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= look["viewport"]["width"]

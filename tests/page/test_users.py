@@ -1,4 +1,4 @@
-"""The users of a host: what they hold and used, who holds GPUs idle since when; a click filters."""
+"""The users of a host: what they hold and used, since when they hold idle GPUs, and filters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from agent.simulation import Simulation
 from agent.views.processes import ProcessRow
 from tests.page.opened import UNKNOWN, opened
-from tests.page.test_accessible import LOOKS, NAMES, grave
+from tests.page.test_accessible import LOOKS, NAMES, serious_violations
 from tests.page.test_gpu import SEVEN_SECONDS_LATER
 from tests.support.agents import agent_process, agent_server
 
@@ -26,7 +26,7 @@ NOTHING: dict[str, Any] = dict.fromkeys(ProcessRow.model_fields)
 
 
 def user(name: str | None, *gpus: int, **values: Any) -> dict[str, Any]:
-    """As /users tells of one."""
+    """A user as in /users."""
     return {
         "username": name,
         "uid": None,
@@ -42,7 +42,7 @@ def user(name: str | None, *gpus: int, **values: Any) -> dict[str, Any]:
 
 
 def process(owner: str, idx: int, pid: int, **values: Any) -> dict[str, Any]:
-    """As /processes tells of one."""
+    """A process as in /processes."""
     return NOTHING | {"idx": idx, "pid": pid, "username": owner, "uid": 1000, "type": "C", **values}
 
 
@@ -61,13 +61,13 @@ PROCESSES = [
 
 
 def answering(data: dict[str, Any]) -> Callable[[Route], None]:
-    """In the place of an agent that tells this."""
+    """A handler that answers instead of the agent, with this data."""
     return lambda route: route.fulfill(json={"code": 0, "data": data})
 
 
 @contextmanager
 def users_of(browser: Browser, view: str = "#users", **look: Any) -> Iterator[Page]:
-    """A host with these users."""
+    """The page of a host with these users."""
     answers = {
         "users": {"users": USERS, "unknown_idx": []},
         "processes": {"processes": PROCESSES, "unknown_idx": []},
@@ -81,7 +81,7 @@ def users_of(browser: Browser, view: str = "#users", **look: Any) -> Iterator[Pa
 
 
 def row(page: Page, name: str) -> dict[str, str]:
-    """What stands in the row of a user, by column."""
+    """The texts in the row of a user, by column."""
     wanted = page.locator(".people tbody tr").filter(has_text=name)
     wanted.wait_for()
     texts = wanted.locator("td").evaluate_all(
@@ -90,7 +90,7 @@ def row(page: Page, name: str) -> dict[str, str]:
     return {name: text.replace("\xa0", " ") for name, text in texts}
 
 
-def test_each_user_has_what_they_hold_and_what_they_used(browser: Browser) -> None:
+def test_each_user_has_current_holdings_and_hours_held_and_used(browser: Browser) -> None:
     with users_of(browser) as page:
         assert row(page, "alice") == {
             "User": "alice",
@@ -106,22 +106,22 @@ def test_each_user_has_what_they_hold_and_what_they_used(browser: Browser) -> No
         assert names == ["alice", "bob", "4711", "carol"], "who holds most comes first"
 
 
-def test_an_idle_holder_is_named_with_since_when(browser: Browser) -> None:
+def test_an_idle_holder_is_shown_with_the_start_of_its_idle_time(browser: Browser) -> None:
     with users_of(browser) as page:
-        told = row(page, "bob")["Idle holders"]
-        assert told.startswith("▲ 1 process holds 2.0 GiB")
-        assert "GPU 3, PID 200: idle for 3 h 0 min, since " in told
+        details = row(page, "bob")["Idle holders"]
+        assert details.startswith("▲ 1 process holds 2.0 GiB")
+        assert "GPU 3, PID 200: idle for 3 h 0 min, since " in details
 
 
-def test_what_is_unknown_of_a_user_is_no_zero(browser: Browser) -> None:
+def test_an_unknown_value_of_a_user_is_a_dash_and_not_zero(browser: Browser) -> None:
     with users_of(browser) as page:
-        told = row(page, "4711")
-        assert (told["Held"], told["Used"], told["Idle holders"]) == (UNKNOWN, UNKNOWN, UNKNOWN)
+        details = row(page, "4711")
+        assert (details["Held"], details["Used"], details["Idle holders"]) == (UNKNOWN, UNKNOWN, UNKNOWN)
         assert row(page, "carol")["SM"] == UNKNOWN
         assert row(page, "carol")["GPUs now"] == ""
 
 
-def test_a_click_filters_and_another_takes_it_back(browser: Browser) -> None:
+def test_a_click_on_a_user_filters_and_another_removes_the_filter(browser: Browser) -> None:
     with users_of(browser) as page:
         page.get_by_role("link", name="bob").click()
         page.locator("#host-view").wait_for()
@@ -137,7 +137,7 @@ def test_a_click_filters_and_another_takes_it_back(browser: Browser) -> None:
         assert "user=" not in page.url
 
 
-def test_of_an_agent_that_is_gone_no_user_is_named(browser: Browser) -> None:
+def test_no_user_is_shown_after_the_agent_has_ended(browser: Browser) -> None:
     with (
         agent_process("--simulate", "2") as agent,
         opened(browser, f"{agent.url}/#users", expected=["ERR_"]) as page,
@@ -148,7 +148,7 @@ def test_of_an_agent_that_is_gone_no_user_is_named(browser: Browser) -> None:
         assert page.locator(".people tbody tr").count() == 0
 
 
-def test_where_nobody_ever_had_a_process_it_says_so(browser: Browser) -> None:
+def test_the_page_says_if_nobody_has_had_a_process(browser: Browser) -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].processes = []
         with agent_server() as url, opened(browser, f"{url}/#users") as page:
@@ -156,14 +156,14 @@ def test_where_nobody_ever_had_a_process_it_says_so(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=NAMES)
-def test_axe_finds_nothing_serious_among_the_users(browser: Browser, look: dict[str, Any]) -> None:
+def test_axe_finds_nothing_serious_on_the_table_of_users(browser: Browser, look: dict[str, Any]) -> None:
     with users_of(browser, **look) as page:
         page.locator(".people tbody tr").first.wait_for()
-        assert grave(page) == []
+        assert serious_violations(page) == []
         assert page.evaluate("document.querySelector('.people').scrollWidth") <= look["viewport"]["width"]
 
 
-def test_users_that_the_agent_fails_to_report_anew_are_not_shown_as_those_of_now(browser: Browser) -> None:
+def test_old_users_are_not_shown_as_current_if_the_request_fails(browser: Browser) -> None:
     with users_of(browser, expected=["500"]) as page:
         row(page, "alice")
         page.route("**/users", lambda route: route.fulfill(status=500))
@@ -172,12 +172,12 @@ def test_users_that_the_agent_fails_to_report_anew_are_not_shown_as_those_of_now
         assert page.locator(".people tbody tr").count() == 0
 
 
-def test_users_of_an_earlier_look_are_not_shown_as_those_of_now(browser: Browser) -> None:
+def test_users_of_an_earlier_visit_are_not_shown_as_current(browser: Browser) -> None:
     with users_of(browser) as page:
         row(page, "alice")
         page.locator("#tabs").get_by_text("GPUs").click()
         page.locator("#users-view").wait_for(state="hidden")
-        page.route("**/users", lambda _: None)  # it is not answered
+        page.route("**/users", lambda _: None)  # no answer
         page.evaluate(SEVEN_SECONDS_LATER)
         page.locator("#tabs").get_by_text("Users").click()
         page.locator("#users-view h2").wait_for()

@@ -1,4 +1,4 @@
-"""The view follows the address, "Back" takes one step, changes are announced; print and forced colours."""
+"""The view follows the URL, "Back" goes one step, changes are announced; print and forced colours."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HALF = 0.5
 
 @pytest.fixture
 def simulation() -> Iterator[Simulation]:
-    """GPU 0 is free, GPU 1 is used, GPU 2 is sick and used."""
+    """GPU 0 is free, GPU 1 is used, GPU 2 is used and has a finding."""
     with Simulation(3) as simulation:
         simulation.gpus[0].processes = []
         simulation.gpus[0].fix(memory_used=0, gpu_utilization=0)
@@ -43,7 +43,7 @@ def shown(page: Page) -> list[str]:
 
 
 @pytest.mark.usefixtures("simulation")
-def test_what_counts_is_a_filter_in_the_address_and_back_takes_it_back(browser: Browser) -> None:
+def test_a_count_is_a_filter_in_the_url_and_back_removes_it(browser: Browser) -> None:
     with agent_server() as url, opened(browser, f"{url}/") as page:
         page.locator("#counts").get_by_text("Free 1").click()
         page.wait_for_url(f"{url}/?only=free")
@@ -68,7 +68,7 @@ def test_what_counts_is_a_filter_in_the_address_and_back_takes_it_back(browser: 
 
 
 @pytest.mark.usefixtures("simulation")
-def test_a_filter_whose_answer_is_not_known_hides_nothing(browser: Browser) -> None:
+def test_a_filter_with_unknown_values_hides_nothing(browser: Browser) -> None:
     with agent_server() as url, opened(browser, f"{url}/?only=free", expected=["ERR_"]) as page:
         page.get_by_text("2 hidden by the filter.").wait_for()
         page.route("**/free*", lambda route: route.abort())
@@ -76,30 +76,32 @@ def test_a_filter_whose_answer_is_not_known_hides_nothing(browser: Browser) -> N
         assert shown(page) == ["GPU 0", "GPU 1", "GPU 2"]
 
 
-def test_what_is_wrong_stands_above_with_what_to_do(browser: Browser, simulation: Simulation) -> None:
+def test_the_same_finding_of_two_gpus_is_one_line_with_what_to_do(
+    browser: Browser, simulation: Simulation
+) -> None:
     simulation.gpus[1].error_counters.remapping_pending = True
     with agent_server() as url, opened(browser, f"{url}/") as page:
         line = page.locator(".finding")
         line.get_by_text("→ reset the GPU when its work is done").wait_for()
-        assert line.count() == 1, "the same of two GPUs is one line"
+        assert line.count() == 1, "the same finding of two GPUs is one line"
         text = " ".join(line.inner_text().split())
         assert re.match(r"▲ warning GPU 1.2 A faulty row", text), text
 
 
 @pytest.mark.usefixtures("simulation")
-def test_a_line_of_one_gpu_leads_to_it(browser: Browser) -> None:
+def test_a_finding_of_one_gpu_links_to_the_gpu(browser: Browser) -> None:
     with agent_server() as url, opened(browser, f"{url}/") as page:
         page.locator(".finding").get_by_role("link", name="GPU 2").click()
         page.wait_for_url(f"{url}/#gpu2")
 
 
-def test_a_change_of_verdict_is_said_and_several_are_said_together(
+def test_a_change_of_verdict_is_announced_and_several_are_announced_together(
     browser: Browser, simulation: Simulation
 ) -> None:
     with agent_server() as url, opened(browser, f"{url}/") as page:
         page.locator(".finding").wait_for()
-        said = page.locator("#said")
-        assert said.inner_text() == "", "what was so from the start is no news"
+        announcement = page.locator("#said")
+        assert announcement.inner_text() == "", "the verdicts at the start are not announced"
         simulation.gpus[2].lose()
         page.wait_for_function("() => document.querySelector('#said').textContent === 'GPU 2: lost'")
         page.evaluate("window.since = performance.now()")
@@ -107,12 +109,12 @@ def test_a_change_of_verdict_is_said_and_several_are_said_together(
         page.locator("#gpus > .lost").nth(1).wait_for()
         simulation.gpus[1].lose()
         page.wait_for_function("() => document.querySelector('#said').textContent.includes('GPU 1')")
-        assert said.inner_text() == "GPU 0: lost. GPU 1: lost"
-        assert page.evaluate("performance.now() - window.since") > 7_000, "it does not talk all the time"
+        assert announcement.inner_text() == "GPU 0: lost. GPU 1: lost"
+        assert page.evaluate("performance.now() - window.since") > 7_000, "announcements are not continuous"
 
 
 @pytest.mark.usefixtures("simulation")
-def test_what_is_printed_has_the_host_the_date_and_all_gpus(browser: Browser) -> None:
+def test_the_printed_page_has_the_host_the_date_and_all_gpus(browser: Browser) -> None:
     with agent_server() as url, opened(browser, f"{url}/?only=free") as page:
         page.get_by_text("2 hidden by the filter.").wait_for()
         host = page.locator("#host").inner_text()
@@ -126,8 +128,8 @@ def test_what_is_printed_has_the_host_the_date_and_all_gpus(browser: Browser) ->
 
 @pytest.mark.parametrize("look", ["rows", "tiles"])
 @pytest.mark.usefixtures("simulation")
-def test_colours_that_the_system_forces_keep_the_bars(browser: Browser, look: str) -> None:
-    """A bar that is half full is seen as that."""
+def test_bars_stay_visible_with_forced_colours(browser: Browser, look: str) -> None:
+    """A half full bar can be seen as such."""
     colours = """async (url) => {
         const picture = new Image();
         picture.src = url;

@@ -19,13 +19,13 @@ pytestmark = pytest.mark.slow
 
 BIG: dict[str, Any] = {"viewport": {"width": 3840, "height": 2160}}
 TOKEN = "x" * 20
-# Of a wall with so many hosts with so many GPUs each, in so many pixels.
+# The layout of a wall for so many hosts with so many GPUs each, in so many pixels.
 FIT = """async ([hosts, gpus, width, height]) => {
     const page = document.querySelector("script[type=module]").src;
     const { fit } = await import(new URL("fit.js", page));
     return fit(hosts, gpus, width, height);
 }"""
-# Whether all of these lie within the window, and the width of the smallest.
+# The number of these elements, whether all are within the window, and the width of the smallest.
 WITHIN = """(selector) => {
     const boxes = [...document.querySelectorAll(selector)].map((one) => one.getBoundingClientRect());
     const isIn = ({ top, left, right, bottom }) =>
@@ -38,9 +38,7 @@ def shown(page: Page, gpus: int) -> None:
     page.wait_for_function(f"() => document.querySelectorAll('.wall .tile').length === {gpus}")
 
 
-def test_all_gpus_what_counts_and_what_is_wrong_stand_on_a_screen_of_4k(
-    browser: Browser, fleet_url: str
-) -> None:
+def test_all_gpus_counts_and_findings_fit_on_a_4k_screen(browser: Browser, fleet_url: str) -> None:
     with opened(browser, f"{fleet_url}/node00/?wall", expected=BROKEN, **BIG) as page:
         shown(page, UP * 8)
         page.get_by_text(f"{UP} of {HOSTS} live").wait_for()
@@ -64,8 +62,10 @@ def test_a_single_host_has_a_wall_too(browser: Browser) -> None:
         assert page.evaluate(WITHIN, ".wall .tile")[1]
 
 
-def test_it_asks_for_the_token_in_a_corner_and_once_a_minute(browser: Browser, fleet_url: str) -> None:
-    """The picture that was there is struck out; one token serves all hosts that want it."""
+def test_the_wall_requests_a_token_in_a_corner_and_uses_it_for_all_hosts(
+    browser: Browser, fleet_url: str
+) -> None:
+    """The old values are struck out. One token is used for all hosts that accept it."""
     with opened(browser, f"{fleet_url}/node00/?wall", expected=[*BROKEN, "401"], **BIG) as page:
         shown(page, UP * 8)
         page.route(
@@ -91,7 +91,7 @@ def test_it_asks_for_the_token_in_a_corner_and_once_a_minute(browser: Browser, f
         assert "xxxx" not in page.url
 
 
-def test_without_a_token_for_the_page_itself_it_asks_in_the_corner(browser: Browser) -> None:
+def test_the_wall_requests_the_token_of_its_own_agent_in_the_corner(browser: Browser) -> None:
     with (
         Simulation(1),
         agent_server(TOKEN=TOKEN) as url,
@@ -113,7 +113,7 @@ def test_without_a_token_for_the_page_itself_it_asks_in_the_corner(browser: Brow
         (12, 16, (300, 300), 12),
     ],
 )
-def test_pages_turn_only_where_tiles_would_be_too_small(
+def test_the_wall_has_several_pages_only_if_tiles_would_be_too_small(
     browser: Browser, hosts: int, gpus: int, size: tuple[int, int], pages: int
 ) -> None:
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/?wall") as page:
@@ -125,8 +125,8 @@ def test_pages_turn_only_where_tiles_would_be_too_small(
         assert found["size"] >= 90 or found["onPage"] == 1
 
 
-def test_a_new_build_is_asked_for_and_loaded_only_where_it_comes(browser: Browser) -> None:
-    """The agent behind the page tells its build with each answer. A proxy may have another page."""
+def test_a_new_build_is_loaded_only_if_the_agent_serves_it(browser: Browser) -> None:
+    """Each answer of the agent has its build, but a proxy may still serve another page."""
     with Simulation(1), agent_server() as url, opened(browser, f"{url}/?wall") as page:
         shown(page, 1)
         loads: list[str] = []
@@ -144,7 +144,7 @@ def test_a_new_build_is_asked_for_and_loaded_only_where_it_comes(browser: Browse
         assert loads == []
 
 
-# What waits a minute or longer waits a second for each.
+# A timer of minutes waits a second for each minute.
 SOON = """(() => {
     const { setTimeout: after } = window;
     window.setTimeout = (run, wait = 0, ...rest) => after(run, wait >= 60000 ? wait / 60 : wait, ...rest);
@@ -152,7 +152,7 @@ SOON = """(() => {
 BUG = "() => dispatchEvent(new ErrorEvent('error', { error: new RangeError('a bug of the page') }))"
 
 
-def test_a_wall_with_an_error_shows_nothing_as_of_now_and_is_loaded_anew_when_it_can_be(
+def test_a_wall_with_an_error_hides_all_values_and_reloads_once_it_can(
     browser: Browser,
 ) -> None:
     expected = ["a bug of the page", "502"]

@@ -1,7 +1,7 @@
-"""For every alert: series of which it is made, as they are when it has to fire and when it must not.
+"""For every alert: its series, as they are when it has to fire and when it must not.
 
-From these promtool gets, for each alert, a fault that stays, none, one that comes and goes, scrapes that are
-missing, and an agent that starts anew.
+From these, promtool gets for each alert: a fault that stays, no fault, a fault that comes and goes, missing
+scrapes, and an agent that restarts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Values = list[str]
 
 
 class Case(NamedTuple):
-    """`bad` and `good` are what the series says; `beside` are series that are the same in all cases."""
+    """`bad` and `good` are values of the series; `beside` are series that are the same in all cases."""
 
     alert: str
     series: str
@@ -109,22 +109,22 @@ def constant(value: str) -> Values:
 
 
 def flapping(case: Case) -> Values:
-    """Half of each minute."""
+    """The fault is there for half of each minute."""
     minute = [case.bad] * 2 + [case.good] * 2
     return minute * (SCRAPES // 4)
 
 
 def with_gap(case: Case) -> Values:
-    """Two minutes without a scrape, which end at the last one."""
+    """Two minutes without a scrape, just before the last scrape."""
     return [case.bad] * (SCRAPES - 9) + [ABSENT] * 8 + [case.bad]
 
 
 def with_restart(case: Case) -> Values:
-    """Half a minute of an agent that has not seen the fault yet, and then does."""
+    """An agent restarts, and sees the fault again half a minute later."""
     return [case.bad] * (SCRAPES - 6) + [ABSENT, ABSENT, case.good, case.good, case.bad, case.bad]
 
 
-def promtools(
+def promtool_test(
     name: str, case: Case | Own, series: dict[str, str], *, at: str, interval: str, fires: bool
 ) -> dict[str, Any]:
     """A test of promtool: whether the alert fires, with its severity, at that time."""
@@ -146,7 +146,7 @@ def rule_test(case: Case, name: str, values: Values, fires: bool) -> dict[str, A
         other: " ".join(constant(value)) for other, value in case.beside.items()
     }
     at = f"{(SCRAPES - 1) * STEP}s"
-    return promtools(f"{case.alert} {name}", case, series, at=at, interval=f"{STEP}s", fires=fires)
+    return promtool_test(f"{case.alert} {name}", case, series, at=at, interval=f"{STEP}s", fires=fires)
 
 
 class Own(NamedTuple):
@@ -222,12 +222,12 @@ OWN = [
 
 
 def files(rules: str) -> list[dict[str, Any]]:
-    """The files for promtool: what is judged by the minute, and what takes a day, by the quarter hour."""
+    """The test files for promtool: one with intervals of a minute, one with a quarter hour, for a day."""
     by_minute: list[dict[str, Any]] = []
     by_day: list[dict[str, Any]] = []
     for own in OWN:
         takes_a_day = int(own.at.removesuffix("m")) > 300
-        test = promtools(
+        test = promtool_test(
             f"{own.alert} {own.name}", own, own.series, at=own.at, interval="1m", fires=own.fires
         )
         (by_day if takes_a_day else by_minute).append(test)
@@ -242,8 +242,8 @@ def files(rules: str) -> list[dict[str, Any]]:
         {
             "rule_files": [rules],
             "evaluation_interval": interval,
-            # The second asks for what the first records. To promtool groups that are not named here are as
-            # the first one, which alone would have no place before any.
+            # The second group uses what the first records. promtool treats groups that are not named here
+            # like the first one, so naming the first alone would give it no place before any other.
             "group_eval_order": ["gpu-presence-by-the-day", "gpu-presence"],
             "tests": tests,
         }

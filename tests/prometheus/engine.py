@@ -1,4 +1,4 @@
-"""A real Prometheus with the rules of deploy/, waiting for nothing."""
+"""A real Prometheus with the rules of deploy/, with waits of seconds instead of minutes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEPLOY = ROOT / "deploy" / "prometheus"
 
 
 def program(name: str) -> str:
-    """Where it is; skips the test where it is not."""
+    """The path of a program. Skips the test if the program is not installed."""
     found = shutil.which(name)
     if found is None:
         pytest.skip(f"needs {name} (Debian, Ubuntu: apt-get install prometheus)")
@@ -30,7 +30,7 @@ def program(name: str) -> str:
 
 
 def promtool(*arguments: str, given: str = "") -> str:
-    """What promtool says to these arguments. AssertionError unless it is content."""
+    """The output of promtool for these arguments. AssertionError if it reports an error."""
     command = [program("promtool"), *arguments]
     done = subprocess.run(  # noqa: S603  (no outside input)
         command, input=given, cwd=DEPLOY, capture_output=True, text=True, check=False
@@ -40,20 +40,20 @@ def promtool(*arguments: str, given: str = "") -> str:
 
 
 class Engine:
-    """Asks a running Prometheus."""
+    """A client of a running Prometheus."""
 
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=url, timeout=10)
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """The result of an instant query. AssertionError where it is refused."""
+        """The result of an instant query. AssertionError if Prometheus refuses it."""
         answer = self._client.get("/api/v1/query", params={"query": expression}).json()
         assert answer["status"] == "success", answer
         result: list[dict[str, Any]] = answer["data"]["result"]
         return result
 
     def value(self, expression: str) -> float | None:
-        """Of the only series; None where there is none."""
+        """The value of the first series of a query; None if there is no series."""
         found = self.query(expression)
         return float(found[0]["value"][1]) if found else None
 
@@ -69,7 +69,7 @@ class Engine:
 
 @contextmanager
 def running(command: list[str], folder: Path, address: str) -> Iterator[None]:
-    """Prometheus or Alertmanager, from when it is ready; its log is in the folder."""
+    """Run Prometheus or Alertmanager, and wait until it is ready. Its log is in the folder."""
 
     def is_ready() -> bool:
         try:

@@ -36,9 +36,9 @@ def test_alertmanager_accepts_its_configuration() -> None:
     ("severity", "receiver"),
     [("critical", "on-call"), ("warning", "people"), ("info", "people-by-the-week")],
 )
-def test_who_is_told_goes_by_the_severity(severity: str, receiver: str) -> None:
-    told = amtool("config", "routes", "test", "--config.file=alertmanager.yml", f"severity={severity}")
-    assert told.split() == [receiver]
+def test_the_severity_chooses_the_receiver(severity: str, receiver: str) -> None:
+    notified = amtool("config", "routes", "test", "--config.file=alertmanager.yml", f"severity={severity}")
+    assert notified.split() == [receiver]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def alert(name: str, severity: str, instance: str, **labels: str) -> dict[str, A
     return {"labels": {"alertname": name, "severity": severity, **HOST, **labels, "instance": instance}}
 
 
-# By the name of a host: what fires there, and which of it is told.
+# By the name of a host: the alerts that fire there, and those of them that are sent.
 FAULTS = {
     "agent": (
         [("AgentDown", "critical"), ("AgentRestarting", "warning"), ("GpuLost", "critical")],
@@ -106,22 +106,22 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_one_fault_is_reported_once(url: str, fault: str) -> None:
+def test_one_fault_sends_one_notification(url: str, fault: str) -> None:
     fire, wanted = FAULTS[fault]
     httpx.post(
         url, json=[alert(name, severity, fault, gpu="3", xid="48") for name, severity in fire]
     ).raise_for_status()
 
-    def told() -> dict[str, bool]:
-        """Whether each is told, by name."""
+    def notified() -> dict[str, bool]:
+        """Whether each alert is sent, by its name."""
         shown = httpx.get(url, params={"filter": f'instance="{fault}"'}).json()
         return {one["labels"]["alertname"]: not one["status"]["inhibitedBy"] for one in shown}
 
     expected = {name: name in wanted for name, _ in fire}
-    wait_until(lambda: told() == expected, lambda: f"{expected}, and it is {told()}")
+    wait_until(lambda: notified() == expected, lambda: f"{expected} is expected, not {notified()}")
 
 
-def test_the_same_on_another_gpu_or_host_is_told_as_well(url: str) -> None:
+def test_the_same_fault_on_another_gpu_or_host_is_reported_too(url: str) -> None:
     fire = [
         alert("GpuLost", "critical", "pair", gpu="3"),
         alert("GpuXid", "critical", "pair", gpu="4"),
@@ -130,25 +130,28 @@ def test_the_same_on_another_gpu_or_host_is_told_as_well(url: str) -> None:
     ]
     httpx.post(url, json=fire).raise_for_status()
 
-    def told() -> list[bool]:
+    def notified() -> list[bool]:
         shown = httpx.get(url, params={"filter": 'instance=~"pair|neighbour"'}).json()
         return [not one["status"]["inhibitedBy"] for one in shown]
 
-    wait_until(lambda: told() == [True] * len(fire), lambda: f"all are told: {told()}")
+    wait_until(lambda: notified() == [True] * len(fire), lambda: f"all alerts are sent: {notified()}")
 
 
-def test_of_two_severities_of_an_alert_the_graver_is_reported(url: str) -> None:
+def test_only_the_graver_of_two_severities_of_an_alert_is_reported(url: str) -> None:
     fire = [alert("GpuThermalThrottling", severity, "hot", gpu="3") for severity in ("warning", "critical")]
     httpx.post(url, json=fire).raise_for_status()
 
-    def told() -> dict[str, bool]:
+    def notified() -> dict[str, bool]:
         shown = httpx.get(url, params={"filter": 'instance="hot"'}).json()
         return {one["labels"]["severity"]: not one["status"]["inhibitedBy"] for one in shown}
 
-    wait_until(lambda: told() == {"warning": False, "critical": True}, lambda: f"only the graver: {told()}")
+    wait_until(
+        lambda: notified() == {"warning": False, "critical": True},
+        lambda: f"only the graver alert is sent: {notified()}",
+    )
 
 
-def test_an_error_that_lasts_for_weeks_hides_no_other(url: str) -> None:
+def test_an_error_that_lasts_for_weeks_does_not_hide_a_different_error(url: str) -> None:
     fire = [
         alert("GpuEccUncorrected", "critical", "weeks", gpu="3"),
         alert("GpuXid", "critical", "weeks", gpu="3", xid="48"),
@@ -156,8 +159,10 @@ def test_an_error_that_lasts_for_weeks_hides_no_other(url: str) -> None:
     ]
     httpx.post(url, json=fire).raise_for_status()
 
-    def told() -> dict[str, bool]:
+    def notified() -> dict[str, bool]:
         shown = httpx.get(url, params={"filter": 'instance="weeks"'}).json()
         return {one["labels"].get("xid", ""): not one["status"]["inhibitedBy"] for one in shown}
 
-    wait_until(lambda: told() == {"": True, "48": False, "119": True}, lambda: f"119 is told: {told()}")
+    wait_until(
+        lambda: notified() == {"": True, "48": False, "119": True}, lambda: f"XID 119 is sent: {notified()}"
+    )

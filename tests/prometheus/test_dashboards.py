@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FOLDER = ROOT / "deploy" / "grafana" / "dashboards"
 DASHBOARDS = sorted(path.name for path in FOLDER.glob("*.json"))
-# What Grafana puts instead of its variables; "All" of each.
+# The values that Grafana inserts for its variables when "All" is chosen.
 VARIABLES = {
     "cluster": ".*",
     "job": ".*",
@@ -31,7 +31,7 @@ VARIABLES = {
     "__interval": "5s",
     "__range": "1m",
 }
-# Only on Hopper and newer, with rights that the simulated driver does not give.
+# Metrics of Hopper and newer, which need permissions that the simulated driver does not give.
 NOT_SIMULATED = ("nvidia_gpu_sm_activity_ratio", "nvidia_gpu_tensor_activity", "nvidia_gpu_dram_activity")
 
 
@@ -59,7 +59,7 @@ def queries(name: str) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """It scrapes agents that between them have everything a panel shows."""
+    """A Prometheus that scrapes several agents, which together have every series that a panel shows."""
     folder: Path = tmp_path_factory.mktemp("prometheus")
     settings = {"HISTORY_INTERVAL": "1", "IDLE_HOLDER_MINUTES": "1"}
     with (
@@ -77,7 +77,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_every_query_of_every_panel_is_answered(engine: Engine, name: str) -> None:
+def test_every_query_of_every_panel_has_a_result(engine: Engine, name: str) -> None:
     for title, expression in queries(name):
         if any(metric in expression for metric in NOT_SIMULATED):
             engine.query(expression)  # not refused
@@ -90,7 +90,7 @@ def test_every_query_of_every_panel_is_answered(engine: Engine, name: str) -> No
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_a_dashboard_asks_the_data_source_that_was_chosen(name: str) -> None:
+def test_each_dashboard_queries_the_chosen_data_source(name: str) -> None:
     dashboard = load(name)
     chosen = {"type": "prometheus", "uid": "${datasource}"}
     variables = dashboard["templating"]["list"]
@@ -111,7 +111,7 @@ def test_a_dashboard_asks_the_data_source_that_was_chosen(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_every_panel_has_a_unit_and_a_place_of_its_own(name: str) -> None:
+def test_every_panel_has_a_unit_and_its_own_place(name: str) -> None:
     panels = load(name)["panels"]
 
     assert panels
@@ -131,8 +131,8 @@ def test_every_panel_has_a_unit_and_a_place_of_its_own(name: str) -> None:
         assert apart, (one, other)
 
 
-def test_a_table_of_processes_shows_no_pod_but_theirs() -> None:
-    """Under `pod`, `namespace` and `container` a PodMonitor tells those of the agent."""
+def test_a_table_of_processes_does_not_show_the_pod_of_the_agent() -> None:
+    """With a PodMonitor, the labels `pod`, `namespace` and `container` are those of the agent."""
     tables = [
         panel
         for name in DASHBOARDS
@@ -145,42 +145,42 @@ def test_a_table_of_processes_shows_no_pod_but_theirs() -> None:
         assert {"pod", "namespace", "container", "endpoint"} <= left_out.keys()
 
 
-def test_no_two_dashboards_are_the_same_to_grafana() -> None:
+def test_the_uid_of_each_dashboard_is_the_name_of_its_file() -> None:
     assert [load(name)["uid"] for name in DASHBOARDS] == [name.removesuffix(".json") for name in DASHBOARDS]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_grafanas_own_types_know_every_field(name: str) -> None:
-    """None is lost on the way through them, but for what its schema leaves to others."""
+def test_grafana_s_own_types_have_every_field(name: str) -> None:
+    """No field is lost on the way through the types, except those that their schema leaves to plugins."""
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
     from grafana_foundation_sdk.models.dashboard import Dashboard
 
     shown = load(name)
-    told = json.loads(JSONEncoder().encode(Dashboard.from_json(shown)))
+    decoded = json.loads(JSONEncoder().encode(Dashboard.from_json(shown)))
     for variable in shown["templating"]["list"]:
-        variable.pop("definition", None)  # which Grafana writes beside the query
+        variable.pop("definition", None)  # which Grafana writes in addition to the query
     for annotation in shown["annotations"]["list"]:
         for field in ("useValueForTime", "step", "titleFormat", "textFormat", "tagKeys"):
-            annotation.pop(field, None)  # the data source's: Prometheus'
-    assert lost(shown, told) == []
+            annotation.pop(field, None)  # defined by the data source, Prometheus
+    assert lost(shown, decoded) == []
 
 
-def lost(said: Any, told: Any, place: str = "") -> list[str]:
-    """Where something that was said is told otherwise, or not at all."""
-    if isinstance(said, dict) and isinstance(told, dict):
-        return [one for key, value in said.items() for one in lost(value, told.get(key), f"{place}.{key}")]
-    if isinstance(said, list) and isinstance(told, list) and len(said) == len(told):
+def lost(before: Any, after: Any, place: str = "") -> list[str]:
+    """The paths of the values that are different or missing after the way through the types."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return [one for key, value in before.items() for one in lost(value, after.get(key), f"{place}.{key}")]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         return [
             one
-            for at, pair in enumerate(zip(said, told, strict=True))
+            for at, pair in enumerate(zip(before, after, strict=True))
             for one in lost(*pair, f"{place}[{at}]")
         ]
-    return [] if said == told else [place]
+    return [] if before == after else [place]
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
-def test_a_dashboard_can_be_narrowed_to_a_cluster_and_a_job(name: str) -> None:
+def test_a_dashboard_can_be_filtered_by_cluster_job_and_instance(name: str) -> None:
     assert [one["name"] for one in load(name)["templating"]["list"]][:4] == [
         "datasource",
         "cluster",
@@ -204,7 +204,7 @@ def test_no_line_chart_of_the_fleet_shows_every_host() -> None:
         assert "topk(10, " in target["expr"] or "sum by (state)" in target["expr"], panel["title"]
 
 
-def test_each_row_of_a_host_leads_to_the_host() -> None:
+def test_each_row_of_a_host_links_to_the_dashboard_of_the_host() -> None:
     tables = [
         panel
         for name in ("gpu-fleet.json", "gpu-users.json")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-# Of each series: what ours says, and what dcgm-exporter would say.
+# For each series of dcgm-exporter: the agent's series, its value, and dcgm-exporter's value.
 TABLE = {
     "DCGM_FI_DEV_SM_CLOCK": ('clock_hertz{clock="sm"}', 1.98e9, 1980),
     "DCGM_FI_DEV_MEM_CLOCK": ('clock_hertz{clock="memory"}', 2.619e9, 2619),
@@ -70,9 +70,9 @@ LABELS = (
 POD = ',pod="train-0",namespace="ml",container="trainer"'
 
 
-def series(told: str) -> str:
-    """Ours, of the GPU."""
-    name, _, labels = told.partition("{")
+def series(written: str) -> str:
+    """The agent's series, with the labels of the GPU."""
+    name, _, labels = written.partition("{")
     return f"nvidia_gpu_{name}{{{GPU},{labels}" if labels else f"nvidia_gpu_{name}{{{GPU}}}"
 
 
@@ -81,13 +81,15 @@ def recorded() -> list[str]:
     return [rule["record"] for group in groups for rule in group["rules"]]
 
 
-def test_every_rule_has_its_row() -> None:
+def test_every_recording_rule_has_a_row_in_the_table() -> None:
     assert [name for name in recorded() if name.startswith("DCGM_")] == list(TABLE)
 
 
-@pytest.mark.parametrize("with_pod", [False, True], ids=["nobody", "a pod"])
-def test_each_series_has_the_unit_and_the_labels_of_dcgm_exporter(with_pod: bool, tmp_path: Path) -> None:
-    ours = {series(told): value for told, value, _ in TABLE.values()} | {INFO: 1}
+@pytest.mark.parametrize("with_pod", [False, True], ids=["no pod", "a pod"])
+def test_each_series_has_the_unit_and_the_labels_that_dcgm_exporter_has(
+    with_pod: bool, tmp_path: Path
+) -> None:
+    ours = {series(written): value for written, value, _ in TABLE.values()} | {INFO: 1}
     if with_pod:
         small = f'{HELD}{{{GPU},pid="1",pod_name="notebook",pod_namespace="ml",container_name="jupyter"}}'
         large = f'{HELD}{{{GPU},pid="2",pod_name="train-0",pod_namespace="ml",container_name="trainer"}}'
@@ -111,7 +113,7 @@ def test_each_series_has_the_unit_and_the_labels_of_dcgm_exporter(with_pod: bool
     assert "SUCCESS" in promtool("test", "rules", str(file))
 
 
-# As dcgm-exporter's public dashboard (12239) asks; `$Hostname` and `$gpu` are "all".
+# The queries of dcgm-exporter's public dashboard (12239); `$Hostname` and `$gpu` are "All".
 DASHBOARD = [
     "max({GPU_TEMP}) by (Hostname, gpu, uuid)",
     "avg({GPU_TEMP})",
@@ -125,26 +127,28 @@ DASHBOARD = [
 ]
 
 
-def question(asked: str) -> str:
-    """With the whole name and the matchers."""
+def full_query(expression: str) -> str:
+    """A query with the full names of the metrics and with their matchers."""
 
     def selector(found: re.Match[str]) -> str:
         (name,) = (name for name in TABLE if name.endswith(f"_{found[1]}"))
         return f'{name}{{Hostname=~".+", gpu=~".+"}}'
 
-    return re.sub(r"{(\w+)}", selector, asked)
+    return re.sub(r"{(\w+)}", selector, expression)
 
 
-def test_the_public_dashboard_has_an_answer_to_each_question(tmp_path: Path) -> None:
+def test_every_query_of_the_public_dashboard_has_a_result(tmp_path: Path) -> None:
     with agent_process("--simulate", "2", HISTORY_INTERVAL="1") as agent:
         scrape: dict[str, Any] = {"job_name": "gpu", "static_configs": [{"targets": [agent.url[7:]]}]}
         with prometheus(tmp_path, [scrape], more_rules=("dcgm.yml",)) as engine:
 
             def unanswered() -> list[str]:
-                return [asked for asked in DASHBOARD if not engine.query(question(asked))]
+                return [expression for expression in DASHBOARD if not engine.query(full_query(expression))]
 
             wait_until(
-                lambda: unanswered() == [], lambda: f"all are answered, but {unanswered()}", deadline=60
+                lambda: unanswered() == [],
+                lambda: f"all queries have a result, except {unanswered()}",
+                deadline=60,
             )
             hosts = {one["metric"]["Hostname"] for one in engine.query("DCGM_FI_DEV_FB_FREE")}
             assert hosts == {"127.0.0.1"}

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 TOKEN = "the-token-of-server-two"  # noqa: S105  (guards nothing)
 
 
-def test_three_agents_one_with_a_prefix_one_that_loses_a_gpu_one_that_stops(tmp_path: Path) -> None:
+def test_alerts_fire_for_sick_and_lost_gpus_and_a_stopped_agent_and_resolve(tmp_path: Path) -> None:
     with (
         agent_process("--simulate", "2", HISTORY_INTERVAL="1") as plain,
         agent_process(
@@ -41,29 +41,35 @@ def test_three_agents_one_with_a_prefix_one_that_loses_a_gpu_one_that_stops(tmp_
             wait_until(lambda: engine.value("sum(up)") == 3, "all three are up", deadline=30)
             wait_until(
                 lambda: engine.value("count(nvidia_gpu_utilization_ratio)") == 8,
-                "all GPUs are told",
+                "all GPUs have series",
                 deadline=30,
             )
             assert engine.value("max(nvidia_gpu_sample_age_seconds)") is not None
             assert (engine.value("max(nvidia_gpu_sample_age_seconds)") or 99) < 5
             assert engine.value("sum(nvidia_gpu_agent_simulated)") == 3
-            told = {one["metric"]["__name__"] for one in engine.query('{__name__=~"nvidia_gpu_.*"}')}
-            assert len(told) > 60
+            names = {one["metric"]["__name__"] for one in engine.query('{__name__=~"nvidia_gpu_.*"}')}
+            assert len(names) > 60
             wait_until(
                 lambda: (
                     {("GpuEccUncorrected", targets[1]), ("GpuRepairPending", targets[1])} <= engine.firing()
                 ),
-                "the sick GPUs are told of",
+                "the alerts of the sick GPUs fire",
                 deadline=30,
             )
-            wait_until(lambda: ("GpuLost", targets[2]) in engine.firing(), "the loss is told of", deadline=60)
+            wait_until(
+                lambda: ("GpuLost", targets[2]) in engine.firing(),
+                "the alert of the lost GPU fires",
+                deadline=60,
+            )
             lost = f'nvidia_gpu_utilization_ratio{{gpu="1",instance="{targets[2]}"}}'
             wait_until(lambda: engine.value(lost) is None, "a lost GPU has no live series", deadline=15)
             assert ("GpuLost", targets[0]) not in engine.firing()
 
             plain.stop()
             wait_until(
-                lambda: ("AgentDown", targets[0]) in engine.firing(), "its end is told of", deadline=30
+                lambda: ("AgentDown", targets[0]) in engine.firing(),
+                "the alert of the stopped agent fires",
+                deadline=30,
             )
             wait_until(
                 lambda: ("GpuLost", targets[2]) not in engine.firing(),
@@ -73,7 +79,9 @@ def test_three_agents_one_with_a_prefix_one_that_loses_a_gpu_one_that_stops(tmp_
             assert engine.value(f'nvidia_gpu_state{{instance="{targets[0]}",state="ok",gpu="0"}}') is None
 
 
-def test_a_first_xid_a_gpu_that_a_restart_loses_and_a_new_token(tmp_path: Path) -> None:
+def test_alerts_fire_for_a_first_xid_a_gpu_missing_after_a_restart_and_a_missing_token_file(
+    tmp_path: Path,
+) -> None:
     """GPU 1 of the first agent reports XID 31, once; the second comes back with one GPU of two."""
     port = str(free_port())
     token_file, credentials = tmp_path / "tokens", tmp_path / "credentials"
@@ -98,7 +106,7 @@ def test_a_first_xid_a_gpu_that_a_restart_loses_and_a_new_token(tmp_path: Path) 
             with agent_process("--simulate", "1", port=port, HISTORY_INTERVAL="1"):
                 wait_until(
                     lambda: {("GpuMissing", targets[1]), ("GpuXidWarning", targets[0])} <= engine.firing(),
-                    lambda: f"what is missing and the XID are told of: {engine.firing()}",
+                    lambda: f"the alerts of the missing GPU and the XID fire: {engine.firing()}",
                     deadline=60,
                 )
                 wait_until(lambda: engine.value("sum(up)") == 3, "all three are up again", deadline=30)
@@ -106,12 +114,12 @@ def test_a_first_xid_a_gpu_that_a_restart_loses_and_a_new_token(tmp_path: Path) 
             token_file.unlink()
             wait_until(
                 lambda: ("TokenFileUnreadable", targets[2]) in engine.firing(),
-                "the file that is gone is told of",
+                "the alert of the missing file fires",
                 deadline=60,
             )
 
 
-def test_every_family_has_one_name() -> None:
+def test_no_metric_family_is_declared_twice() -> None:
     names = [row[0] for row in (*GAUGES, *COUNTERS, *BY_LABEL)]
 
     assert len(names) == len(set(names))

@@ -1,4 +1,4 @@
-"""A real Prometheus over a kill -9 of an agent with STATE_DIR: what comes back is counted nowhere twice."""
+"""A real Prometheus, and an agent with STATE_DIR that is killed: nothing is counted twice afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GPUS = 2
 SECONDS = 8.0  # that each agent is watched
 
 
-def test_an_increase_over_a_restart_is_no_more_than_what_was_used(tmp_path: Path) -> None:
+def test_increase_over_a_restart_is_not_greater_than_the_real_use(tmp_path: Path) -> None:
     port, state = str(free_port()), tmp_path / "state"
     environ = {"STATE_DIR": str(state), "HISTORY_INTERVAL": "1", "port": port}
     scrape: dict[str, Any] = {"job_name": "gpu", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
@@ -44,5 +44,5 @@ def test_an_increase_over_a_restart_is_no_more_than_what_was_used(tmp_path: Path
             used = (time.monotonic() - began) * GPUS
             increase = engine.value(f"max(increase({HELD}[1h]))") or 0
 
-    # Prometheus adds half of what is between two scrapes at each end.
+    # Prometheus extrapolates by half a scrape interval at each end.
     assert before / 2 < increase <= used + 2 * GPUS

@@ -1,4 +1,4 @@
-"""The rules of deploy/prometheus, by promtool: valid, and every alert fires when it must and only then."""
+"""The rules of deploy/prometheus, by promtool: they are valid, and each alert fires exactly when it must."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def test_the_configuration_and_its_rules_are_valid() -> None:
 
 
 @pytest.mark.parametrize("place", [0, 1], ids=["by the minute", "by the day"])
-def test_every_alert_fires_over_gaps_flapping_and_restarts_and_only_then(place: int, tmp_path: Path) -> None:
+def test_every_alert_fires_despite_gaps_flapping_and_restarts_and_not_without_a_fault(
+    place: int, tmp_path: Path
+) -> None:
     file = tmp_path / "tests.yml"
     file.write_text(yaml.safe_dump(files(str(DEPLOY / "alerts.yml"))[place]))
     assert "SUCCESS" in promtool("test", "rules", str(file))
@@ -44,14 +46,16 @@ def test_every_alert_has_a_case_that_fires_and_one_that_must_not() -> None:
 
 
 def findings() -> set[tuple[str, str]]:
-    """Every finding about a GPU and its verdict, as docs/findings.md has them; `xid_N` by one code."""
+    """Every finding about a GPU with its verdict, from docs/findings.md; `xid_79` stands for `xid_N`."""
     table = (ROOT / "docs" / "findings.md").read_text().split("## Of a GPU")[1].split("## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| ([\w ]+) \|", table, re.MULTILINE)
-    return {(name.replace("_N", "_79"), verdict) for name, told in rows for verdict in told.split(" or ")}
+    return {
+        (name.replace("_N", "_79"), verdict) for name, verdicts in rows for verdict in verdicts.split(" or ")
+    }
 
 
 def alerts_of(finding: str, verdict: str) -> list[str]:
-    """The alerts that ask for this finding."""
+    """The alerts whose expression selects this finding."""
     found = set()
     for rule in alerts():
         for selector in re.findall(r"nvidia_gpu_health_finding{([^}]*)}", rule["expr"]):
@@ -64,11 +68,11 @@ def alerts_of(finding: str, verdict: str) -> list[str]:
     return sorted(found)
 
 
-# By the state of the GPU and by the reasons for its clocks, which have series at all times.
+# Findings whose alerts use the state of the GPU or its clocks event reasons, which always have series.
 BY_OTHER_SERIES = {"lost", "stuck", "silent", "thermal_slowdown_hw", "thermal_slowdown_sw", "power_brake"}
 
 
-def test_each_finding_has_one_alert_and_no_other_pages_for_it() -> None:
+def test_each_finding_has_one_alert_or_is_alerted_by_another_series() -> None:
     assert len(findings()) > 25
     wrong = {
         (finding, verdict): found
@@ -79,7 +83,7 @@ def test_each_finding_has_one_alert_and_no_other_pages_for_it() -> None:
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
-def test_an_alert_says_how_grave_what_is_wrong_and_what_to_do(rule: dict[str, Any]) -> None:
+def test_each_alert_has_a_severity_a_summary_and_a_description(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in ("info", "warning", "critical")
     assert rule["annotations"]["summary"]
     assert rule["annotations"]["description"]

@@ -1,1 +1,1 @@
-"""The reverse proxies of deploy/, for real, in front of simulated agents."""
+"""Real reverse proxies with the files of deploy/, in front of simulated agents."""

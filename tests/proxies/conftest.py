@@ -49,7 +49,7 @@ def strip(request: pytest.FixtureRequest) -> bool:
 def agent_behind(
     stack: ExitStack, server: str, *, strip: bool = False, port: str = "", **environ: str
 ) -> Process:
-    """An agent of two GPUs as the files describe it."""
+    """An agent with two GPUs and the settings that the files of deploy/ expect."""
     given = {"ROOT_PATH": server} if strip else {"URL_PREFIX": server}
     prefix = "" if strip else f"/{server}"
     return stack.enter_context(
@@ -59,7 +59,7 @@ def agent_behind(
 
 @pytest.fixture(scope="package")
 def agents() -> Iterator[dict[bool, Agents]]:
-    """The addresses of two agents whose prefix is kept, and of two whose prefix is stripped."""
+    """The URLs of two agents whose prefix is kept, and of two whose prefix is stripped."""
     with ExitStack() as stack:
         yield {
             strip: (
@@ -74,7 +74,7 @@ def agents() -> Iterator[dict[bool, Agents]]:
 def set_up(
     tmp_path_factory: pytest.TempPathFactory, certificate: Certificate
 ) -> Callable[[tuple[str, str]], Setup]:
-    """Makes the setup of a proxy in front of these agents, in a folder of its own."""
+    """A function that makes the setup of a proxy in front of some agents, in its own folder."""
     return lambda agents: Setup(tmp_path_factory.mktemp("proxy"), certificate, agents)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event, and when its last byte was read."""
+    """An event, and the time at which its last byte was read."""
 
     data: dict[str, Any]
     at: float  # of the monotonic clock
@@ -24,7 +24,7 @@ class Event:
 
 @dataclass
 class EventSource:
-    """Connects again whenever the connection ends, and for good no more once an answer is no event stream."""
+    """Connects again whenever the connection ends, but never after an answer that is not an event stream."""
 
     client: httpx.Client
     url: str
@@ -36,7 +36,7 @@ class EventSource:
         while True:
             with suppress(httpx.RemoteProtocolError):  # cut
                 yield from self._connection()
-            time.sleep(self.retry)  # sooner than a browser, which waits as long as it is told
+            time.sleep(self.retry)  # shorter than the `retry` of the stream, for which a browser waits
 
     def _connection(self) -> Iterator[Event]:
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
@@ -50,7 +50,7 @@ class EventSource:
 
 
 def events_in(lines: Iterable[str]) -> Iterator[Event]:
-    """The agent's events: each is one line `data: {json}`. Skipped: when to come back."""
+    """The agent's events, each one line `data: {json}`. Comments and `retry` are skipped."""
     for line in lines:
         assert not line or line.startswith(("data: ", ":", "retry: ")), (
             f"{line!r} is not what the agent sends"

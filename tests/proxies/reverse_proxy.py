@@ -1,8 +1,8 @@
 """nginx, Caddy and HAProxy, each started with its file from deploy/.
 
-Such a file is used as it is but for what `Setup` names: its ports and addresses become free ones of
+A file is used as it is, except for the values in `Setup`: its ports and addresses become free ones of
 127.0.0.1, its paths those of the test, gpu.example.com becomes localhost. The tokens stay: the agents get the
-same ones. `strip` takes the variant that the file holds as comments, `read_timeout` shortens the bound on
+same ones. `strip` uses the variant that the file has as comments; `read_timeout` shortens the bound on
 silence.
 """
 
@@ -34,13 +34,13 @@ TOKENS = {"server1": "changeme-server1", "server2": "changeme-server2"}  # as in
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What takes the place of the values in a file of deploy/."""
+    """The values that replace those in a file of deploy/."""
 
     folder: Path
     certificate: Certificate
     agents: tuple[str, str]  # URLs of the agents behind /server1 and /server2
     strip: bool = False
-    deny: bool = False  # everybody of this host, as the files show in comments
+    deny: bool = False  # every client of this host, as the files show in comments
     socket: str = (
         ""  # with which the first agent listens on this Unix socket, and the second one serves HTTPS
     )
@@ -50,25 +50,25 @@ class Setup:
 
     @property
     def addresses(self) -> list[str]:
-        """Of the agents, as HOST:PORT."""
+        """HOST:PORT of each agent."""
         return [httpx.URL(agent).netloc.decode() for agent in self.agents]
 
 
 class Program(Protocol):
-    """A reverse proxy: which file configures it, and how it is called."""
+    """A reverse proxy: its configuration file and its commands."""
 
     name: str
     package: str  # the Debian package
     example: str  # the file in deploy/
 
     def replacements(self, setup: Setup) -> Mapping[str, str]:
-        """What in the file gives way to what."""
+        """The texts in the file to replace, with their replacements."""
 
     def command(self, file: Path, setup: Setup) -> list[str]:
-        """Runs in the foreground until SIGTERM."""
+        """The command that runs the proxy in the foreground until SIGTERM."""
 
     def check(self, file: Path, setup: Setup) -> list[str]:
-        """The program's own look at the file."""
+        """The command by which the program checks the file itself."""
 
 
 class Nginx:
@@ -201,7 +201,7 @@ PROGRAMS: tuple[Program, ...] = (Nginx(), Caddy(), HAProxy())
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a browser sees: one origin, and both agents on it."""
+    """The single origin on which a browser sees both agents."""
 
     url: str
     http_url: str  # the same without TLS
@@ -213,7 +213,7 @@ class Origin:
         )
 
     def curl(self, path: str, *options: str) -> subprocess.Popen[bytes]:
-        """curl, which speaks HTTP/2 too; what it reads comes out at once."""
+        """A running curl, which supports HTTP/2 too and writes each line as soon as it has read it."""
         if shutil.which("curl") is None:
             pytest.skip("curl is not installed")
         command = ["curl", "--silent", "--show-error", "--no-buffer", "--noproxy", "*", *options]
@@ -280,5 +280,5 @@ def proxy(program: Program, setup: Setup) -> Iterator[Origin]:
 
 
 def _environ() -> dict[str, str]:
-    """With the folders of system programs, which users other than root lack."""
+    """The environment with the folders of system programs, which the PATH of ordinary users lacks."""
     return {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/local/sbin:/usr/sbin"}

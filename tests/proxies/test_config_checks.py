@@ -1,4 +1,4 @@
-"""What nginx, Caddy and HAProxy themselves say about their files."""
+"""nginx, Caddy and HAProxy check their own files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXPECTED = re.compile(
 )  # a certificate signed by itself; a test run by somebody else than root
 
 
-def test_the_file_passes_its_programs_own_check(
+def test_each_proxy_accepts_its_file_without_warnings(
     program: Program, strip: bool, certificate: Certificate, tmp_path: Path
 ) -> None:
     agents = ("http://127.0.0.1:8001", "http://127.0.0.1:8002")

@@ -1,4 +1,4 @@
-"""The EventSource of Chromium and that of Node.js come back by themselves after a restart of the agent."""
+"""The EventSource of Chromium and that of Node.js reconnect by themselves after a restart of the agent."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 GONE = 7.0  # seconds
-DEADLINE = 60.0  # seconds; most of it is what a client waits before it comes back
+DEADLINE = 60.0  # seconds; mostly the time that a client waits before it reconnects
 STREAM = "/server1/gpu/stream?interval=0.5"
 
 IN_A_PAGE = """([name, url]) => {
-    const told = window[name] = { open: 0, message: 0 };
+    const counts = window[name] = { open: 0, message: 0 };
     const source = new EventSource(url);
-    for (const type of Object.keys(told)) source.addEventListener(type, () => { told[type] += 1; });
+    for (const type of Object.keys(counts)) source.addEventListener(type, () => { counts[type] += 1; });
 }"""
 IN_NODE = """
 import { EventSource } from "eventsource";
@@ -48,14 +48,14 @@ for (const type of ["open", "message"]) source.addEventListener(type, () => cons
 
 
 class Source(Protocol):
-    """An EventSource that was opened."""
+    """An open EventSource."""
 
     def count(self, type_: str) -> int:
-        """Of its events of this type since it was opened: `open`, `message`."""
+        """The number of its events of this type so far: `open` or `message`."""
 
 
 class PageSource:
-    """Of Chromium."""
+    """An EventSource of Chromium."""
 
     def __init__(self, page: Page, name: str) -> None:
         self._page = page
@@ -67,7 +67,7 @@ class PageSource:
 
 
 class NodeSource:
-    """Of npm's package eventsource."""
+    """An EventSource of the npm package eventsource."""
 
     def __init__(self, stack: ExitStack, project: Path, origin: Origin, name: str) -> None:
         self._log = project / f"{name}.log"
@@ -95,15 +95,15 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def node_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("node")
-    install(folder, "eventsource@3")  # the last for the Node.js of Debian 12
+    install(folder, "eventsource@3")  # the last version that supports the Node.js of Debian 12
     (folder / "source.mjs").write_text(IN_NODE)
     return folder
 
 
-def test_they_come_back_after_a_restart_of_the_agent(
+def test_event_sources_reconnect_after_a_restart_of_the_agent(
     program: Program, set_up: Callable[[tuple[str, str]], Setup], browser: Browser, node_project: Path
 ) -> None:
-    """Those that were there before, and those that have come while the agent was down."""
+    """Both those that were open before, and those that were opened while the agent was down."""
     with ExitStack() as stack:
         agent = agent_behind(stack, "server1")
         running = stack.enter_context(proxy(program, set_up((agent.url, agent.url))))
@@ -119,7 +119,7 @@ def test_they_come_back_after_a_restart_of_the_agent(
         assert agent.stop() == 0
         gone_at = time.monotonic()
         during = opened("during")
-        wait_for(during, "open", 1)  # at an empty stream, for which the proxy answers
+        wait_for(during, "open", 1)  # the proxy answers with an empty stream
         assert [source.count("message") for source in during] == [0, 0]
         time.sleep(max(0.0, gone_at + GONE - time.monotonic()))
         told = [source.count("message") for source in before]
@@ -140,7 +140,7 @@ def wait_for(sources: list[Source], type_: str, number: int) -> None:
 
 @contextmanager
 def restarting_server() -> Iterator[str]:
-    """An origin with an empty page, whose stream is 502 at first, as behind most proxies, then an event."""
+    """An origin with an empty page. Its stream first answers 502, as most proxies do, then with an event."""
     answers = iter([502])
 
     class Handler(BaseHTTPRequestHandler):
@@ -162,8 +162,8 @@ def restarting_server() -> Iterator[str]:
             server.shutdown()
 
 
-def test_the_lines_of_the_readme_make_a_new_one_after_an_error(browser: Browser) -> None:
-    """Without them it is given up for good."""
+def test_the_documented_script_opens_a_new_event_source_after_an_error(browser: Browser) -> None:
+    """Without this script, an EventSource never reconnects after an error."""
     (lines,) = re.findall(r"```js\n(.*?)```", (ROOT / "docs" / "api.md").read_text(), re.DOTALL)
     assert len(lines.splitlines()) == 6
     with restarting_server() as url, browser.new_context() as context:

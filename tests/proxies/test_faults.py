@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-def test_an_agent_that_is_down_takes_only_its_own_prefix_with_it(
+def test_an_agent_that_is_down_affects_only_its_own_prefix(
     program: Program, set_up: Callable[[tuple[str, str]], Setup]
 ) -> None:
     with ExitStack() as stack:
@@ -38,7 +38,7 @@ def test_an_agent_that_is_down_takes_only_its_own_prefix_with_it(
         assert client.get("/server2/status").status_code == 200
 
         assert goes.stop() == 0
-        own_stream.read()  # to its end, which is complete
+        own_stream.read()  # to the end, which is a proper one
         began = time.monotonic()
         for path in ("/server2/status", "/server2/gpu", "/server2/docs"):
             assert_down(client.get(path))
@@ -57,7 +57,7 @@ def test_an_agent_that_is_down_takes_only_its_own_prefix_with_it(
 
 
 def assert_down(response: httpx.Response) -> None:
-    """The proxy's own answer, in the form of the agent's."""
+    """The answer is the proxy's own, in the form of an agent's error."""
     assert response.status_code in {502, 503}
     assert error_of(response.status_code, response.content) == "The agent of this server does not answer"
     assert response.headers["content-type"] == "application/json"
@@ -65,17 +65,17 @@ def assert_down(response: httpx.Response) -> None:
 
 
 def assert_stream_down(response: httpx.Response) -> None:
-    """A stream without events, after which an EventSource comes back; after an error it would not."""
+    """The answer is a stream without events: an EventSource reconnects after it, but not after an error."""
     assert (response.status_code, response.text) == (200, "retry: 10000\n\n")
     assert response.headers["content-type"].partition(";")[0] == "text/event-stream"
-    assert response.headers["cache-control"] == "no-store", "a cache may keep what is 200"
+    assert response.headers["cache-control"] == "no-store", "a cache may store an answer with status 200"
 
 
 @pytest.mark.parametrize("is_up", [True, False])
-def test_who_may_not_read_is_refused_whether_or_not_the_agent_is_up(
+def test_a_denied_client_is_refused_whether_or_not_the_agent_is_up(
     program: Program, set_up: Callable[[tuple[str, str]], Setup], *, is_up: bool
 ) -> None:
-    """By the lines that each file shows for it, which let in another network alone."""
+    """With the commented lines of each file, which allow only another network."""
     with ExitStack() as stack:
         agent = agent_behind(stack, "server1").url if is_up else f"http://127.0.0.1:{free_port()}"
         setup = replace(set_up((agent, agent)), deny=True)
@@ -86,10 +86,10 @@ def test_who_may_not_read_is_refused_whether_or_not_the_agent_is_up(
             assert "retry:" not in refused.text
 
 
-def test_an_agent_that_was_restarted_between_two_requests_fails_none(
+def test_no_request_fails_after_a_restart_of_the_agent_between_two_requests(
     program: Program, set_up: Callable[[tuple[str, str]], Setup]
 ) -> None:
-    """The connection that the proxy has kept leads to a process that is no more."""
+    """The connection that the proxy has kept open leads to a process that has ended."""
     with ExitStack() as stack:
         agent = agent_behind(stack, "server1")
         running = stack.enter_context(proxy(program, set_up((agent.url, agent.url))))
@@ -101,5 +101,5 @@ def test_an_agent_that_was_restarted_between_two_requests_fails_none(
 
 
 def start_again(stack: ExitStack, agent: Process, server: str) -> None:
-    """On the port that it had."""
+    """Start an agent on the port of one that has ended."""
     agent_behind(stack, server, port=str(httpx.URL(agent.url).port))

@@ -1,4 +1,4 @@
-"""Both agents on one origin: every path, and who may say what to an agent."""
+"""Both agents on one origin: every path is forwarded, and credentials of clients are replaced."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 each_server = pytest.mark.parametrize("server", TOKENS)
 
-# What a client may try to put instead of the injected token.
+# Headers with which a client may try to replace the injected token.
 SPOOFED = [
     pytest.param([], id="nothing"),
     pytest.param([("Authorization", "wrong")], id="wrong token"),
@@ -43,9 +43,7 @@ def client(origin: Origin) -> Iterator[httpx.Client]:
 
 @each_server
 @pytest.mark.parametrize("path", ["/status", "/gpu", "/count", "/health", "/ready"])
-def test_data_comes_without_any_credential_of_the_client(
-    client: httpx.Client, server: str, path: str
-) -> None:
+def test_a_client_without_a_credential_gets_data(client: httpx.Client, server: str, path: str) -> None:
     response = client.get(f"/{server}{path}")
     assert response.status_code == 200
     if path == "/status":
@@ -54,14 +52,14 @@ def test_data_comes_without_any_credential_of_the_client(
 
 
 @each_server
-def test_the_query_arrives(client: httpx.Client, server: str) -> None:
+def test_the_query_reaches_the_agent(client: httpx.Client, server: str) -> None:
     devices = client.get(f"/{server}/status", params={"idx": " 1"}).json()["data"]["devices"]
     assert [device["idx"] for device in devices] == [1]
     assert client.get(f"/{server}/status", params={"idx": "x"}).status_code == 400
 
 
 @each_server
-def test_the_documents_and_all_they_are_made_of_come_through(client: httpx.Client, server: str) -> None:
+def test_the_documentation_page_loads_with_all_its_files(client: httpx.Client, server: str) -> None:
     page = client.get(f"/{server}/docs")
     assert page.status_code == 200
     assert TOKENS[server] not in page.text
@@ -71,7 +69,7 @@ def test_the_documents_and_all_they_are_made_of_come_through(client: httpx.Clien
     for path in (*assets, document):
         url = page.url.join(path)
         assert url.netloc == page.url.netloc, "nothing comes from another origin"
-        assert url.path.startswith(f"/{server}/"), "nothing leads past the prefix"
+        assert url.path.startswith(f"/{server}/"), "no URL leaves the prefix"
         assert client.get(url).status_code == 200
     openapi = client.get(page.url.join(document)).json()
     bases = [entry["url"] for entry in openapi.get("servers", [{"url": ""}])]
@@ -81,7 +79,7 @@ def test_the_documents_and_all_they_are_made_of_come_through(client: httpx.Clien
 
 
 @each_server
-def test_the_bare_prefix_leads_to_the_page_on_the_same_origin(client: httpx.Client, server: str) -> None:
+def test_the_bare_prefix_redirects_to_the_page_on_the_same_origin(client: httpx.Client, server: str) -> None:
     redirect = client.get(f"/{server}")
     assert redirect.status_code in {301, 302, 307, 308}
     assert "://" not in redirect.headers["location"]
@@ -93,7 +91,7 @@ def test_the_bare_prefix_leads_to_the_page_on_the_same_origin(client: httpx.Clie
 
 @each_server
 @pytest.mark.parametrize("path", ["/status", "/docs", "/openapi.json", "/health"])
-def test_head_has_the_header_of_get_and_no_body(client: httpx.Client, server: str, path: str) -> None:
+def test_head_has_the_headers_of_get_and_no_body(client: httpx.Client, server: str, path: str) -> None:
     head = client.head(f"/{server}{path}")
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-type"] == client.get(f"/{server}{path}").headers["content-type"]
@@ -105,7 +103,7 @@ def test_no_other_path_reaches_an_agent(client: httpx.Client, path: str) -> None
 
 
 @each_server
-def test_an_error_of_the_agent_arrives_as_it_is(client: httpx.Client, server: str) -> None:
+def test_an_error_of_the_agent_arrives_unchanged(client: httpx.Client, server: str) -> None:
     response = client.get(f"/{server}/nothing")
     assert response.status_code == 404
     assert response.json()["code"] == 1
@@ -114,25 +112,25 @@ def test_an_error_of_the_agent_arrives_as_it_is(client: httpx.Client, server: st
 
 @each_server
 @pytest.mark.parametrize("headers", SPOOFED)
-def test_a_clients_own_credential_changes_nothing(
+def test_a_credential_of_the_client_changes_nothing(
     client: httpx.Client, server: str, headers: list[tuple[str, str]]
 ) -> None:
     assert client.get(f"/{server}/status", headers=headers).status_code == 200
 
 
 @each_server
-def test_two_credentials_of_a_client_are_one_too_many_or_none(client: httpx.Client, server: str) -> None:
+def test_two_credentials_of_a_client_are_ignored_or_refused(client: httpx.Client, server: str) -> None:
     twice = [("Authorization", "wrong"), ("Authorization", "Bearer wrong")]
     assert client.get(f"/{server}/status", headers=twice).status_code in {200, 400}  # nginx refuses them
 
 
-def test_compression_is_for_documents(client: httpx.Client) -> None:
+def test_answers_are_compressed_for_clients_that_accept_gzip(client: httpx.Client) -> None:
     for path in ("/server1/status", "/server1/openapi.json"):
         assert client.get(path, headers={"Accept-Encoding": "gzip"}).headers["content-encoding"] == "gzip"
         assert "content-encoding" not in client.get(path, headers={"Accept-Encoding": "identity"}).headers
 
 
-def test_plain_http_leads_to_https(origin: Origin) -> None:
+def test_plain_http_redirects_to_https(origin: Origin) -> None:
     response = httpx.get(f"{origin.http_url}/server1/status", trust_env=False)
     assert response.status_code in {301, 308}
     assert response.headers["location"].startswith("https://localhost")
@@ -141,7 +139,7 @@ def test_plain_http_leads_to_https(origin: Origin) -> None:
 
 @contextmanager
 def recorder() -> Iterator[tuple[str, Future[Message]]]:
-    """A server instead of an agent, and the header of the first request that it gets."""
+    """The URL of a server instead of an agent, and the headers of the first request that it gets."""
     header: Future[Message] = Future()
 
     class Handler(BaseHTTPRequestHandler):
@@ -165,7 +163,7 @@ def recorder() -> Iterator[tuple[str, Future[Message]]]:
 
 
 @pytest.mark.parametrize("headers", SPOOFED)
-def test_the_token_is_all_that_an_agent_sees_as_credential(
+def test_the_token_of_the_proxy_is_the_only_credential_that_an_agent_gets(
     program: Program, set_up: Callable[[tuple[str, str]], Setup], headers: list[tuple[str, str]]
 ) -> None:
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Agents that a proxy reaches by a Unix socket and by HTTPS, as the comments of its file say."""
+"""Agents that a proxy reaches over a Unix socket and over HTTPS, as its file has in comments."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def agents(certificate: Certificate) -> Iterator[tuple[str, str, str]]:
-    """Their addresses, and the socket of the first, in a folder that the proxy's user may enter."""
+    """The URLs of two agents, and the socket of the first, in a folder that the proxy's user may enter."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         os.chmod(folder, 0o711)  # noqa: PTH101, S103  (as the unit's RuntimeDirectoryMode)
@@ -45,7 +45,7 @@ def setup_of(folder: Path, certificate: Certificate, agents: tuple[str, str, str
     return Setup(folder, certificate, (first, second), socket=socket, http_port=8080, https_port=8443)
 
 
-def test_both_answer_and_stream(
+def test_agents_behind_a_unix_socket_and_https_answer_and_stream(
     program: Program, certificate: Certificate, agents: tuple[str, str, str], tmp_path: Path
 ) -> None:
     with proxy(program, setup_of(tmp_path, certificate, agents)) as origin, origin.client() as client:
@@ -57,10 +57,10 @@ def test_both_answer_and_stream(
                 assert sum(next(lines).startswith("data: {") for _ in range(4)) == 2
 
 
-def test_a_certificate_that_nobody_vouches_for_is_not_taken(
+def test_a_proxy_does_not_trust_an_unknown_certificate_of_an_agent(
     program: Program, certificate: Certificate, agents: tuple[str, str, str], tmp_path: Path
 ) -> None:
-    """No token goes to whoever answers in the agent's place."""
+    """No token is sent to another server that answers instead of the agent."""
     (tmp_path / "strange").mkdir()
     strange = made_certificate(tmp_path / "strange")
     with ExitStack() as stack:
@@ -72,7 +72,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_taken(
         assert "/server2/count" not in second.log
 
 
-def test_the_file_passes_its_programs_own_check(
+def test_each_proxy_accepts_its_file_with_the_commented_lines(
     program: Program, certificate: Certificate, agents: tuple[str, str, str], tmp_path: Path
 ) -> None:
     status, words = checked(program, setup_of(tmp_path, certificate, agents))

@@ -1,4 +1,4 @@
-"""Event streams through a proxy: at once, one by one, for as long as both ends want, and no longer."""
+"""Event streams through a proxy: each event arrives at once, and a stream ends when either end closes it."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ pytestmark = pytest.mark.slow
 
 INTERVAL = 0.5
 READ_TIMEOUT = 2.0  # of the proxies, shortened
-HEARTBEAT = "1"  # seconds, likewise
+HEARTBEAT = "1"  # seconds, shortened
 NEVER = "300"  # seconds
-SPARED = 2  # of 8 events: a loaded machine may hold up so many, a proxy that collects even two holds up more
+SPARED = 2  # of 8 events: a loaded machine may delay this many; a proxy that collects events delays more
 
 VERSIONS = ["--http1.1", "--http2"]
 each_version = pytest.mark.parametrize("version", VERSIONS)
@@ -53,7 +53,7 @@ def read_by_curl(origin: Origin, path: str, *options: str) -> Iterator[Iterator[
 
 
 @pytest.mark.parametrize(("server", "version"), list(zip(TOKENS, VERSIONS, strict=True)))
-def test_events_arrive_one_by_one_as_they_are_made(
+def test_each_event_arrives_as_soon_as_it_is_made(
     origin: Origin, agents: dict[bool, tuple[str, str]], strip: bool, server: str, version: str
 ) -> None:
     agent = dict(zip(TOKENS, agents[strip], strict=True))[server]
@@ -78,7 +78,7 @@ def test_events_arrive_one_by_one_as_they_are_made(
 
 
 @each_version
-def test_a_stream_is_told_as_one_over_both_versions_of_http(origin: Origin, version: str) -> None:
+def test_a_stream_has_the_headers_of_a_stream_over_http_1_and_http_2(origin: Origin, version: str) -> None:
     path = f"/server1/gpu/stream?interval={INTERVAL}"
     with read_by_curl(origin, path, version, "--compressed", "--include") as lines:
         head = [line.lower() for line in iter(lines.__next__, "")]
@@ -90,7 +90,7 @@ def test_a_stream_is_told_as_one_over_both_versions_of_http(origin: Origin, vers
 
 @pytest.fixture(scope="package")
 def quiet() -> Iterator[tuple[str, str]]:
-    """The first agent says in every silence that it is alive; the second never, and serves one stream."""
+    """Two agents: the first sends heartbeats; the second sends none, and serves only one stream."""
     with ExitStack() as stack:
         yield (
             agent_behind(stack, "server1", STREAM_HEARTBEAT=HEARTBEAT).url,
@@ -117,10 +117,10 @@ def test_heartbeats_keep_a_silent_stream_open(
         response.close()
 
 
-def test_a_stream_that_is_cut_is_taken_up_again(
+def test_an_event_source_reconnects_after_a_stream_is_cut(
     program: Program, set_up: SetUp, quiet: tuple[str, str]
 ) -> None:
-    """Without heartbeats, which also shows that the proxy's bound on silence is what the test above says."""
+    """There are no heartbeats here, so this also shows the bound on silence that the test above relies on."""
     setup = replace(set_up(quiet), read_timeout=f"{READ_TIMEOUT:g}s")
     with proxy(program, setup) as running, running.client() as client:
         began = time.monotonic()
@@ -130,7 +130,7 @@ def test_a_stream_that_is_cut_is_taken_up_again(
         assert 2 * READ_TIMEOUT <= time.monotonic() - began <= 2 * (READ_TIMEOUT + 2)
 
 
-def test_an_event_source_reads_on(origin: Origin) -> None:
+def test_an_event_source_reads_several_events_over_one_connection(origin: Origin) -> None:
     with origin.client() as client:
         source = EventSource(client, f"/server1/gpu/stream?interval={INTERVAL}")
         events = list(islice(source, 4))
@@ -139,10 +139,10 @@ def test_an_event_source_reads_on(origin: Origin) -> None:
 
 
 @each_version
-def test_the_agent_notices_at_once_that_a_client_has_gone(
+def test_the_agent_notices_at_once_that_a_client_has_left(
     program: Program, set_up: SetUp, quiet: tuple[str, str], version: str
 ) -> None:
-    """In the midst of a silence, so that nothing is sent that would tell."""
+    """The stream is silent meanwhile, so that no failed write shows that the client has left."""
     path = "/server2/gpu/stream?interval=60"
     with proxy(program, set_up(quiet)) as running, running.client() as client:
 
@@ -154,7 +154,7 @@ def test_the_agent_notices_at_once_that_a_client_has_gone(
 
             def is_reading() -> bool:
                 lines = stack.enter_context(read_by_curl(running, path, version))
-                return next(lines, "").startswith("data: ")  # empty: the proxy had no answer yet
+                return next(lines, "").startswith("data: ")  # empty if the proxy had no answer yet
 
             wait_until(is_reading, "the stream of the test before is over", deadline=20)
             refused = client.get(path)
@@ -165,11 +165,11 @@ def test_the_agent_notices_at_once_that_a_client_has_gone(
 
 @pytest.mark.measures
 @pytest.mark.anyio
-async def test_a_hundred_streams_at_once(program: Program, set_up: SetUp) -> None:
+async def test_a_hundred_streams_at_once_all_get_their_events(program: Program, set_up: SetUp) -> None:
     with ExitStack() as stack:
         agent = agent_behind(stack, "server1", MAX_STREAMS="100")
         running = stack.enter_context(proxy(program, set_up((agent.url, agent.url))))
-        for _ in range(2):  # the second hundred needs every slot of the first
+        for _ in range(2):  # the second hundred streams need every slot of the first
             await _hundred_streams(running)
         assert "Traceback" not in agent.log
 

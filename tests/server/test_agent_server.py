@@ -1,4 +1,4 @@
-"""With which status the server ends, whom it notifies, and what it does between requests: next to nothing."""
+"""The exit status of the server, its notifications, and that it does almost nothing between requests."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ pytestmark = pytest.mark.anyio
 
 
 class Manager:
-    """Notes what it is told."""
+    """A service manager that records its notifications."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.notifications: list[str] = []
 
     def serves(self) -> None:
-        self.told.append("serves")
+        self.notifications.append("serves")
 
     def stops(self) -> None:
-        self.told.append("stops")
+        self.notifications.append("stops")
 
 
 def server(**options: Any) -> AgentServer:
     return AgentServer(Config(lambda *_: None), **options)
 
 
-def test_a_start_that_a_signal_interrupts_has_half_a_second() -> None:
+def test_an_interrupted_start_has_half_a_second_to_end() -> None:
     assert AgentServer.start_grace == 0.5
 
 
-async def test_its_end_is_told_once_however_many_signals_come() -> None:
+async def test_the_end_is_notified_once_even_after_several_signals() -> None:
     manager = Manager()
     one = server(manager=manager)
     assert not await one.on_tick(1)
     for _ in range(2):
         one.handle_exit(signal.SIGTERM, None)
 
-    assert (one.should_exit, one.status, manager.told) == (True, 0, ["serves", "stops"])
+    assert (one.should_exit, one.status, manager.notifications) == (True, 0, ["serves", "stops"])
     assert await one.on_tick(2)
 
 
 @pytest.mark.parametrize(("made_before", "status"), [(True, 75), (False, 0)])
-async def test_it_ends_with_75_where_it_is_to_be_started_again(made_before: bool, status: int) -> None:
+async def test_the_server_ends_with_status_75_to_be_restarted(made_before: bool, status: int) -> None:
     restart = RestartRequest()
     restart.is_made = made_before
     one = server(restart=restart)
     one.handle_exit(signal.SIGTERM, None)
-    restart.is_made = True  # too late: it ends already
+    restart.is_made = True  # too late: the server is already ending
     one.handle_exit(signal.SIGTERM, None)
 
     assert one.status == status
@@ -70,15 +70,15 @@ async def work_for_ever() -> None:
     await asyncio.Event().wait()
 
 
-async def test_one_that_accepts_nothing_any_more_ends_with_a_fault() -> None:
+async def test_a_server_whose_accept_task_fails_ends_with_status_1() -> None:
     one, accepting = server(), asyncio.create_task(fail())
     await asyncio.wait([accepting])
-    one._end_without(accepting)  # noqa: SLF001  (as its task does at its end)
+    one._end_without(accepting)  # noqa: SLF001  (the task calls it at its end)
 
     assert (one.should_exit, one.status) == (True, 1)
 
 
-async def test_one_that_is_told_to_accept_no_more_has_no_fault() -> None:
+async def test_a_server_whose_accept_task_is_cancelled_has_no_fault() -> None:
     one, accepting = server(), asyncio.create_task(work_for_ever())
     accepting.cancel()
     await asyncio.wait([accepting])
@@ -103,7 +103,7 @@ class Counted(AgentServer):
         return await super().on_tick(counter)
 
 
-async def test_a_signal_ends_it_at_once_between_two_ticks() -> None:
+async def test_a_signal_ends_the_server_at_once_between_two_ticks() -> None:
     server = Counted(Config(app, ws="none", lifespan="on", log_config=None))
     server.tick_interval = 3600.0
     server.ticked = asyncio.Event()
@@ -111,7 +111,7 @@ async def test_a_signal_ends_it_at_once_between_two_ticks() -> None:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         async with asyncio.timeout(10):
             await server.ticked.wait()
-            await asyncio.sleep(0.3)  # in which uvicorn's own has three ticks
+            await asyncio.sleep(0.3)  # uvicorn's own server would have three ticks in this time
             assert server.ticks == 1
             server.handle_exit(signal.SIGTERM, None)
             await serving

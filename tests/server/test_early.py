@@ -1,4 +1,4 @@
-"""/health answers while the app is made; every other request waits for the app, and is answered by it."""
+"""/health answers while the app is made. Every other request waits for the app."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMON = {"TOKEN": "hunter2", "CORS_ORIGINS": ORIGIN, "ALLOWED_HOSTS": "gpu.exam
 
 
 class Start:
-    """An agent whose app is made when the test lets it be."""
+    """An agent whose app is made when the test permits it."""
 
     def __init__(self, **environ: str) -> None:
         self.settings = settings(**COMMON, **environ)
@@ -46,7 +46,7 @@ class Start:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """As the server starts it."""
+        """Start the app as the server does."""
         self.may_be_made.set()
         await self.app.make()
         assert self.made is not None
@@ -62,7 +62,7 @@ def start(request: pytest.FixtureRequest) -> Start:
     return Start(**request.param)
 
 
-async def test_the_early_answer_is_that_of_the_app(start: Start) -> None:
+async def test_the_early_answer_of_health_equals_that_of_the_app(start: Start) -> None:
     path = f"{start.settings.url_prefix}/health"
     with Simulation(1):
         early = await start.client.get(path)
@@ -70,7 +70,7 @@ async def test_the_early_answer_is_that_of_the_app(start: Start) -> None:
             late = await start.client.get(path)
     assert (early.status_code, late.status_code) == (200, 200)
     assert early.content == late.content
-    # Of CORS_ORIGINS; an answer that nobody may store needs none.
+    # CORS_ORIGINS adds this header, which an answer that may not be stored does not need.
     assert {*early.headers.raw, (b"vary", b"Origin")} == set(late.headers.raw)
 
 
@@ -84,7 +84,7 @@ async def test_the_early_answer_is_that_of_the_app(start: Start) -> None:
         pytest.param("HEAD", "/health", {}, 200, id="HEAD"),
         pytest.param("POST", "/health", {}, 405, id="POST"),
         pytest.param("GET", "/health", {"Origin": ORIGIN}, 200, id="a page of another origin"),
-        pytest.param("GET", "/lab/health", {"Host": "gpu.example"}, 401, id="a prefix that is none"),
+        pytest.param("GET", "/lab/health", {"Host": "gpu.example"}, 401, id="another prefix"),
     ],
 )
 async def test_every_other_request_waits_for_the_app(
@@ -101,7 +101,7 @@ async def test_every_other_request_waits_for_the_app(
     assert (answer.content, sorted(answer.headers.raw)) == (again.content, sorted(again.headers.raw))
 
 
-async def test_what_its_making_raises_is_raised_where_it_is_waited_for() -> None:
+async def test_an_exception_while_the_app_is_made_reaches_the_waiting_server() -> None:
     def fail() -> Starlette:
         raise LookupError("unforeseen")
 
@@ -109,13 +109,13 @@ async def test_what_its_making_raises_is_raised_where_it_is_waited_for() -> None
         await EarlyApp(fail, prefix="", simulated=False).make()
 
 
-async def test_a_start_that_is_given_up_leaves_its_thread_behind_in_silence() -> None:
+async def test_a_cancelled_start_leaves_its_thread_without_an_error_message() -> None:
     may_end, ended = threading.Event(), threading.Event()
 
     def hang() -> Starlette:
         may_end.wait(10)
         ended.set()
-        raise LookupError("too late to be told")
+        raise LookupError("too late to be reported")
 
     making = asyncio.create_task(EarlyApp(hang, prefix="", simulated=False).make())
     await asyncio.sleep(0)
@@ -136,7 +136,7 @@ class Clock:
 NOT_STARTED = {"code": 2, "data": None, "error": "The agent has not started; try again later"}
 
 
-async def test_a_start_that_ends_early_answers_every_request_that_waits() -> None:
+async def test_a_start_that_is_given_up_answers_every_waiting_request_with_503() -> None:
     start = Start()
     asking = [asyncio.create_task(start.client.get("/count")) for _ in range(3)]
     await asyncio.sleep(0)
@@ -146,14 +146,14 @@ async def test_a_start_that_ends_early_answers_every_request_that_waits() -> Non
         assert (answer.status_code, answer.json(), answer.headers["Retry-After"]) == (503, NOT_STARTED, "1")
 
 
-async def test_giving_up_does_not_take_the_app_away_once_it_has_started() -> None:
+async def test_giving_up_has_no_effect_once_the_app_has_started() -> None:
     start = Start(SIMULATE_GPUS="1")
     async with start.serving():
         await start.app.give_up()
         assert (await start.client.get("/health")).json() == {"status": "ok", "simulated": True}
 
 
-async def test_a_start_that_hangs_is_not_reported_as_alive_after_half_a_minute() -> None:
+async def test_health_stops_answering_after_30_seconds_of_a_start_that_hangs() -> None:
     clock = Clock()
     app = EarlyApp(lambda: pytest.fail("never made"), prefix="", simulated=False, clock=clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
@@ -166,7 +166,7 @@ async def test_a_start_that_hangs_is_not_reported_as_alive_after_half_a_minute()
         assert (await asking).status_code == 503
 
 
-async def test_a_request_that_waits_for_too_long_and_one_too_many_are_answered_503(
+async def test_a_request_that_waits_too_long_or_is_one_too_many_is_503(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert (early.PATIENCE, early.MAX_WAITING) == (30.0, 256)

@@ -1,4 +1,4 @@
-"""A client's address reaches the log from a trusted proxy alone, and as an address alone."""
+"""The address of a client in the log comes from a trusted proxy only, and is always an address."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def client_of(
     peer: tuple[str, int] | None = PEER,
     on_unix_socket: bool = False,
 ) -> tuple[str, int] | None:
-    """What the app sees, for these X-Forwarded-For lines."""
+    """The client that the app sees for these X-Forwarded-For lines."""
     seen: list[tuple[str, int] | None] = []
 
     async def app(scope: dict[str, object], _receive: object, _send: object) -> None:
@@ -46,22 +46,22 @@ def client_of(
         pytest.param(["[2001:db8::9]:80"], ("2001:db8::9", 80), id="IPv6 and port"),
         pytest.param(["[2001:db8::9]"], ("2001:db8::9", 0), id="IPv6 in brackets"),
         pytest.param(["::ffff:203.0.113.9"], ("203.0.113.9", 0), id="IPv4 in IPv6"),
-        pytest.param(["198.51.100.1, 203.0.113.9"], ("203.0.113.9", 0), id="what the client said of itself"),
+        pytest.param(["198.51.100.1, 203.0.113.9"], ("203.0.113.9", 0), id="the client's own line before it"),
         pytest.param(["198.51.100.1", "203.0.113.9"], ("203.0.113.9", 0), id="in two lines"),
         pytest.param(["203.0.113.9, 10.1.2.3"], ("203.0.113.9", 0), id="two proxies"),
         pytest.param(["10.9.9.9, 10.1.2.3"], ("10.9.9.9", 0), id="all trusted"),
-        pytest.param(["evil, 203.0.113.9"], ("203.0.113.9", 0), id="junk of the client's"),
+        pytest.param(["evil, 203.0.113.9"], ("203.0.113.9", 0), id="junk from the client"),
         pytest.param(["203.0.113.9, evil"], PEER, id="junk"),
         pytest.param(["evil, 10.1.2.3"], PEER, id="junk behind a proxy"),
         pytest.param([""], PEER, id="empty"),
         pytest.param(["unknown"], PEER, id="unknown"),
-        pytest.param(["203.0.113.256"], PEER, id="no address"),
+        pytest.param(["203.0.113.256"], PEER, id="not an address"),
         pytest.param(["203.0.113.9 evil"], PEER, id="more than an address"),
         pytest.param(["203.0.113.9\x85"], PEER, id="C1"),
         pytest.param(["fe80::1%\x9b31m"], PEER, id="C1 in a zone"),
-        pytest.param(["203.0.113.9:x"], PEER, id="no port"),
+        pytest.param(["203.0.113.9:x"], PEER, id="not a port"),
         pytest.param(["203.0.113.9:65535"], ("203.0.113.9", 65535), id="the last port"),
-        pytest.param(["203.0.113.9:65536"], PEER, id="a port that there is not"),
+        pytest.param(["203.0.113.9:65536"], PEER, id="a port above 65535"),
         pytest.param(["[::1"], PEER, id="half a bracket"),
         pytest.param(["::1]"], PEER, id="the other half"),
         pytest.param(["203.0.113.9" + ",10.1.2.3" * 31], ("203.0.113.9", 0), id="31 proxies"),
@@ -76,7 +76,7 @@ def test_the_client_is_the_nearest_address_that_is_not_trusted(
 
 
 @pytest.mark.parametrize(
-    ("trusted", "peer", "believed"),
+    ("trusted", "peer", "is_trusted"),
     [
         ("127.0.0.1", "192.0.2.10", False),
         ("192.0.2.11", "192.0.2.10", False),
@@ -92,18 +92,18 @@ def test_the_client_is_the_nearest_address_that_is_not_trusted(
         ("::ffff:0:0/96", "192.0.2.10", True),
     ],
 )
-def test_a_proxy_is_believed_if_it_is_named(trusted: str, peer: str, believed: bool) -> None:
+def test_a_proxy_is_trusted_only_if_the_setting_lists_it(trusted: str, peer: str, is_trusted: bool) -> None:
     client = client_of("203.0.113.9", trusted=trusted, peer=(peer, 1))
-    assert client == (("203.0.113.9", 0) if believed else (peer, 1))
+    assert client == (("203.0.113.9", 0) if is_trusted else (peer, 1))
 
 
-def test_where_everybody_is_trusted_the_farthest_address_counts() -> None:
+def test_if_every_proxy_is_trusted_the_farthest_address_is_the_client() -> None:
     assert client_of("203.0.113.9, 198.51.100.1", trusted="*") == ("203.0.113.9", 0)
     assert client_of("evil, 198.51.100.1", trusted="*") == PEER
 
 
-def test_the_access_log_holds_addresses_and_no_control_character() -> None:
-    """Through the whole agent: the header, a trailer, the target, a method and what is refused."""
+def test_the_access_log_contains_no_control_character_of_a_client() -> None:
+    """This tests the whole agent: header, trailer, target, method and refused requests."""
     chunked = b"GET /t HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
     with agent_process("--simulate", "1", "--log-level", "debug", ACCESS_LOG="1") as agent:
         for value in (b"203.0.113.9", b"evil\x9b31m", b"fe80::1%\x85x", b"203.0.113.9 \xc2\x85"):
@@ -135,9 +135,9 @@ def test_the_access_log_holds_addresses_and_no_control_character() -> None:
         (False, "*", None),
     ],
 )
-def test_a_peer_without_an_address_is_of_this_host_on_a_unix_socket_and_else_unknown(
+def test_a_peer_without_an_address_is_local_on_a_unix_socket_and_otherwise_unknown(
     on_unix_socket: bool, trusted: str, client: tuple[str, int] | None
 ) -> None:
-    """That of a client on a port is unknown when it has gone already: it must not pass for a proxy."""
+    """The address of a TCP client that has left already is unknown. It must not be taken for a proxy."""
     seen = client_of("203.0.113.9", trusted=trusted, peer=None, on_unix_socket=on_unix_socket)
     assert seen == client

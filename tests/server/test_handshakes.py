@@ -49,7 +49,7 @@ def pair(tmp_path: Path) -> TlsPair:
 
 
 def renew(pair: TlsPair, folder: Path) -> bytes:
-    """Another pair in its place; the certificate, as a client sees it."""
+    """Replace the pair by a new one, and return its certificate as a client sees it."""
     folder.mkdir()
     made = made_certificate(folder)
     made.key.rename(pair.key)
@@ -68,8 +68,8 @@ def serving_tls(certificate: Certificate, handshakes: Handshakes | None = None) 
         yield port
 
 
-def shown(port: int) -> bytes | None:
-    """The certificate that a new client is shown."""
+def certificate_of(port: int) -> bytes | None:
+    """The certificate that a new client gets."""
     with connection(port) as client:
         assert isinstance(client, ssl.SSLSocket)
         return client.getpeercert(binary_form=True)
@@ -78,7 +78,7 @@ def shown(port: int) -> bytes | None:
 # The certificate
 
 
-def test_a_new_pair_is_shown_to_new_clients_and_open_connections_go_on(
+def test_new_clients_get_a_new_certificate_and_open_connections_go_on(
     pair: TlsPair, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -88,9 +88,9 @@ def test_a_new_pair_is_shown_to_new_clients_and_open_connections_go_on(
         open_one.sendall(SLOW)
         read_until(open_one, b"slow\r\n")
         new = renew(pair, tmp_path / "new")
-        assert shown(port) == old
+        assert certificate_of(port) == old
         certificate.look()
-        assert shown(port) == new != old
+        assert certificate_of(port) == new != old
         open_one.setblocking(False)
         with pytest.raises(ssl.SSLWantReadError):
             open_one.recv(1)
@@ -99,7 +99,7 @@ def test_a_new_pair_is_shown_to_new_clients_and_open_connections_go_on(
 
 
 @pytest.mark.parametrize("broken", ["certificate", "key"])
-def test_a_broken_pair_changes_nothing_and_is_reported_once(
+def test_a_broken_pair_leaves_the_old_one_in_use_and_is_logged_once(
     pair: TlsPair, tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: str
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -120,7 +120,7 @@ def test_a_broken_pair_changes_nothing_and_is_reported_once(
     assert len(caplog.messages) == 2
 
 
-def test_a_pair_that_is_half_new_is_not_taken(pair: TlsPair, tmp_path: Path) -> None:
+def test_a_new_certificate_is_not_used_before_its_key_is_there(pair: TlsPair, tmp_path: Path) -> None:
     certificate = Certificate(pair)
     before = certificate.context
     (tmp_path / "new").mkdir()
@@ -133,17 +133,17 @@ def test_a_pair_that_is_half_new_is_not_taken(pair: TlsPair, tmp_path: Path) -> 
     assert certificate.context is not before
 
 
-def test_files_that_stay_as_they_are_are_not_read_again(pair: TlsPair) -> None:
+def test_unchanged_files_are_not_read_again(pair: TlsPair) -> None:
     certificate = Certificate(pair, clock=lambda: time.time() + 3600)
     before = certificate.context
     certificate.look()
     assert certificate.context is before
 
 
-def test_files_that_were_written_just_now_are_read_once_more_without_a_word(
+def test_recently_written_files_are_read_once_more_without_a_log_line(
     pair: TlsPair, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Another write within the same tick of the file system's clock would have the same stamps."""
+    """Another write in the same tick of the file system's clock would not change the stamps."""
     caplog.set_level(logging.INFO)
     certificate = Certificate(pair)
     before = certificate.context
@@ -152,7 +152,7 @@ def test_files_that_were_written_just_now_are_read_once_more_without_a_word(
     assert caplog.messages == []
 
 
-def test_where_one_of_both_was_written_just_now_both_are_read_once_more(pair: TlsPair) -> None:
+def test_if_one_of_both_files_was_written_recently_both_are_read_once_more(pair: TlsPair) -> None:
     os.utime(pair.key, (1, 1))
     certificate = Certificate(pair)
     before = certificate.context
@@ -160,7 +160,7 @@ def test_where_one_of_both_was_written_just_now_both_are_read_once_more(pair: Tl
     assert certificate.context is not before
 
 
-def test_who_watches_the_files_keeps_nobody_from_the_end(pair: TlsPair) -> None:
+def test_the_thread_that_watches_the_files_does_not_block_the_exit(pair: TlsPair) -> None:
     certificate = Certificate(pair)
     certificate.look_interval = 3600.0
     certificate.watch()
@@ -168,19 +168,19 @@ def test_who_watches_the_files_keeps_nobody_from_the_end(pair: TlsPair) -> None:
 
 
 @pytest.mark.slow
-def test_the_agent_takes_a_new_pair_within_seconds(pair: TlsPair, tmp_path: Path) -> None:
+def test_the_agent_uses_a_new_pair_within_seconds(pair: TlsPair, tmp_path: Path) -> None:
     with agent_process("--simulate", "1", TLS_CERT=pair.certificate, TLS_KEY=pair.key) as agent:
         assert agent.url.startswith("https://")
         port = TlsPort(httpx.URL(agent.url).port or 0)
         old = der(pair)
-        assert shown(port) == old
+        assert certificate_of(port) == old
         new = renew(pair, tmp_path / "new")
-        wait_until(lambda: shown(port) == new)
+        wait_until(lambda: certificate_of(port) == new)
         assert "have been read again" in agent.log
         assert agent.stop() == 0
 
 
-# What is spoken
+# Protocols
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
@@ -192,7 +192,7 @@ def test_the_agent_takes_a_new_pair_within_seconds(pair: TlsPair, tmp_path: Path
         (ssl.TLSVersion.TLSv1_3, True),
     ],
 )
-def test_tls_1_2_and_newer_are_spoken(pair: TlsPair, version: ssl.TLSVersion, accepted: bool) -> None:
+def test_tls_1_2_and_newer_are_accepted(pair: TlsPair, version: ssl.TLSVersion, accepted: bool) -> None:
     context = trusting_anybody()
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = version
@@ -208,9 +208,7 @@ def test_tls_1_2_and_newer_are_spoken(pair: TlsPair, version: ssl.TLSVersion, ac
     assert spoken == accepted
 
 
-def test_plain_http_gets_no_answer_and_leaves_no_line(
-    pair: TlsPair, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_plain_http_gets_no_answer_and_no_log_line(pair: TlsPair, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with serving_tls(Certificate(pair)) as port:
         caplog.clear()
@@ -219,7 +217,7 @@ def test_plain_http_gets_no_answer_and_leaves_no_line(
         assert exchange(port, CLOSE).startswith(OK)
 
 
-# Bounds
+# Limits
 
 
 class FewHandshakes(Handshakes):
@@ -236,25 +234,23 @@ class ShortHandshakes(Handshakes):
     timeout = 0.3
 
 
-HALF_A_GREETING = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
 
-def test_a_handshake_has_ten_seconds_and_256_are_under_way_at_most() -> None:
+def test_a_handshake_may_take_ten_seconds_and_at_most_256_run_at_once() -> None:
     assert (Handshakes.timeout, Handshakes.at_once, Handshakes.patience) == (10, 256, 3)
     assert (Handshakes.shutdown_timeout, Certificate.look_interval) == (30, 5)
 
 
-@pytest.mark.parametrize("greeting", [b"", HALF_A_GREETING])
-def test_a_client_that_says_nothing_or_half_of_it_is_closed_after_the_timeout(
-    pair: TlsPair, greeting: bytes
-) -> None:
+@pytest.mark.parametrize("hello", [b"", HALF_A_HELLO])
+def test_a_client_with_no_or_half_a_hello_is_closed_after_the_timeout(pair: TlsPair, hello: bytes) -> None:
     certificate = Certificate(pair)
     with serving_tls(certificate, ShortHandshakes(certificate)) as port:
-        assert exchange(int(port), greeting) == b""
+        assert exchange(int(port), hello) == b""
         assert exchange(port, CLOSE).startswith(OK)
 
 
-def test_silent_clients_take_nobody_s_place(pair: TlsPair) -> None:
+def test_silent_clients_do_not_use_the_places_of_handshakes(pair: TlsPair) -> None:
     certificate = Certificate(pair)
     with serving_tls(certificate, PatientHandshakes(certificate)) as port, ExitStack() as stack:
         for _ in range(6):
@@ -262,18 +258,18 @@ def test_silent_clients_take_nobody_s_place(pair: TlsPair) -> None:
         assert exchange(port, CLOSE).startswith(OK)
 
 
-def test_clients_that_stop_in_the_middle_keep_nobody_from_being_served(pair: TlsPair) -> None:
-    """They give up their places, whatever time they had left."""
+def test_clients_that_stop_within_the_handshake_do_not_block_others(pair: TlsPair) -> None:
+    """They lose their places even before their timeout."""
     certificate = Certificate(pair)
     with serving_tls(certificate, FewHandshakes(certificate)) as port, ExitStack() as stack:
         stopped = [stack.enter_context(connection(int(port))) for _ in range(6)]
         for client in stopped:
-            client.sendall(HALF_A_GREETING)
+            client.sendall(HALF_A_HELLO)
         assert exchange(port, CLOSE).startswith(OK)
         assert stopped[0].recv(1) == b""
 
 
-def test_many_clients_at_once_are_all_served_in_turn(pair: TlsPair) -> None:
+def test_many_simultaneous_handshakes_all_succeed_in_turn(pair: TlsPair) -> None:
     certificate = Certificate(pair)
     with serving_tls(certificate, FewHandshakes(certificate)) as port, ExitStack() as stack:
         context = trusting_anybody()
@@ -287,11 +283,11 @@ def test_many_clients_at_once_are_all_served_in_turn(pair: TlsPair) -> None:
             assert read_until(secure, b"\r\n0\r\n\r\n").startswith(OK)
 
 
-def test_a_client_that_leaves_in_the_middle_of_its_handshake_leaves_no_file_open(pair: TlsPair) -> None:
+def test_a_client_that_leaves_within_its_handshake_leaves_no_file_open(pair: TlsPair) -> None:
     with serving_tls(Certificate(pair)) as port:
         exchange(port, CLOSE)
         before = count_open_files("/proc", os.getpid())
         for _ in range(50):
             with connection(int(port)) as client:
-                client.sendall(HALF_A_GREETING)
+                client.sendall(HALF_A_HELLO)
         wait_until(lambda: (count_open_files("/proc", os.getpid()) or 0) <= before)

@@ -1,4 +1,4 @@
-"""The timer of a request's head: when it runs, when it does not, and that it ends with the connection."""
+"""The timer of a request's head: when it runs, and that it ends with the connection."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 __all__ = ["handshakes", "port"]  # the fixtures: a server whose timer is short
 
 
-def test_a_head_has_ten_seconds() -> None:
+def test_a_head_must_be_complete_within_ten_seconds() -> None:
     assert LimitedHttpProtocol.head_timeout == 10
 
 
-def test_a_head_in_pieces_is_timed_no_more_once_it_is_complete(port: int) -> None:
+def test_the_timer_of_a_head_in_pieces_ends_when_the_head_is_complete(port: int) -> None:
     with connection(port) as client:
         client.sendall(GET + b"\r\n")
         read_until(client, b"\r\n0\r\n\r\n")
         for piece in (SLOW[:3], SLOW[3:12], SLOW[12:]):
             client.sendall(piece)
-            time.sleep(0.02)  # so that they come one by one
+            time.sleep(0.02)  # so that the pieces arrive separately
         read_until(client, b"slow\r\n")
         assert stays_open(client)
 
 
-def test_the_head_of_a_request_sent_ahead_is_not_timed_while_an_answer_is_under_way(port: int) -> None:
+def test_the_head_of_a_request_sent_ahead_has_no_timer_during_an_answer(port: int) -> None:
     with connection(port) as client:
         client.sendall(SLOW)
         read_until(client, b"slow\r\n")
@@ -51,8 +51,8 @@ def test_the_head_of_a_request_sent_ahead_is_not_timed_while_an_answer_is_under_
         assert stays_open(client)
 
 
-def test_a_blank_line_after_an_answer_begins_no_head(port: int) -> None:
-    """It is closed as a silent connection is: a 408 would be taken for the answer to the next request."""
+def test_a_blank_line_after_an_answer_does_not_begin_a_head(port: int) -> None:
+    """The connection is closed like a silent one. A 408 would be taken for the answer to the next request."""
     with connection(port) as client:
         client.sendall(GET + b"\r\n")
         read_until(client, END)
@@ -61,7 +61,7 @@ def test_a_blank_line_after_an_answer_begins_no_head(port: int) -> None:
 
 
 class Patient(LimitedHttpProtocol):
-    """With a timer that outlasts the test; knows its connections as long as anything holds them."""
+    """A protocol with a long timer, which lists its connections as long as anything refers to them."""
 
     head_timeout = 3600.0
     there: ClassVar[WeakSet[Patient]] = WeakSet()
@@ -71,7 +71,7 @@ class Patient(LimitedHttpProtocol):
         self.there.add(self)
 
 
-def test_a_connection_that_is_gone_is_held_by_no_timer() -> None:
+def test_no_timer_keeps_a_closed_connection_in_memory() -> None:
     def is_gone() -> bool:
         gc.collect()
         return not Patient.there

@@ -21,21 +21,21 @@ from agent.server.listener import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-SEND_TIMEOUT_MS = 30_000  # after that long without an acknowledgement a connection is dropped
+SEND_TIMEOUT_MS = 30_000  # a connection without an acknowledgement for this long is dropped
 
 
-def test_2048_connections_may_wait_and_everybody_may_connect() -> None:
+def test_2048_connections_may_wait_and_every_user_may_connect() -> None:
     assert (BACKLOG, SOCKET_MODE) == (2048, 0o666)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])  # noqa: S104  only for a moment
-def test_it_listens_at_addresses_and_names(host: str) -> None:
+def test_the_listener_accepts_addresses_and_names(host: str) -> None:
     with listen(host, 0) as listener:
         socket.create_connection(("127.0.0.1", listener.getsockname()[1]), timeout=5).close()
 
 
 @pytest.mark.parametrize("host", ["::1", "::"])
-def test_it_listens_at_ipv6_addresses(host: str) -> None:
+def test_the_listener_accepts_ipv6_addresses(host: str) -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -52,8 +52,8 @@ def test_a_port_in_use_is_reported_in_one_line() -> None:
             listen("127.0.0.1", port)
 
 
-def test_to_look_whether_a_port_is_free_does_not_take_it() -> None:
-    """It is bound for a moment: an agent that starts just then still can listen."""
+def test_checking_whether_a_port_is_free_does_not_occupy_it() -> None:
+    """The port is bound for a moment, but an agent that starts meanwhile can still listen."""
     with listen("127.0.0.1", 0, backlog=None) as looking:
         port = looking.getsockname()[1]
         with pytest.raises(ConnectionRefusedError):
@@ -63,7 +63,7 @@ def test_to_look_whether_a_port_is_free_does_not_take_it() -> None:
     may_listen("127.0.0.1", port)
 
 
-def test_a_port_is_free_again_at_once() -> None:
+def test_a_port_can_be_used_again_at_once() -> None:
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port), timeout=5):
@@ -80,10 +80,10 @@ def test_an_unknown_host_is_reported_in_one_line() -> None:
 def test_an_address_of_another_machine_is_reported_in_one_line() -> None:
     line = r"^Cannot listen on 192\.0\.2\.1:8000: cannot assign requested address \(PORT, HOST\)$"
     with pytest.raises(CannotListen, match=line):
-        listen("192.0.2.1", 8000)  # TEST-NET-1 is nobody's
+        listen("192.0.2.1", 8000)  # no machine has an address of TEST-NET-1
 
 
-def test_a_client_that_acknowledges_nothing_is_dropped_in_the_end() -> None:
+def test_a_client_that_acknowledges_nothing_is_dropped_after_30_seconds() -> None:
     with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname(), timeout=5):
         accepted, _ = listener.accept()
         with accepted:
@@ -98,7 +98,7 @@ def connect(path: Path) -> None:
         client.connect(str(path))
 
 
-def test_a_unix_socket_is_open_to_whoever_may_enter_its_folder_and_removed_in_the_end(tmp_path: Path) -> None:
+def test_every_user_may_connect_to_a_unix_socket_which_is_removed_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "agent"
     with listening_at(str(path)):
         assert stat.S_IMODE(path.stat().st_mode) == 0o666
@@ -106,7 +106,7 @@ def test_a_unix_socket_is_open_to_whoever_may_enter_its_folder_and_removed_in_th
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_socket_that_nobody_listens_on_is_replaced(tmp_path: Path) -> None:
+def test_a_socket_without_a_listener_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "agent"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
         left.bind(str(path))
@@ -130,7 +130,7 @@ def test_a_socket_in_use_is_reported_in_one_line_and_stays(tmp_path: Path, is_fu
     assert path.is_socket()
 
 
-def test_anything_else_in_its_place_is_reported_in_one_line_and_stays(tmp_path: Path) -> None:
+def test_any_other_file_at_the_path_is_reported_in_one_line_and_stays(tmp_path: Path) -> None:
     file, link = tmp_path / "file", tmp_path / "link"
     file.write_text("a file")
     link.symlink_to(file)
@@ -143,7 +143,7 @@ def test_anything_else_in_its_place_is_reported_in_one_line_and_stays(tmp_path: 
     assert (file.read_text(), link.is_symlink()) == ("a file", True)
 
 
-def test_a_folder_that_is_not_there_is_reported_in_one_line(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_in_one_line(tmp_path: Path) -> None:
     line = r"^Cannot listen on .+/none/agent: no such file or directory \(UDS\)$"
     with pytest.raises(CannotListen, match=line), listening_at(f"{tmp_path}/none/agent"):
         pass

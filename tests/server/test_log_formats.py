@@ -1,4 +1,4 @@
-"""The log as JSON, and with priorities where the journal reads it."""
+"""The log as JSON, and with priorities if the journal reads it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.agents import ROOT, agent_process, wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The shell tells it the file that its standard error is, as systemd does.
+# The shell sets JOURNAL_STREAM to the file of standard error, as systemd does.
 JOURNAL = ("sh", "-c", 'exec env JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) "$@"', "sh")
 
 
 def record(level: int, message: str, *, fault: bool = False) -> logging.LogRecord:
-    """At 0.25 s after the beginning of Unix time."""
+    """A log record at 0.25 s of Unix time."""
     made = logging.LogRecord("agent.part", level, "", 0, "%s", (message,), None)
     made.created = 0.25
     try:
@@ -58,7 +58,7 @@ def test_each_line_for_the_journal_begins_with_the_priority_of_its_level(
         assert len(lines) == 1
 
 
-def test_a_line_of_json_tells_all_and_is_one_line() -> None:
+def test_a_record_in_json_is_one_line_with_all_its_fields() -> None:
     message = 'said "no"\n\u2028\x1b[31m Büro'
     text = formatter("json", to_journal=False).format(record(logging.WARNING, message))
     assert text.isascii()
@@ -74,8 +74,8 @@ def test_a_line_of_json_tells_all_and_is_one_line() -> None:
     assert json.loads(text)["traceback"].endswith("invalid literal for int() with base 10: 'a\\nb'")
 
 
-def test_the_journal_reads_only_the_file_that_systemd_names(tmp_path: Path) -> None:
-    """And not another, to which standard error was redirected since."""
+def test_a_file_is_the_journal_only_if_journal_stream_names_it(tmp_path: Path) -> None:
+    """Standard error may have been redirected to another file since."""
     with (tmp_path / "a").open("w") as journal, (tmp_path / "b").open("w") as other:
         found = (tmp_path / "a").stat()
         named = {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
@@ -88,7 +88,7 @@ def test_the_journal_reads_only_the_file_that_systemd_names(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_an_agent_of_systemd_logs_with_priorities_and_without_a_time() -> None:
+def test_an_agent_under_systemd_logs_priorities_and_no_times() -> None:
     with agent_process("--simulate", "1", inside=JOURNAL) as process:
         lines = process.log.splitlines()
     assert lines[0].startswith("<6>INFO nvidia-smi-web-agent ")

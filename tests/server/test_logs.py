@@ -23,7 +23,7 @@ from tests.support.agents import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_WAITING = 2000  # lines; past that, or past so many bytes, they are dropped
+MAX_WAITING = 2000  # lines; beyond these, or beyond these bytes, lines are dropped
 MAX_WAITING_BYTES = 1024 * 1024
 
 
@@ -64,16 +64,16 @@ def test_a_credential_in_a_request_is_masked_however_it_is_written(target: str, 
 
 
 @pytest.mark.parametrize(("layers", "logged"), [(16, "/s?a=%"), (17, "***")])
-def test_a_parameter_is_decoded_sixteen_times_at_most(layers: int, logged: str) -> None:
+def test_a_parameter_is_decoded_at_most_sixteen_times(layers: int, logged: str) -> None:
     assert redacted("/s?a=%" + "25" * (layers - 1) + "41").startswith(logged)
 
 
-# What is set up
+# Configuration
 
 
 @pytest.fixture
 def loggers() -> Iterator[dict[str, logging.Logger]]:
-    """Those that are set up, without a handler or a filter; afterwards they are as they were."""
+    """The loggers that are configured, without handlers and filters. They are restored afterwards."""
     found = {name: logging.getLogger(name) for name in LOGGERS}
     before = {name: (one.handlers[:], one.filters[:], one.level) for name, one in found.items()}
     for one in found.values():
@@ -99,7 +99,7 @@ def test_each_logger_has_its_level(
     assert capfd.readouterr() == ("", "")
 
 
-def test_credentials_are_masked_once_however_often_and_beside_whatever_it_is_set_up(
+def test_repeated_configuration_adds_one_filter_and_keeps_other_filters(
     loggers: dict[str, logging.Logger],
 ) -> None:
     other = logging.Filter()
@@ -110,7 +110,9 @@ def test_credentials_are_masked_once_however_often_and_beside_whatever_it_is_set
     assert [type(known) for known in loggers["uvicorn.access"].filters] == [logging.Filter, RedactCredentials]
 
 
-def test_a_handler_that_never_waits_is_as_the_one_before_it(loggers: dict[str, logging.Logger]) -> None:
+def test_a_handler_that_never_blocks_has_level_format_and_filters_of_the_replaced_one(
+    loggers: dict[str, logging.Logger],
+) -> None:
     before, file, theirs = logging.StreamHandler(sys.stderr), logging.NullHandler(), logging.Filter("x")
     before.setLevel(logging.ERROR)
     before.setFormatter(logging.Formatter("%(message)s!"))
@@ -128,7 +130,7 @@ def test_a_handler_that_never_waits_is_as_the_one_before_it(loggers: dict[str, l
     assert dropped_lines() == 1
 
 
-def test_the_filter_masks_what_uvicorn_logs_and_lets_the_rest_be() -> None:
+def test_the_filter_masks_credentials_in_uvicorn_s_access_log_only() -> None:
     arguments = ("127.0.0.1:4711", "GET", "/gpu/stream?api_key=hunter2", "1.1", 200)
     record = logging.LogRecord(
         "uvicorn.access", logging.INFO, "", 0, '%s - "%s %s HTTP/%s" %d', arguments, None
@@ -144,18 +146,18 @@ def test_the_filter_masks_what_uvicorn_logs_and_lets_the_rest_be() -> None:
         pytest.param("\x85\x9b31m", "\\x85\\x9b31m", id="C1"),
         pytest.param("a\u2028b\u2029", "a\\u2028b\\u2029", id="line separators"),
         pytest.param("\u202egpu\u2066\u200f", "\\u202egpu\\u2066\\u200f", id="direction of writing"),
-        pytest.param("\u200b\ufeff\xad", "\\u200b\\ufeff\\xad", id="what cannot be seen"),
+        pytest.param("\u200b\ufeff\xad", "\\u200b\\ufeff\\xad", id="invisible characters"),
         pytest.param("\udc85", "\\udc85", id="half a surrogate pair"),
         pytest.param("Büro 2 — 日本", "Büro 2 — 日本", id="text"),
     ],
 )
-def test_a_record_is_one_line_of_what_can_be_seen(text: str, logged: str) -> None:
+def test_a_record_is_one_line_of_visible_characters(text: str, logged: str) -> None:
     record = logging.LogRecord("agent", logging.INFO, "", 0, "%s", (text,), None)
     assert logged == PlainFormatter("%(message)s").format(record)
     assert logged == plain(text)
 
 
-def test_a_traceback_keeps_its_lines_and_nothing_else() -> None:
+def test_a_traceback_keeps_its_lines_but_no_control_character() -> None:
     try:
         int("a\x9bb\nc")
     except ValueError:
@@ -165,7 +167,7 @@ def test_a_traceback_keeps_its_lines_and_nothing_else() -> None:
     assert lines[-1] == "ValueError: invalid literal for int() with base 10: 'a\\x9bb\\nc'"
 
 
-def test_the_filter_cleans_what_uvicorn_logs_with_its_own_handler() -> None:
+def test_the_filter_removes_control_characters_from_uvicorn_s_access_log() -> None:
     arguments = ("evil\x9b31m:0", "GET", "/", "1.1", 200)
     record = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, "%s %s %s %s %d", arguments, None)
     assert RedactCredentials().filter(record)
@@ -174,28 +176,30 @@ def test_the_filter_cleans_what_uvicorn_logs_with_its_own_handler() -> None:
 
 # A pipe and its reader
 
-SAID = re.compile("([0-9]+) log lines were dropped because nobody read them")
+REPORT_OF_LOSS = re.compile("([0-9]+) log lines were dropped because nobody read them")
 LINE = "line %04d " + "-" * 100
 
 
 class Reader(threading.Thread):
-    """Reads the whole lines of a pipe to its end."""
+    """Reads all lines of a pipe to its end."""
 
     def __init__(self, descriptor: int) -> None:
-        super().__init__(daemon=True)  # a test that fails leaves it behind
+        super().__init__(daemon=True)  # so that it does not outlive a failing test
         self.lines: list[str] = []
         self._descriptor = descriptor
 
     def run(self) -> None:
         rest = b""
-        while part := os.read(self._descriptor, 1000):  # little at a time: a writer often waits within a line
+        while part := os.read(
+            self._descriptor, 1000
+        ):  # small parts, so that a writer often waits within a line
             *lines, rest = (rest + part).split(b"\n")
             self.lines.extend(line.decode() for line in lines)
         os.close(self._descriptor)
 
 
 class Pipe:
-    """The agent's logger writes to it; the reader does not read before it is started."""
+    """A pipe to which the agent's logger writes. The reader reads only after its start."""
 
     def __init__(self) -> None:
         self.read_end, self.write_end = os.pipe()
@@ -204,18 +208,20 @@ class Pipe:
         self.logger = logging.getLogger("agent")
 
     def fill(self) -> int:
-        """Logs more than pipe and queue hold; says how many lines."""
+        """Log more than fits into pipe and queue, and return the number of lines."""
         number = 0
         while not self.writer.dropped or number % 100:
             self.logger.info(LINE, number)
             number += 1
             assert number < 10 * MAX_WAITING, "it never drops a line"
-            if number == MAX_WAITING // 2:  # more than the pipe holds: from here on the thread takes no more
+            if (
+                number == MAX_WAITING // 2
+            ):  # more than fits into the pipe: the thread takes no more lines from here on
                 wait_until(lambda: not select.select([], [self.write_end], [], 0)[1], "the pipe is full")
         return number
 
     def end(self) -> list[str]:
-        """The lines that came."""
+        """The lines that the reader has read."""
         self.writer.close()
         os.close(self.write_end)
         self.reader.join(10)
@@ -232,43 +238,45 @@ def pipe(caplog: pytest.LogCaptureFixture) -> Iterator[Pipe]:
     pipe.writer.close()
 
 
-def test_lines_that_nobody_reads_are_dropped_counted_and_told_once_somebody_does(pipe: Pipe) -> None:
+def test_unread_lines_are_dropped_and_their_number_is_logged_once_there_is_a_reader(pipe: Pipe) -> None:
     logged = pipe.fill()
     dropped = pipe.writer.dropped
-    assert os.get_blocking(pipe.write_end), "whoever shares the pipe has it as it was"
+    assert os.get_blocking(pipe.write_end), "the pipe is unchanged for other processes"
     pipe.reader.start()
-    wait_until(lambda: any(map(SAID.fullmatch, pipe.reader.lines)), "the loss is told")
-    *lines, told = pipe.end()
-    assert SAID.fullmatch(told).groups() == (str(dropped),)  # type: ignore[union-attr]  # waited for
-    assert lines == [LINE % number for number in range(logged - dropped)], "the first ones, whole, in order"
+    wait_until(lambda: any(map(REPORT_OF_LOSS.fullmatch, pipe.reader.lines)), "the loss is logged")
+    *lines, report = pipe.end()
+    assert REPORT_OF_LOSS.fullmatch(report).groups() == (str(dropped),)  # type: ignore[union-attr]  # waited for
+    assert lines == [LINE % number for number in range(logged - dropped)], (
+        "the first lines, complete and in order"
+    )
 
 
-def test_what_was_dropped_is_reported_at_the_end_too(pipe: Pipe) -> None:
+def test_the_number_of_dropped_lines_is_also_logged_at_the_end(pipe: Pipe) -> None:
     logged = pipe.fill()
     dropped = pipe.writer.dropped
-    pipe.writer.acquire()  # as `logging.shutdown` does
+    pipe.writer.acquire()  # like `logging.shutdown`
     try:
         closing = threading.Thread(target=pipe.writer.close)
         closing.start()
         pipe.reader.start()
-        wait_until(lambda: len(pipe.reader.lines) > logged - dropped, "the loss is told")
+        wait_until(lambda: len(pipe.reader.lines) > logged - dropped, "the loss is logged")
     finally:
         pipe.writer.release()
     closing.join()
     assert pipe.end()[-1] == f"{dropped} log lines were dropped because nobody read them"
 
 
-def test_long_lines_that_nobody_reads_are_bounded_by_their_bytes(pipe: Pipe) -> None:
-    pipe.logger.propagate = False  # pytest would keep them all
+def test_unread_lines_are_limited_by_their_total_bytes_too(pipe: Pipe) -> None:
+    pipe.logger.propagate = False  # otherwise pytest would keep all lines
     try:
         for _ in range(20):
             pipe.logger.info("-" * (MAX_WAITING_BYTES // 10))
     finally:
         pipe.logger.propagate = True
-    assert 9 <= 20 - pipe.writer.dropped <= 11, "nine wait, and the thread has one or two"
+    assert 9 <= 20 - pipe.writer.dropped <= 11, "nine lines wait, and the thread has one or two"
 
 
-def test_a_handler_of_what_is_no_file_stays(loggers: dict[str, logging.Logger]) -> None:
+def test_a_handler_whose_stream_is_not_a_file_is_not_replaced(loggers: dict[str, logging.Logger]) -> None:
     with redirect_stderr(io.StringIO()):
         handler = logging.StreamHandler(sys.stderr)
         loggers["uvicorn"].handlers[:] = [handler]
@@ -278,7 +286,7 @@ def test_a_handler_of_what_is_no_file_stays(loggers: dict[str, logging.Logger]) 
 
 
 class Idle(LogWriter):
-    """Nothing that waits is ever written."""
+    """A writer that never writes the waiting lines."""
 
     def _is_working(self) -> bool:
         return True
@@ -288,7 +296,7 @@ class Idle(LogWriter):
     ("size", "lines"),
     [pytest.param(1, 2000, id="2,000 lines"), pytest.param(65_536, 16, id="a MiB of them")],
 )
-def test_so_many_lines_wait_at_most(size: int, lines: int) -> None:
+def test_at_most_2000_lines_or_1_mib_wait(size: int, lines: int) -> None:
     writer = Idle(1)
     assert writer.dropped == 0
     for _ in range(lines):
@@ -299,7 +307,7 @@ def test_so_many_lines_wait_at_most(size: int, lines: int) -> None:
     writer.close()
 
 
-def test_a_forked_worker_logs_although_the_queue_of_its_parent_is_full(pipe: Pipe) -> None:
+def test_a_forked_worker_can_log_even_if_the_queue_of_its_parent_is_full(pipe: Pipe) -> None:
     pipe.fill()
     dropped = pipe.writer.dropped
     child = os.fork()
@@ -309,13 +317,13 @@ def test_a_forked_worker_logs_although_the_queue_of_its_parent_is_full(pipe: Pip
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-def test_lines_of_others_on_the_same_pipe_come_whole(pipe: Pipe) -> None:
+def test_lines_of_two_writers_on_the_same_pipe_are_not_mixed(pipe: Pipe) -> None:
     other = LogWriter(pipe.write_end)
     for number in range(MAX_WAITING // 2):
         pipe.logger.info(LINE, number)
         other.emit(logging.makeLogRecord({"msg": "-" * 100}))
     pipe.reader.start()
-    wait_until(lambda: len(pipe.reader.lines) == MAX_WAITING, "every line has come")
+    wait_until(lambda: len(pipe.reader.lines) == MAX_WAITING, "every line has arrived")
     other.close()
     lines = pipe.end()
     assert [line for line in lines if line[0] == "l"] == [LINE % number for number in range(MAX_WAITING // 2)]
@@ -324,23 +332,23 @@ def test_lines_of_others_on_the_same_pipe_come_whole(pipe: Pipe) -> None:
 
 def test_a_record_that_cannot_be_formatted_is_a_line_of_the_log(pipe: Pipe) -> None:
     pipe.reader.start()
-    pipe.writer.emit(logging.makeLogRecord({"msg": "%d", "args": ("no number",), "pathname": "x.py"}))
+    pipe.writer.emit(logging.makeLogRecord({"msg": "%d", "args": ("not a number",), "pathname": "x.py"}))
     lines = pipe.end()
     assert lines[0] == "The log record of x.py, line 0, cannot be formatted"
     assert lines[-1] == "TypeError: %d format: a real number is required, not str"
 
 
-def test_the_end_waits_a_fifth_of_a_second_for_the_last_lines() -> None:
+def test_the_end_waits_at_most_0_2_seconds_for_the_last_lines() -> None:
     assert log_writer.FLUSH_TIMEOUT == 0.2
 
 
-def test_the_end_does_not_wait_for_who_never_reads(pipe: Pipe) -> None:
+def test_the_end_does_not_wait_for_a_reader_that_never_reads(pipe: Pipe) -> None:
     pipe.fill()
     closing = threading.Thread(target=pipe.writer.close, daemon=True)
     closing.start()
     closing.join(5)
     assert not closing.is_alive()
-    pipe.logger.info("too late, and nobody waits")
+    pipe.logger.info("too late, but it does not wait")
 
 
 def test_the_last_lines_before_the_end_are_written(pipe: Pipe) -> None:
@@ -351,7 +359,7 @@ def test_the_last_lines_before_the_end_are_written(pipe: Pipe) -> None:
     assert pipe.end() == lines
 
 
-def test_lines_of_many_threads_come_whole(pipe: Pipe) -> None:
+def test_lines_of_many_threads_are_not_mixed(pipe: Pipe) -> None:
     pipe.reader.start()
 
     def log(name: str) -> None:
@@ -368,7 +376,7 @@ def test_lines_of_many_threads_come_whole(pipe: Pipe) -> None:
         assert [line for line in lines if line[0] == name] == [f"{name} {number}" for number in range(200)]
 
 
-def test_a_line_says_what_its_arguments_were_when_it_was_logged(pipe: Pipe) -> None:
+def test_a_line_has_its_arguments_at_the_time_of_logging(pipe: Pipe) -> None:
     names = ["GPU 0"]
     pipe.logger.info("lost: %s", names)
     names.append("GPU 1")
@@ -376,18 +384,18 @@ def test_a_line_says_what_its_arguments_were_when_it_was_logged(pipe: Pipe) -> N
     assert pipe.end() == ["lost: ['GPU 0']"]
 
 
-def test_a_pipe_that_others_made_non_blocking_still_takes_every_line(pipe: Pipe) -> None:
+def test_every_line_is_written_to_a_pipe_that_others_made_non_blocking(pipe: Pipe) -> None:
     os.set_blocking(pipe.write_end, False)
     for number in range(MAX_WAITING // 2):
         pipe.logger.info(LINE, number)
     pipe.reader.start()
-    wait_until(lambda: len(pipe.reader.lines) == MAX_WAITING // 2, "every line has come")
+    wait_until(lambda: len(pipe.reader.lines) == MAX_WAITING // 2, "every line has arrived")
     assert pipe.end()[-1] == LINE % (MAX_WAITING // 2 - 1)
     assert not pipe.writer.dropped
 
 
-def test_lines_for_a_reader_that_has_gone_are_dropped_and_counted(pipe: Pipe) -> None:
+def test_lines_for_a_reader_that_has_left_are_dropped_and_counted(pipe: Pipe) -> None:
     os.close(pipe.read_end)
     pipe.logger.info("to nobody")
-    wait_until(lambda: pipe.writer.dropped == 1, "it is counted")
+    wait_until(lambda: pipe.writer.dropped == 1, "the line is counted")
     os.close(pipe.write_end)

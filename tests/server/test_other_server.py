@@ -31,22 +31,24 @@ def agent() -> Iterator[Process]:
 @pytest.mark.parametrize(
     ("rest", "status"),
     [
-        pytest.param(HOST + TOKEN + b"\r\n", 200, id="as it should be"),
+        pytest.param(HOST + TOKEN + b"\r\n", 200, id="valid"),
         pytest.param(HOST + TOKEN + b"Content-Length: 2\r\n\r\nab", 200, id="a body"),
         pytest.param(
             HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + TOKEN + b"\r\n", 400, id="a trailer"
         ),
         pytest.param(TOKEN + b"\r\n", 400, id="no Host"),
         pytest.param(HOST + HOST + TOKEN + b"\r\n", 400, id="two Hosts"),
-        pytest.param(b"Host: a/b\r\n" + TOKEN + b"\r\n", 400, id="no host"),
+        pytest.param(b"Host: a/b\r\n" + TOKEN + b"\r\n", 400, id="an invalid host"),
     ],
 )
-def test_what_is_not_exactly_http_is_refused_here_too(agent: Process, rest: bytes, status: int) -> None:
+def test_requests_that_are_not_exactly_http_are_refused_under_uvicorn_too(
+    agent: Process, rest: bytes, status: int
+) -> None:
     reply = exchange(agent.url, REQUEST + rest)
     assert (reply.status, status == 200 or bool(reply.error)) == (status, True)
 
 
-def test_a_client_that_is_no_address_is_not_logged_as_one(agent: Process) -> None:
+def test_a_forwarded_client_that_is_not_an_address_is_not_logged(agent: Process) -> None:
     for value in (b"evil", b"fe80::1%\x9b31m", b"fe80::1%\xe9", b"203.0.113.9"):
         httpx.get(f"{agent.url}/named", headers={b"X-Forwarded-For": value})
     wait_until(lambda: agent.log.count("/named") == 4, "all is logged")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def probe(environ: Mapping[str, str], cwd: Path = ROOT) -> tuple[int, str]:
-    """The exit status and the one line."""
+    """The exit status, and the single line of output."""
     finished = run([sys.executable, "-m", "agent.server.probe"], cwd, PYTHONPATH=str(ROOT), **environ)
     assert finished.stderr == ""
     assert finished.stdout.count("\n") == 1
@@ -42,14 +42,14 @@ def connection_of(**environ: str) -> tuple[http.client.HTTPConnection, str]:
     return connection_to(load_settings(environ, env_file=None, only=SETTINGS))
 
 
-def test_its_connection_over_tls_asks_for_no_name(tmp_path: Path) -> None:
+def test_the_connection_over_tls_does_not_check_the_host_name(tmp_path: Path) -> None:
     connection, address = connection_of(TLS_CERT=f"{tmp_path}/a", TLS_KEY=f"{tmp_path}/b", PORT="1")
 
     assert isinstance(connection, http.client.HTTPSConnection)
     assert (address, connection.timeout) == ("https://127.0.0.1:1", 3)
 
 
-def test_its_connection_to_a_unix_socket_waits_three_seconds(tmp_path: Path) -> None:
+def test_the_connection_to_a_unix_socket_has_a_timeout_of_three_seconds(tmp_path: Path) -> None:
     connection, address = connection_of(UDS=f"{tmp_path}/agent")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(f"{tmp_path}/agent")
@@ -59,7 +59,7 @@ def test_its_connection_to_a_unix_socket_waits_three_seconds(tmp_path: Path) -> 
         connection.close()
 
 
-def test_nothing_is_left_open_after_the_answer() -> None:
+def test_the_connection_is_closed_after_the_answer() -> None:
     connection, _ = connection_of()
     connection.sock, agent = socket.socketpair()
     with agent:
@@ -69,12 +69,12 @@ def test_nothing_is_left_open_after_the_answer() -> None:
         assert agent.recv(100).startswith(b"GET /health HTTP/1.1\r\n")
 
 
-def test_it_waits_three_seconds_for_a_short_answer() -> None:
+def test_the_probe_waits_three_seconds_for_an_answer_of_at_most_4_kib() -> None:
     assert (TIMEOUT, MAX_ANSWER_BYTES, MAX_REASON) == (3, 4096, 200)
 
 
 @pytest.mark.parametrize("closed", [">&-", ">/dev/full", "| true"])
-def test_the_status_counts_although_nobody_reads(closed: str) -> None:
+def test_the_exit_status_is_right_even_if_the_output_cannot_be_written(closed: str) -> None:
     with answering(b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"ok"}') as port:
         script = f"{sys.executable} -m agent.server.probe {closed}; exit ${{PIPESTATUS[0]}}"
         finished = run(["bash", "-c", script], ROOT, PORT=port, HOST="127.0.0.1")
@@ -83,7 +83,7 @@ def test_the_status_counts_although_nobody_reads(closed: str) -> None:
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[str]:
-    """The port of a server that gives each client these bytes, whatever it asks."""
+    """The port of a server that sends these bytes to each client, whatever it requests."""
 
     def serve() -> None:
         while True:
@@ -105,7 +105,7 @@ def answering(answer: bytes) -> Iterator[str]:
             thread.join()
 
 
-def test_it_finds_the_agent_by_port_and_prefix_and_needs_no_token() -> None:
+def test_the_probe_needs_the_port_and_the_prefix_but_no_token() -> None:
     settings = {
         "URL_PREFIX": "rack/server2/",
         "TOKEN": "secret",
@@ -120,7 +120,7 @@ def test_it_finds_the_agent_by_port_and_prefix_and_needs_no_token() -> None:
 
 
 @pytest.mark.slow
-def test_it_asks_over_tls_whatever_has_become_of_the_files_since(tmp_path: Path) -> None:
+def test_the_probe_works_over_tls_even_without_the_certificate_files(tmp_path: Path) -> None:
     made = made_certificate(tmp_path)
     port = str(free_port())
     settings = {"TLS_CERT": str(made.certificate), "TLS_KEY": str(made.key)}
@@ -132,7 +132,7 @@ def test_it_asks_over_tls_whatever_has_become_of_the_files_since(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_it_asks_the_unix_socket(tmp_path: Path) -> None:
+def test_the_probe_works_over_a_unix_socket(tmp_path: Path) -> None:
     settings = {"UDS": f"{tmp_path}/agent.sock", "URL_PREFIX": "server2"}
     where = f"http://unix:{tmp_path}/agent.sock:/server2/health"
     with agent_process("--simulate", "1", prefix="/server2", **settings):
@@ -141,7 +141,7 @@ def test_it_asks_the_unix_socket(tmp_path: Path) -> None:
     assert (status, "cannot be reached: [Errno 2] No such file" in line) == (1, True)
 
 
-def test_it_reads_the_same_env_file_as_the_agent(tmp_path: Path) -> None:
+def test_the_probe_reads_the_same_env_file_as_the_agent(tmp_path: Path) -> None:
     port = free_port()
     (tmp_path / ".env").write_text(f"PORT={port}\nURL_PREFIX=server2\n")
     status, line = probe({}, cwd=tmp_path)
@@ -150,7 +150,7 @@ def test_it_reads_the_same_env_file_as_the_agent(tmp_path: Path) -> None:
     assert line.endswith("Connection refused")
 
 
-def test_it_reads_the_env_file_beside_main_py_from_any_directory(tmp_path: Path) -> None:
+def test_the_probe_reads_the_env_file_beside_main_py_from_any_directory(tmp_path: Path) -> None:
     checkout, elsewhere = tmp_path / "checkout", tmp_path / "elsewhere"
     for folder in (checkout, elsewhere):
         folder.mkdir()
@@ -165,28 +165,28 @@ def test_it_reads_the_env_file_beside_main_py_from_any_directory(tmp_path: Path)
     [
         pytest.param("not an agent's", b"HTTP/1.1 200 OK\r\n\r\nwelcome", id="another server"),
         pytest.param("not an agent's", b"HTTP/1.1 200 OK\r\n\r\n[]", id="other JSON"),
-        pytest.param("not an agent's", b"HTTP/1.1 200 OK\r\n\r\n\xff\xfe", id="no text"),
+        pytest.param("not an agent's", b"HTTP/1.1 200 OK\r\n\r\n\xff\xfe", id="not text"),
         pytest.param("answered 503", b'HTTP/1.1 503 Busy\r\n\r\n{"status":"ok"}', id="an error"),
-        pytest.param("cannot be reached: SSH-2.0", b"SSH-2.0\r\n", id="no HTTP"),
+        pytest.param("cannot be reached: SSH-2.0", b"SSH-2.0\r\n", id="not HTTP"),
         pytest.param("cannot be reached: ", b"", id="nothing"),
     ],
 )
-def test_whatever_else_answers_is_unhealthy(expected: str, answer: bytes) -> None:
+def test_any_other_answer_is_unhealthy(expected: str, answer: bytes) -> None:
     with answering(answer) as port:
         status, line = probe({"PORT": port})
     assert status == 1
     assert expected in line
 
 
-def test_wrong_settings_are_unhealthy_and_say_why() -> None:
+def test_wrong_settings_are_unhealthy_with_the_reason() -> None:
     status, line = probe({"PORT": "abc", "URL_PREFIX": "a b"})
     assert status == 1
     assert line.startswith("unhealthy: PORT is 'abc'; accepted: ")
     assert "URL_PREFIX is 'a b'; accepted: " in line
 
 
-def test_a_token_file_that_cannot_be_read_by_now_leaves_a_running_agent_healthy() -> None:
-    """Its tokens stay in force; a restart would take them away."""
+def test_a_running_agent_is_healthy_even_if_its_token_file_has_become_unreadable() -> None:
+    """Its tokens stay in force. A restart would lose them."""
     with answering(b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"ok"}') as port:
         status, line = probe({"PORT": port, "TOKEN_FILE": "/no/such/file", "METRICS_TOKEN": "a"})
     assert (status, line.partition(":")[0]) == (0, "healthy")
@@ -202,5 +202,5 @@ def test_a_token_file_that_cannot_be_read_by_now_leaves_a_running_agent_healthy(
         ("gpu-host", "gpu-host"),
     ],
 )
-def test_it_asks_where_the_agent_listens(expected: str, host: str) -> None:
+def test_the_probe_connects_to_the_address_on_which_the_agent_listens(expected: str, host: str) -> None:
     assert reachable(host) == expected

@@ -1,4 +1,4 @@
-"""What a client may send is bounded, refusals are envelopes, and a signal ends the process with status 0."""
+"""Limits for clients, refusals as envelopes, and the end by a signal with status 0."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 DEADLINE = 10.0  # seconds until a test gives up
-ENDS_WITHIN = 3.0  # seconds: the 1.5 of SERVER, and a loaded machine
+ENDS_WITHIN = 3.0  # seconds: the 1.5 of SERVER, plus time for a loaded machine
 GET = b"GET / HTTP/1.1\r\nHost: gpu\r\n"
 SLOW = b"GET /slow HTTP/1.1\r\nHost: gpu\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -40,7 +40,7 @@ END = b"5\r\nhello\r\n0\r\n\r\n"
 
 
 class ImpatientProtocol(LimitedHttpProtocol):
-    """With limits short enough to wait for."""
+    """A protocol with limits that are short enough for tests."""
 
     head_timeout = 0.3
     linger_timeout = 0.3
@@ -48,19 +48,19 @@ class ImpatientProtocol(LimitedHttpProtocol):
 
 
 class PatientProtocol(LimitedHttpProtocol):
-    """As it is, but that nobody waits for what a refused client still sends."""
+    """The protocol itself, except that it does not wait for further data of a refused client."""
 
     linger_timeout = 0.3
 
 
-disconnected = threading.Event()  # set once /slow knows that its client has gone
+disconnected = threading.Event()  # set once /slow knows that its client has left
 released = threading.Event()  # set to let /held answer
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers "hello", except that /slow says "slow" and then nothing until the client has gone.
+    """Answer "hello", except that /slow sends "slow" and then nothing until the client has left.
 
-    /sized says how long its answer is, and /held does not answer until it is released.
+    /sized sends the length of its answer, and /held does not answer until it is released.
     """
     if scope["type"] == "lifespan":
         while (await receive())["type"] == "lifespan.startup":
@@ -80,10 +80,10 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class TlsPort(int):
-    """A port where TLS is spoken."""
+    """A port with TLS."""
 
 
-def test_these_are_the_bounds_on_a_client() -> None:
+def test_the_limits_for_a_client_have_these_values() -> None:
     bounds = LimitedHttpProtocol
     seconds = bounds.head_timeout, bounds.linger_timeout, bounds.send_timeout, bounds.answer_timeout
     assert seconds == (10, 1, 30, 60)
@@ -93,7 +93,7 @@ def test_these_are_the_bounds_on_a_client() -> None:
 
 @pytest.fixture(scope="module", params=["plain", pytest.param("TLS", marks=pytest.mark.slow)])
 def handshakes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Handshakes | None:
-    """Of the servers below where they speak TLS, or None."""
+    """The handshakes of the servers below, or None for plain HTTP."""
     if request.param == "plain":
         return None
     made = made_certificate(tmp_path_factory.mktemp("certificate"))
@@ -109,14 +109,14 @@ def port(handshakes: Handshakes | None) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def patient_port(handshakes: Handshakes | None) -> Iterator[int]:
-    """The same, where no answer is cut for taking its time."""
+    """The same, but no answer is cut because of its duration."""
     with serving(PatientProtocol, handshakes) as port:
         yield port
 
 
 @contextmanager
 def serving(protocol: type[LimitedHttpProtocol], handshakes: Handshakes | None = None) -> Iterator[int]:
-    """The port of a server that speaks this protocol, over TLS if there are handshakes."""
+    """The port of a server with this protocol, over TLS if there are handshakes."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = Config(
         app,
@@ -142,7 +142,7 @@ def serving(protocol: type[LimitedHttpProtocol], handshakes: Handshakes | None =
 
 @pytest.fixture(autouse=True)
 def _no_error_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Whatever a client sends, it is not worth a traceback."""
+    """Nothing that a client sends causes a traceback."""
     yield
     assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
 
@@ -150,7 +150,7 @@ def _no_error_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 def wait_until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + DEADLINE
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.01)
 
 
@@ -181,7 +181,7 @@ def read_until(client: socket.socket, end: bytes) -> bytes:
 
 
 def stays_open(client: socket.socket) -> bool:
-    """Nothing is said, and the connection not closed, for twice the time that a head may take."""
+    """Whether the server sends nothing and keeps the connection for twice the time that a head may take."""
     client.settimeout(2 * ImpatientProtocol.head_timeout)
     try:
         client.recv(1)
@@ -198,14 +198,14 @@ def read_to_end(client: socket.socket) -> bytes:
 
 
 def exchange(port: int, request: bytes) -> bytes:
-    """Everything that the server says to these bytes until it closes the connection."""
+    """Send these bytes, and return all that the server sends until it closes the connection."""
     with connection(port) as client:
         client.sendall(request)
         return read_to_end(client)
 
 
 def refusal(answer: bytes, *, code: int = 1) -> tuple[int, str]:
-    """Status and sentence of a refusal; fails where it is not one envelope on a connection that closes."""
+    """Status and sentence of a refusal, after checking that it is one envelope and closes the connection."""
     head, _, body = answer.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
     assert "content-type: application/json" in lines
@@ -259,12 +259,12 @@ def test_headers_over_32_kib_are_431(port: int, headers: bytes) -> None:
 
 @pytest.mark.parametrize("lines", [b"a:\r\n" * 6000, b"X: x\r\n" * 200])
 def test_headers_in_more_than_200_lines_are_431(port: int, lines: bytes) -> None:
-    """Each is a call of the parser: a thousand clients would otherwise stop everybody for seconds."""
+    """The parser is called for each line, so a thousand clients could block all others for seconds."""
     expected = (431, "The request has more than the 200 headers accepted")
     assert expected == refusal(exchange(port, GET + lines + b"\r\n"))
 
 
-def test_a_body_in_a_thousand_chunks_is_taken_and_one_of_more_is_413(port: int) -> None:
+def test_a_body_of_a_thousand_chunks_is_accepted_and_one_of_more_is_413(port: int) -> None:
     post = b"POST / HTTP/1.1\r\nHost: gpu\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"1\r\nx\r\n"
     assert exchange(port, post + chunk * 999 + b"0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
@@ -273,8 +273,8 @@ def test_a_body_in_a_thousand_chunks_is_taken_and_one_of_more_is_413(port: int) 
     assert expected == refusal(exchange(port, held + chunk * 5000))
 
 
-def test_a_header_of_50_mb_is_refused_long_before_its_end(port: int) -> None:
-    """Not kept either: the answer comes while the client is still sending."""
+def test_an_endless_header_is_refused_long_before_50_mb(port: int) -> None:
+    """It is not stored either: the answer arrives while the client is still sending."""
     with connection(port) as client:
         client.sendall(GET + b"X: ")
         client.setblocking(False)
@@ -296,8 +296,8 @@ def send_some(client: socket.socket) -> int:
         return 0
 
 
-def test_trailers_and_chunks_are_bounded_too(port: int) -> None:
-    """What follows a chunked body is kept like a header, so it must not grow without end."""
+def test_trailers_are_limited_like_headers(port: int) -> None:
+    """Trailers are stored like headers, so they must not grow without end."""
     post = b"POST / HTTP/1.1\r\nHost: gpu\r\nTransfer-Encoding: chunked\r\n\r\n"
     with connection(port) as client:
         client.sendall(post)
@@ -311,10 +311,10 @@ def test_trailers_and_chunks_are_bounded_too(port: int) -> None:
     [
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", id="TLS"),
         pytest.param(b"hello\r\n\r\n", id="text"),
-        pytest.param(b"GET / HTTP/9.9\r\n\r\n", id="a version of the future"),
+        pytest.param(b"GET / HTTP/9.9\r\n\r\n", id="an unknown version"),
         pytest.param(b"GET / HTTP/1.1\r\nHost gpu\r\n\r\n", id="a header without colon"),
-        pytest.param(b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", id="a length that is none"),
-        pytest.param(b"GET gpu:80 HTTP/1.1\r\nHost: gpu\r\n\r\n", id="a target that is none"),
+        pytest.param(b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", id="an invalid length"),
+        pytest.param(b"GET gpu:80 HTTP/1.1\r\nHost: gpu\r\n\r\n", id="an invalid target"),
         pytest.param("GET /?user=jürgen HTTP/1.1\r\n\r\n".encode(), id="a URL that is not percent-encoded"),
         pytest.param(b"\x00" * 100_000, id="zeros"),
         pytest.param(
@@ -323,7 +323,7 @@ def test_trailers_and_chunks_are_bounded_too(port: int) -> None:
         ),
     ],
 )
-def test_what_is_not_http_gets_an_envelope(port: int, garbage: bytes) -> None:
+def test_a_request_that_is_not_http_gets_an_envelope(port: int, garbage: bytes) -> None:
     assert refusal(exchange(port, garbage)) == (400, "This is not a valid HTTP/1.1 request")
 
 
@@ -341,12 +341,12 @@ def test_a_half_sent_request_is_408_after_the_timeout(port: int, half: bytes) ->
     assert expected == refusal(exchange(port, half))
 
 
-def test_a_silent_connection_is_closed_without_a_word(port: int) -> None:
-    """A browser that connects ahead of need would take a 408 for the answer to its next request."""
+def test_a_silent_connection_is_closed_without_an_answer(port: int) -> None:
+    """A browser that connects in advance would take a 408 for the answer to its next request."""
     assert exchange(port, b"") == b""
 
 
-def test_a_head_that_drips_does_not_gain_time(port: int) -> None:
+def test_a_head_that_arrives_slowly_gets_no_extra_time(port: int) -> None:
     with connection(port) as client:
         begun = time.monotonic()
         client.sendall(b"GET / HTTP/1.1\r\n")
@@ -368,7 +368,7 @@ def test_the_second_request_of_a_connection_has_the_same_limits(port: int) -> No
         assert refusal(read_to_end(client))[0] == 408
 
 
-def test_a_connection_that_idles_between_requests_is_not_timed_as_a_head(port: int) -> None:
+def test_a_connection_may_be_idle_between_requests_longer_than_a_head_may_take(port: int) -> None:
     with connection(port) as client:
         client.sendall(GET + b"\r\n")
         read_until(client, END)
@@ -377,15 +377,15 @@ def test_a_connection_that_idles_between_requests_is_not_timed_as_a_head(port: i
         assert read_to_end(client).startswith(OK)
 
 
-def test_an_answer_that_takes_longer_than_a_head_may_is_not_cut(port: int) -> None:
+def test_an_answer_may_take_longer_than_a_head_may(port: int) -> None:
     with connection(port) as client:
         client.sendall(SLOW)
         read_until(client, b"slow\r\n")
         assert stays_open(client)
 
 
-def test_nothing_is_written_into_an_answer_under_way(port: int) -> None:
-    """Garbage behind the request of an open stream closes it; an envelope would be taken for its data."""
+def test_nothing_is_written_into_a_running_answer(port: int) -> None:
+    """Garbage after the request of an open stream closes it. An envelope would be taken for stream data."""
     with connection(port) as client:
         client.sendall(SLOW)
         read_until(client, b"slow\r\n")
@@ -409,7 +409,7 @@ SENT_AHEAD = [
 ]
 
 
-def test_requests_sent_ahead_are_answered_in_turn(port: int) -> None:
+def test_requests_sent_ahead_are_answered_in_order(port: int) -> None:
     with connection(port) as client:
         client.sendall((GET + b"\r\n") * 8 + GET + b"Connection: close\r\n\r\n")
         assert read_to_end(client).count(END) == 9
@@ -420,10 +420,10 @@ TOO_MANY = (503, "More than 8 requests wait for an answer")
 
 @pytest.mark.parametrize("behind", [b"", GET + b"\r\n", b"\0garbage", b"x" * 100_000])
 @pytest.mark.parametrize("reached", [False, True], ids=["at once", "once they wait"])
-def test_requests_past_the_bound_get_one_503_after_the_answers(
+def test_too_many_requests_sent_ahead_get_one_503_after_the_answers(
     patient_port: int, caplog: pytest.LogCaptureFixture, behind: bytes, reached: bool
 ) -> None:
-    """Whatever comes behind them; those that may wait get their whole answers first."""
+    """The data after them does not matter. The requests that may wait get their whole answers first."""
     released.clear()
     held = b"GET /held HTTP/1.1\r\nHost: gpu\r\n\r\n"
     waiting, too_many = (GET + b"\r\n") * 8, (GET + b"\r\n") * 5 + behind
@@ -450,11 +450,11 @@ def test_requests_past_the_bound_get_one_503_after_the_answers(
         pytest.param(
             b"POST / HTTP/1.1\r\nHost: gpu\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             400,
-            id="a body that breaks off",
+            id="an incomplete body",
         ),
     ],
 )
-def test_what_is_refused_cuts_no_answer_to_what_came_before(
+def test_a_refused_request_does_not_cut_the_answers_to_earlier_ones(
     patient_port: int, behind: bytes, status: int
 ) -> None:
     released.clear()
@@ -468,7 +468,7 @@ def test_what_is_refused_cuts_no_answer_to_what_came_before(
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 @pytest.mark.parametrize("ahead", SENT_AHEAD)
-def test_a_stream_ends_with_its_client_whatever_was_sent_behind_its_request(
+def test_a_stream_ends_with_its_client_whatever_was_sent_after_its_request(
     port: int, ahead: bytes, reset: bool
 ) -> None:
     disconnected.clear()
@@ -485,7 +485,7 @@ def test_a_stream_ends_with_its_client_whatever_was_sent_behind_its_request(
     "ahead",
     [pytest.param((GET + b"\r\n") * 9, id="requests"), pytest.param(POST + b"x" * 100_000, id="body")],
 )
-def test_more_than_may_wait_closes_the_connection(port: int, ahead: bytes) -> None:
+def test_more_data_than_may_wait_closes_the_connection(port: int, ahead: bytes) -> None:
     disconnected.clear()
     with connection(port) as client:
         client.sendall(SLOW)
@@ -498,7 +498,7 @@ def test_more_than_may_wait_closes_the_connection(port: int, ahead: bytes) -> No
 
 
 @pytest.mark.parametrize("path", [b"/", b"/sized"])
-def test_http_1_0_gets_no_chunks_but_the_end_of_the_connection(port: int, path: bytes) -> None:
+def test_an_answer_in_http_1_0_has_no_chunks_and_closes_the_connection(port: int, path: bytes) -> None:
     head, _, body = exchange(port, b"GET %s HTTP/1.0\r\n\r\n" % path).partition(b"\r\n\r\n")
     assert body == b"hello"
     assert b"connection: close" in head
@@ -506,13 +506,13 @@ def test_http_1_0_gets_no_chunks_but_the_end_of_the_connection(port: int, path: 
     assert (b"content-length: 5" in head) == (path == b"/sized")
 
 
-def test_an_http_1_0_client_that_wants_to_keep_its_connection_gets_no_chunks_either(port: int) -> None:
-    """As `ab -k` does."""
+def test_an_answer_in_http_1_0_has_no_chunks_with_keep_alive_either(port: int) -> None:
+    """`ab -k` sends such requests."""
     answer = exchange(port, b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
     assert answer.endswith(b"connection: close\r\n\r\nhello")
 
 
-def test_http_1_0_gets_a_stream_piece_by_piece(port: int) -> None:
+def test_a_stream_in_http_1_0_is_sent_piece_by_piece(port: int) -> None:
     with connection(port) as client:
         client.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
         assert read_until(client, b"slow").endswith(b"\r\n\r\nslow")
@@ -521,7 +521,7 @@ def test_http_1_0_gets_a_stream_piece_by_piece(port: int) -> None:
 # Upgrades
 
 
-def test_a_websocket_is_refused_and_the_stream_named(port: int) -> None:
+def test_a_websocket_is_refused_with_a_hint_to_the_stream(port: int) -> None:
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\n\r\n"
     error = "WebSocket is not offered; GET /gpu/stream sends live values as an event stream"
     assert refusal(exchange(port, GET + upgrade)) == (400, error)
@@ -572,7 +572,7 @@ print("left", flush=True)
 
 @contextmanager
 def process(mode: str, *before: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A server in a process of its own that has said it is ready; yields its port too."""
+    """A server in its own process, once it is ready, and its port."""
     command = [*before, *ON_TERMINAL, sys.executable, "-c", SERVER, mode]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603  our own script
         assert child.stdout is not None
@@ -585,38 +585,38 @@ def process(mode: str, *before: str) -> Iterator[tuple[subprocess.Popen[str], in
 
 
 def stop(child: subprocess.Popen[str], sig: signal.Signals) -> tuple[int, str, float]:
-    """Exit status, what it still said, and the seconds that it took."""
+    """Exit status, remaining output, and the seconds until the end."""
     begun = time.monotonic()
     child.send_signal(sig)
-    said, _ = child.communicate(timeout=DEADLINE)
-    return child.returncode, said, time.monotonic() - begun
+    printed, _ = child.communicate(timeout=DEADLINE)
+    return child.returncode, printed, time.monotonic() - begun
 
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_process_in_order_with_status_0(sig: signal.Signals) -> None:
+def test_a_signal_ends_the_process_properly_with_status_0(sig: signal.Signals) -> None:
     with process("plain") as (child, _):
-        status, said, seconds = stop(child, sig)
-    assert (status, said) == (0, "ended\nleft\n")
+        status, printed, seconds = stop(child, sig)
+    assert (status, printed) == (0, "ended\nleft\n")
     assert seconds < ENDS_WITHIN
 
 
-def test_two_signals_at_once_still_end_it_in_order() -> None:
+def test_two_signals_at_once_still_end_the_process_properly() -> None:
     """A terminal sends Ctrl-C to `uv run` and to the agent, and `uv run` passes it on."""
     with process("plain") as (child, _):
         child.send_signal(signal.SIGINT)
-        status, said, _ = stop(child, signal.SIGINT)
-    assert (status, said) == (0, "ended\nleft\n")
+        status, printed, _ = stop(child, signal.SIGINT)
+    assert (status, printed) == (0, "ended\nleft\n")
 
 
-def test_a_signal_during_the_start_ends_it_with_status_0() -> None:
+def test_a_signal_during_the_start_ends_the_process_with_status_0() -> None:
     with process("hangs at start") as (child, _):
-        status, said, seconds = stop(child, signal.SIGTERM)
-    assert (status, said) == (0, "left\n")
+        status, printed, seconds = stop(child, signal.SIGTERM)
+    assert (status, printed) == (0, "left\n")
     assert seconds < ENDS_WITHIN
 
 
 @pytest.mark.parametrize("mode", ["plain", "hangs at end"])
-def test_neither_an_open_answer_nor_a_hanging_end_outlasts_the_exit_deadline(mode: str) -> None:
+def test_an_open_answer_or_a_hanging_shutdown_ends_at_the_exit_deadline(mode: str) -> None:
     with process(mode) as (child, port), connection(port) as client:
         client.sendall(GET + b"\r\n")
         assert client.recv(65536).startswith(OK)
@@ -625,7 +625,7 @@ def test_neither_an_open_answer_nor_a_hanging_end_outlasts_the_exit_deadline(mod
     assert seconds < ENDS_WITHIN
 
 
-def test_a_hangup_that_nohup_has_switched_off_stays_off() -> None:
+def test_sighup_stays_ignored_under_nohup() -> None:
     with process("plain", "nohup") as (child, _):
         child.send_signal(signal.SIGHUP)
         with pytest.raises(subprocess.TimeoutExpired):

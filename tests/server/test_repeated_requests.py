@@ -1,4 +1,4 @@
-"""A request that comes again on its connection is parsed and checked once, and treated as any other."""
+"""A request that is repeated on its connection is parsed once, and treated like any other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LENGTH = b"content-length", b"5"
 
 
 class Wire(asyncio.Transport):
-    """A transport that keeps what is written."""
+    """A transport that stores the written bytes."""
 
     def __init__(self) -> None:
         super().__init__({"peername": ("192.0.2.1", 1), "sockname": ("192.0.2.2", 80)})
@@ -57,7 +57,7 @@ class Wire(asyncio.Transport):
 
 
 class Counting(LimitedHttpProtocol):
-    """Counts what it has parsed."""
+    """Counts the parsed requests."""
 
     parsed = 0
 
@@ -67,10 +67,10 @@ class Counting(LimitedHttpProtocol):
 
 
 class Connection:
-    """A connection to an app that says "hello" without reading a body; no network is between."""
+    """A connection without a network, to an app that answers "hello" without reading a body."""
 
     def __init__(self) -> None:
-        self.scopes: list[dict[str, Any]] = []  # of the requests so far, as they came
+        self.scopes: list[dict[str, Any]] = []  # of the requests so far, before any change
         self.answers = 200, [LENGTH]
         config = Config(
             self._app, interface="asgi3", http=Counting, ws="none", log_config=None, access_log=False
@@ -81,7 +81,7 @@ class Connection:
         self.protocol.connection_made(self.wire)
 
     async def says(self, *pieces: bytes) -> bytes:
-        """What is written by the time that everybody has had a turn."""
+        """Receive these pieces, and return the bytes that are written within ten turns of the loop."""
         self.wire.written = b""
         for piece in pieces:
             self.protocol.data_received(piece)
@@ -90,7 +90,7 @@ class Connection:
         return self.wire.written
 
     async def _app(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """Changes all that it may."""
+        """Change everything in the scope that an app may change."""
         self.scopes.append({**scope, "headers": list(scope["headers"]), "state": dict(scope["state"])})
         scope["root_path"] = "/changed"
         scope["headers"].append((b"added", b"1"))
@@ -103,20 +103,22 @@ class Connection:
 
 @pytest.fixture
 async def connection() -> AsyncIterator[Connection]:
-    """A new one."""
+    """A new connection."""
     connection = Connection()
     yield connection
     connection.protocol.connection_lost(None)
 
 
-async def test_it_is_parsed_once_and_answered_each_time_as_the_first_time(connection: Connection) -> None:
+async def test_a_repeated_request_is_parsed_once_and_gets_the_same_answer_each_time(
+    connection: Connection,
+) -> None:
     first = await connection.says(GET)
     assert first == b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
     assert [await connection.says(GET) for _ in range(3)] == [first] * 3
     assert connection.protocol.parsed == 1
 
 
-async def test_an_app_sees_the_same_request_whatever_it_wrote_into_the_one_before(
+async def test_changes_of_the_app_to_the_scope_do_not_affect_the_next_request(
     connection: Connection,
 ) -> None:
     for _ in range(3):
@@ -126,7 +128,7 @@ async def test_an_app_sees_the_same_request_whatever_it_wrote_into_the_one_befor
     assert [connection.scopes[0]] * 3 == connection.scopes
 
 
-async def test_four_requests_are_remembered(connection: Connection) -> None:
+async def test_four_different_requests_are_remembered(connection: Connection) -> None:
     four = [GET.replace(b"x=1", b"x=%d" % n) for n in range(4)]
     for request in four * 2:
         await connection.says(request)
@@ -134,13 +136,13 @@ async def test_four_requests_are_remembered(connection: Connection) -> None:
     assert connection.protocol.parsed == 4
 
 
-async def test_no_more_than_four_are_remembered(connection: Connection) -> None:
+async def test_no_more_than_four_requests_are_remembered(connection: Connection) -> None:
     for request in [GET.replace(b"x=1", b"x=%d" % n) for n in range(5)] * 2:
         await connection.says(request)
     assert connection.protocol.parsed == 10
 
 
-async def test_a_refusal_behind_it_has_its_body_although_head_was_asked_before(
+async def test_a_refusal_after_repeated_requests_has_a_body_even_after_head(
     connection: Connection,
 ) -> None:
     for request in (GET, HEAD, GET, GET):
@@ -148,7 +150,7 @@ async def test_a_refusal_behind_it_has_its_body_although_head_was_asked_before(
     assert (await connection.says(b"GET / RTSP/1.0\r\n\r\n")).endswith(b"}")
 
 
-async def test_a_head_request_that_comes_again_has_no_body_either(connection: Connection) -> None:
+async def test_a_repeated_head_request_has_no_body_either(connection: Connection) -> None:
     first = await connection.says(HEAD)
     assert first.endswith(b"\r\n\r\n")
     assert await connection.says(HEAD) == first
@@ -159,15 +161,15 @@ async def test_a_head_request_that_comes_again_has_no_body_either(connection: Co
     "pieces",
     [
         pytest.param((POST % 3 + b"abc",), id="with a body"),
-        pytest.param((POST % 3, b"abc"), id="with a body behind it"),
+        pytest.param((POST % 3, b"abc"), id="with a body in another piece"),
         pytest.param((GET[:20], GET[20:]), id="in two pieces"),
-        pytest.param((GET[:-2] + b"X: " + b"x" * 4096 + b"\r\n\r\n",), id="longer than what is remembered"),
-        pytest.param((GET[:-2] + b"X: y\r\n" * 33 + b"\r\n",), id="of more lines than are remembered"),
-        pytest.param((GET[:-2] + b"Expect: 100-continue\r\n\r\n",), id="that waits for a word"),
-        pytest.param((GET + GET,), id="with another one behind it"),
+        pytest.param((GET[:-2] + b"X: " + b"x" * 4096 + b"\r\n\r\n",), id="too long to be remembered"),
+        pytest.param((GET[:-2] + b"X: y\r\n" * 33 + b"\r\n",), id="with too many lines to be remembered"),
+        pytest.param((GET[:-2] + b"Expect: 100-continue\r\n\r\n",), id="with an Expect header"),
+        pytest.param((GET + GET,), id="with another request after it"),
     ],
 )
-async def test_what_is_not_one_short_head_is_parsed_each_time(
+async def test_a_request_that_is_not_one_short_head_is_parsed_each_time(
     connection: Connection, pieces: tuple[bytes, ...]
 ) -> None:
     first = await connection.says(*pieces)
@@ -176,14 +178,14 @@ async def test_what_is_not_one_short_head_is_parsed_each_time(
     assert connection.protocol.parsed == 2 * once
 
 
-async def test_a_body_that_reads_like_the_request_before_is_a_body(connection: Connection) -> None:
+async def test_a_body_that_equals_the_previous_request_is_still_a_body(connection: Connection) -> None:
     await connection.says(GET)
-    assert await connection.says(POST % len(GET))  # answered before its body comes
+    assert await connection.says(POST % len(GET))  # answered before its body arrives
     assert await connection.says(GET) == b""
     assert [scope["method"] for scope in connection.scopes] == ["GET", "POST"]
 
 
-async def test_one_that_comes_before_the_answer_to_the_first_waits_for_it(connection: Connection) -> None:
+async def test_a_repeated_request_sent_ahead_waits_for_the_first_answer(connection: Connection) -> None:
     one = await connection.says(GET)
     assert await connection.says(GET, GET, GET) == one * 3
     assert connection.protocol.parsed == 3
@@ -196,20 +198,20 @@ async def test_one_that_comes_before_the_answer_to_the_first_waits_for_it(connec
         pytest.param([(b"Content-Length", b"5"), (b"ETag", b'"1"')], id="capitals"),
         pytest.param([(b"Transfer-Encoding", b"chunked")], id="chunks"),
         pytest.param([LENGTH, (b"transfer-encoding", b"chunked")], id="chunks and a length"),
-        pytest.param([LENGTH, (b"connection", b"close")], id="an end"),
+        pytest.param([LENGTH, (b"connection", b"close")], id="a close"),
         pytest.param([LENGTH, LENGTH], id="two lengths"),
         pytest.param([(b"content-length", b"6")], id="too long"),
         pytest.param([(b"content-length", b"4")], id="too short"),
-        pytest.param([(b"content-length", b"five")], id="no length"),
-        pytest.param([LENGTH, (b"a b", b"c")], id="no name"),
-        pytest.param([LENGTH, (b"a", b"b\r\nc: d")], id="no value"),
+        pytest.param([(b"content-length", b"five")], id="not a length"),
+        pytest.param([LENGTH, (b"a b", b"c")], id="an invalid name"),
+        pytest.param([LENGTH, (b"a", b"b\r\nc: d")], id="an invalid value"),
     ],
 )
 @pytest.mark.parametrize("status", [200, 204, 304])
-async def test_its_answer_may_have_any_header(
+async def test_the_answer_to_a_repeated_request_may_have_any_header(
     connection: Connection, status: int, headers: list[tuple[bytes, bytes]]
 ) -> None:
-    """And is written, or refused, as that to the first."""
+    """It is written, or refused, like the answer to a first request."""
     new = Connection()
     new.answers = status, headers
     expected = await new.says(GET)
@@ -232,7 +234,7 @@ async def test_its_answer_may_have_any_header(
         pytest.param(GET[:-2] + b"X: " + b"x" * 32768, 431, id="a long header"),
     ],
 )
-async def test_what_follows_it_has_the_same_limits(
+async def test_requests_after_a_repeated_one_have_the_same_limits(
     connection: Connection, request_: bytes, status: int
 ) -> None:
     for _ in range(2):
@@ -242,13 +244,13 @@ async def test_what_follows_it_has_the_same_limits(
     assert await connection.says(GET) == b""
 
 
-async def test_blank_lines_between_do_not_add_up(connection: Connection) -> None:
+async def test_blank_lines_between_repeated_requests_do_not_add_up(connection: Connection) -> None:
     for _ in range(5):
         assert await connection.says(b"\r\n" * 5000) == b""
         assert (await connection.says(GET)).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_each_has_its_line_in_the_access_log(connection: Connection) -> None:
+async def test_each_repeated_request_has_its_line_in_the_access_log(connection: Connection) -> None:
     lines = BufferingHandler(10)
     connection.protocol.access_log = True
     connection.protocol.access_logger = logging.Logger("access")
@@ -258,7 +260,7 @@ async def test_each_has_its_line_in_the_access_log(connection: Connection) -> No
     assert [line.getMessage() for line in lines.buffer] == ['192.0.2.1:1 - "GET /a%20b?x=1 HTTP/1.1" 200'] * 3
 
 
-async def test_its_answer_ends_with_its_client(connection: Connection) -> None:
+async def test_the_answer_to_a_repeated_request_ends_with_its_client(connection: Connection) -> None:
     await connection.says(GET)
     connection.protocol.data_received(GET)
     cycle = connection.protocol.cycle
@@ -266,7 +268,9 @@ async def test_its_answer_ends_with_its_client(connection: Connection) -> None:
     assert await cycle.receive() == {"type": "http.disconnect"}
 
 
-async def test_the_server_waits_for_its_answer_before_it_ends(connection: Connection) -> None:
+async def test_the_server_waits_for_the_answer_to_a_repeated_request_before_it_ends(
+    connection: Connection,
+) -> None:
     await connection.says(GET)
     connection.protocol.data_received(GET)
     connection.protocol.shutdown()

@@ -24,7 +24,7 @@ DEADLINE = 20.0  # seconds until a test gives up
 
 
 class Systemd:
-    """A notify socket, as systemd has one."""
+    """A notify socket like that of systemd."""
 
     def __init__(self, address: str) -> None:
         self.environ = {"NOTIFY_SOCKET": address}
@@ -32,19 +32,19 @@ class Systemd:
         self.socket.bind(address.replace("@", "\0", 1))
         self.socket.settimeout(DEADLINE)
 
-    def hears(self) -> str:
+    def next_message(self) -> str:
         return self.socket.recv(4096).decode()
 
-    def heard(self) -> list[str]:
-        """All that is there by now."""
+    def messages(self) -> list[str]:
+        """All messages that have arrived."""
         self.socket.settimeout(0)
-        messages = []
+        found = []
         try:
             while True:
-                messages.append(self.hears())
+                found.append(self.next_message())
         except BlockingIOError:
             self.socket.settimeout(DEADLINE)
-            return messages
+            return found
 
 
 @pytest.fixture
@@ -62,17 +62,17 @@ class Clock:
 
 
 @pytest.mark.parametrize("address", ["{tmp_path}/notify", "@{tmp_path}/notify"], ids=["path", "abstract"])
-def test_it_is_reported_once_that_the_agent_serves_and_that_it_ends(tmp_path: Path, address: str) -> None:
+def test_ready_and_stopping_are_each_sent_once(tmp_path: Path, address: str) -> None:
     systemd = Systemd(address.format(tmp_path=tmp_path))
     manager = ServiceManager(systemd.environ)
     for _ in range(3):
         manager.serves()
     manager.stops()
     with systemd.socket:
-        assert systemd.heard() == ["READY=1", "STOPPING=1"]
+        assert systemd.messages() == ["READY=1", "STOPPING=1"]
 
 
-def test_a_watchdog_is_fed_twice_in_its_time_and_no_more(systemd: Systemd) -> None:
+def test_the_watchdog_is_notified_exactly_twice_in_its_time(systemd: Systemd) -> None:
     clock = Clock()
     environ = {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}
     manager = ServiceManager(systemd.environ | environ, clock=clock)
@@ -81,11 +81,11 @@ def test_a_watchdog_is_fed_twice_in_its_time_and_no_more(systemd: Systemd) -> No
     for _ in range(481):  # up to the end of the minute
         manager.serves()
         clock.now += 0.125
-    assert systemd.heard() == ["READY=1"] + 4 * ["WATCHDOG=1"]
+    assert systemd.messages() == ["READY=1"] + 4 * ["WATCHDOG=1"]
 
 
 @pytest.mark.parametrize("environ", [{}, {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}])
-def test_no_watchdog_is_fed_that_is_not_there_or_another_process_s(
+def test_no_watchdog_is_notified_if_there_is_none_or_it_is_for_another_process(
     systemd: Systemd, environ: dict[str, str]
 ) -> None:
     clock = Clock()
@@ -93,10 +93,10 @@ def test_no_watchdog_is_fed_that_is_not_there_or_another_process_s(
     manager.serves()
     clock.now += 3600
     manager.serves()
-    assert (systemd.heard(), manager.watches) == (["READY=1"], False)
+    assert (systemd.messages(), manager.watches) == (["READY=1"], False)
 
 
-def test_without_systemd_nothing_is_said() -> None:
+def test_without_systemd_nothing_is_sent() -> None:
     for environ in ({}, {"NOTIFY_SOCKET": "/no/such/socket"}):
         manager = ServiceManager(environ)
         manager.serves()
@@ -104,26 +104,26 @@ def test_without_systemd_nothing_is_said() -> None:
         assert not manager.watches
 
 
-def test_a_full_socket_holds_nobody_up_and_is_tried_again(systemd: Systemd) -> None:
+def test_a_full_notify_socket_does_not_block_and_is_tried_again(systemd: Systemd) -> None:
     manager = ServiceManager(systemd.environ)
     for _ in range(10_000):
         manager.stops()
     manager.serves()
-    assert "READY=1" not in systemd.heard()
+    assert "READY=1" not in systemd.messages()
     manager.serves()
-    assert systemd.heard() == ["READY=1"]
+    assert systemd.messages() == ["READY=1"]
 
 
 # The agent itself
 
 
-def test_it_is_ready_when_it_answers_and_says_that_it_ends(systemd: Systemd) -> None:
+def test_the_agent_sends_ready_when_it_can_answer_and_stopping_at_its_end(systemd: Systemd) -> None:
     port = str(free_port())
     with started(["main.py", "--simulate", "1", "--host", "127.0.0.1", "--port", port], systemd) as agent:
-        assert systemd.hears() == "READY=1"
+        assert systemd.next_message() == "READY=1"
         assert httpx.get(f"http://127.0.0.1:{port}/health", timeout=DEADLINE).status_code == 200
         agent.terminate()
-        assert systemd.hears() == "STOPPING=1"
+        assert systemd.next_message() == "STOPPING=1"
         assert agent.wait(DEADLINE) == 0
 
 
@@ -144,13 +144,13 @@ def started(program: Sequence[str], systemd: Systemd, **environ: str) -> Iterato
 
 
 @pytest.mark.slow
-def test_a_driver_that_hangs_does_not_keep_it_from_feeding_the_watchdog(systemd: Systemd) -> None:
+def test_a_hanging_driver_does_not_stop_the_notifications_of_the_watchdog(systemd: Systemd) -> None:
     program = ["-m", "tests.support.hung_agent", "everything"]
     environ = {**systemd.environ, "WATCHDOG_USEC": "1000000"}
     with agent_process(program=program, **environ) as agent:
-        assert systemd.hears() == "READY=1"
+        assert systemd.next_message() == "READY=1"
         for _ in range(4):
-            assert systemd.hears() == "WATCHDOG=1"
+            assert systemd.next_message() == "WATCHDOG=1"
         assert agent.stop() == 0
 
 
@@ -177,22 +177,25 @@ server.run(sockets=[socket.create_server(("127.0.0.1", 0))])
 
 
 @pytest.mark.slow
-def test_a_loop_that_stands_still_feeds_no_watchdog_and_its_end_tells_where_it_stood(
+def test_a_blocked_event_loop_stops_the_watchdog_and_its_traceback_is_printed(
     systemd: Systemd,
 ) -> None:
     with started(["-c", STANDS_STILL], systemd, WATCHDOG_USEC="1000000") as agent:
-        assert [systemd.hears(), systemd.hears()] == ["READY=1", "WATCHDOG=1"]
+        assert [systemd.next_message(), systemd.next_message()] == ["READY=1", "WATCHDOG=1"]
         agent.send_signal(signal.SIGUSR1)
-        wait_until(lambda: not systemd_hears_within(systemd, 2.0), "it is silent for its time and longer")
+        wait_until(
+            lambda: not gets_message_within(systemd, 2.0),
+            "no notification arrives for longer than the time of the watchdog",
+        )
         agent.send_signal(signal.SIGABRT)
         _, said = agent.communicate(timeout=DEADLINE)
     assert agent.returncode == -signal.SIGABRT
     assert "in stand_still" in said
 
 
-def systemd_hears_within(systemd: Systemd, seconds: float) -> bool:
+def gets_message_within(systemd: Systemd, seconds: float) -> bool:
     systemd.socket.settimeout(seconds)
     try:
-        return bool(systemd.hears())
+        return bool(systemd.next_message())
     except TimeoutError:
         return False

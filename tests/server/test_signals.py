@@ -1,4 +1,4 @@
-"""Which handler a signal has, and that it is the one from before in the end."""
+"""The handlers of signals, and that the previous ones are restored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def nothing_stays() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_that_ends_the_agent_is_handled_while_the_context_lasts(
+def test_sigint_and_sigterm_are_handled_only_within_the_context(
     sig: signal.Signals,
 ) -> None:
     seen: list[int] = []
@@ -35,13 +35,13 @@ def test_a_signal_that_ends_the_agent_is_handled_while_the_context_lasts(
     assert [signal.getsignal(one) for one in ALL] == before
 
 
-def test_a_hangup_that_nohup_has_switched_off_stays_off() -> None:
+def test_an_ignored_sighup_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with handled_signals(lambda *_: None):
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
-def test_an_action_comes_before_the_server_s_own_at_each_signal_that_it_handles() -> None:
+def test_an_action_at_a_signal_runs_before_the_handler_of_the_server() -> None:
     seen: list[str] = []
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, lambda *_: seen.append("server"))
@@ -52,7 +52,7 @@ def test_an_action_comes_before_the_server_s_own_at_each_signal_that_it_handles(
 
 
 @pytest.mark.skipif(HANGUP_ENDS, reason="on a terminal a hangup ends the agent")
-def test_a_hangup_is_an_action_within_its_context_and_nothing_before_and_after_it() -> None:
+def test_sighup_runs_its_action_only_within_its_context() -> None:
     seen: list[str] = []
     with handled_signals(lambda *_: seen.append("end")):
         signal.raise_signal(signal.SIGHUP)
@@ -62,7 +62,7 @@ def test_a_hangup_is_an_action_within_its_context_and_nothing_before_and_after_i
     assert seen == ["action"]
 
 
-def test_under_another_server_a_hangup_keeps_its_meaning() -> None:
+def test_under_another_server_sighup_keeps_its_handler() -> None:
     theirs: list[str] = []
     signal.signal(signal.SIGHUP, lambda *_: theirs.append("theirs"))
     with hangup_handled(lambda: theirs.append("ours")):

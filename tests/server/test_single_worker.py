@@ -26,9 +26,9 @@ UVICORN = (f"{BIN}/uvicorn", "main:app", "--port")
 GUNICORN = (f"{BIN}/gunicorn", "main:app", "--no-control-socket", "--bind")
 CLASSES = ["uvicorn.workers.UvicornWorker", "asgi"]
 ENVIRON = {**clean_environ(), "SIMULATE_GPUS": "2", "PYTHONPATH": str(ROOT), "TOKEN": ""}
-ENDS_WITHIN = 30  # seconds, two starts among them
+ENDS_WITHIN = 30  # seconds, including two starts
 
-# What a worker does at its start, with nothing of the agent but this.
+# The start of a worker, with only this part of the agent.
 WORKER = """
 import asyncio, signal, sys
 from agent.server.single_worker import SingleWorker
@@ -42,7 +42,7 @@ async def send(message):
 async def receive():
     return {"type": "lifespan.startup"}
 
-signal.signal(signal.SIGTERM, lambda *_: None)  # as a server whose last answers take long
+signal.signal(signal.SIGTERM, lambda *_: None)  # like a server whose last answers take long
 asyncio.run(SingleWorker(app, patience=float(sys.argv[1]))({"type": "lifespan"}, receive, send))
 sys.stdin.read()
 """
@@ -68,13 +68,13 @@ def a_socket(kind: str, folder: Path) -> socket.socket:
         ("unix", False),
     ],
 )
-def test_connections_are_accepted_from_what_has_an_address(kind: str, expected: bool, tmp_path: Path) -> None:
+def test_only_a_bound_stream_socket_counts_as_a_listener(kind: str, expected: bool, tmp_path: Path) -> None:
     with a_socket(kind, tmp_path) as one:
         assert _is_bound(one.fileno()) is expected
         assert one.fileno() >= 0, "and it is still open"
 
 
-def test_a_connection_has_a_peer() -> None:
+def test_a_connection_does_not_count_as_a_listener() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         socket.create_connection(server.getsockname()) as one,
@@ -82,13 +82,13 @@ def test_a_connection_has_a_peer() -> None:
         assert not _is_bound(one.fileno())
 
 
-def test_a_start_waits_three_seconds_for_the_worker_before_it() -> None:
+def test_a_start_waits_three_seconds_for_the_previous_worker() -> None:
     assert PATIENCE == 3
 
 
 @contextmanager
 def worker(*sockets: socket.socket, patience: float = 0) -> Iterator[subprocess.Popen[str]]:
-    """A process that has these sockets from whoever started it."""
+    """A worker process that inherits these sockets."""
     with subprocess.Popen(  # noqa: S603  our own script
         [sys.executable, "-c", WORKER, str(patience)],
         cwd=ROOT,
@@ -103,30 +103,30 @@ def worker(*sockets: socket.socket, patience: float = 0) -> Iterator[subprocess.
             child.kill()
 
 
-def said(child: subprocess.Popen[str]) -> str:
+def line_of(child: subprocess.Popen[str]) -> str:
     assert child.stdout is not None
     return child.stdout.readline()
 
 
 def test_the_second_worker_on_the_same_socket_is_refused_until_the_first_has_ended() -> None:
     with socket.create_server(("127.0.0.1", 0)) as shared, worker(shared) as first:
-        assert said(first) == STARTED
+        assert line_of(first) == STARTED
         with worker(shared) as second, worker(shared, patience=60) as successor:
-            assert said(second) == REFUSED
+            assert line_of(second) == REFUSED
             first.kill()
-            assert said(successor) == STARTED
+            assert line_of(successor) == STARTED
 
 
-def test_a_worker_that_is_told_to_end_makes_way_at_once() -> None:
+def test_a_worker_that_gets_sigterm_is_replaced_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as shared, worker(shared) as first:
-        assert said(first) == STARTED
+        assert line_of(first) == STARTED
         first.terminate()
         with worker(shared, patience=10) as successor:
-            assert said(successor) == STARTED
+            assert line_of(successor) == STARTED
         assert first.poll() is None
 
 
-def test_workers_on_sockets_of_their_own_do_not_disturb_each_other() -> None:
+def test_workers_on_different_sockets_do_not_refuse_each_other() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as one,
         socket.create_server(("127.0.0.1", 0)) as other,
@@ -135,7 +135,7 @@ def test_workers_on_sockets_of_their_own_do_not_disturb_each_other() -> None:
         worker(other, shared_connection) as second,
         worker(shared_connection) as third,
     ):
-        assert [said(first), said(second), said(third)] == [STARTED, STARTED, STARTED]
+        assert [line_of(first), line_of(second), line_of(third)] == [STARTED, STARTED, STARTED]
 
 
 # The real servers
@@ -143,7 +143,7 @@ def test_workers_on_sockets_of_their_own_do_not_disturb_each_other() -> None:
 
 @contextmanager
 def started(*command: str, folder: Path) -> Iterator[Process]:
-    """An agent under a server of others, answering."""
+    """An agent under another server, once it answers."""
     if command[0] == GUNICORN[0]:
         needs_slow("gunicorn")
     port = str(free_port())
@@ -181,14 +181,14 @@ def test_a_second_worker_ends_the_server_with_one_sentence(command: tuple[str, .
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [*MANY.values(), *ONE.values()], ids=[*MANY, *ONE])
-def test_wrong_settings_end_the_server(command: tuple[str, ...], tmp_path: Path) -> None:
-    """And are not told again and again by one worker after the other."""
+def test_wrong_settings_end_the_server_after_one_message(command: tuple[str, ...], tmp_path: Path) -> None:
+    """The server does not start one worker after the other, each with the same message."""
     if command[0] == GUNICORN[0]:
         needs_slow("gunicorn")
     environ = {**ENVIRON, "SAMPLE_INTERVAL": "0"}
     port = str(free_port())
     address = port if command[0] == UVICORN[0] else f"127.0.0.1:{port}"
-    with subprocess.Popen(  # noqa: S603  a server of others, with our app
+    with subprocess.Popen(  # noqa: S603  another server, with our app
         [*command, address], cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True
     ) as server:
         try:
@@ -217,7 +217,7 @@ def test_two_agents_with_the_same_parent_serve_on_two_ports(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_uvicorn_reloads(tmp_path: Path) -> None:
+def test_the_agent_starts_again_under_uvicorn_reload(tmp_path: Path) -> None:
     source = tmp_path / "changed.py"
     source.touch()
     with started(

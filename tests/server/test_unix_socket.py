@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> str:
     return f"{tmp_path}/agent.sock"
 
 
-def test_it_serves_there_alone_and_says_so(path: str) -> None:
+def test_with_uds_the_agent_serves_only_on_the_socket_and_logs_it(path: str) -> None:
     with agent_process("--simulate", "1", UDS=path, PORT="1") as agent:
         wait_until(lambda: agent.get("/count").json() == {"code": 0, "data": 1}, "the driver answers")
         assert f" on http://unix:{path}:/ — " in agent.log
@@ -38,7 +38,7 @@ def test_it_serves_there_alone_and_says_so(path: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_one_leaves_a_socket_that_the_next_one_replaces(path: str) -> None:
+def test_the_next_agent_replaces_the_socket_that_a_killed_one_has_left(path: str) -> None:
     with agent_process("--simulate", "1", UDS=path) as agent:
         assert agent.stop(signal.SIGKILL) == -signal.SIGKILL
     with agent_process("--simulate", "1", UDS=path) as agent:
@@ -53,7 +53,7 @@ def test_a_killed_one_leaves_a_socket_that_the_next_one_replaces(path: str) -> N
 @pytest.mark.parametrize(
     ("trusted", "client"), [("127.0.0.1,::1", "192.0.2.7:0"), ("10.0.0.1", "127.0.0.1:0")]
 )
-def test_a_client_is_who_the_proxy_says_where_proxies_of_this_host_are_trusted(
+def test_the_client_is_the_forwarded_one_if_local_proxies_are_trusted(
     path: str, trusted: str, client: str
 ) -> None:
     settings = {"ACCESS_LOG": "1", "FORWARDED_ALLOW_IPS": trusted}
@@ -64,7 +64,7 @@ def test_a_client_is_who_the_proxy_says_where_proxies_of_this_host_are_trusted(
 
 
 async def endless(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers without an end, until the client is gone."""
+    """Answer without end, until the client has left."""
     if scope["type"] == "lifespan":
         while (await receive())["type"] == "lifespan.startup":
             await send({"type": "lifespan.startup.complete"})
@@ -87,8 +87,8 @@ class ShortSends(ImpatientProtocol):
     send_timeout = 0.3
 
 
-def test_a_client_that_stops_reading_is_dropped(path: str) -> None:
-    """As the kernel drops those of a port."""
+def test_a_client_that_stops_reading_from_a_unix_socket_is_dropped(path: str) -> None:
+    """The kernel does so for clients of a TCP port."""
     with listening_at(path) as listener:
         config = Config(endless, http=ShortSends, ws="none", loop="uvloop", log_config=None)
         server = AgentServer(config)

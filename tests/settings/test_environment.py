@@ -1,4 +1,4 @@
-"""An argument wins over the environment, the environment over the one env file, that over the default."""
+"""An argument wins over the environment, the environment over the env file, the env file over the default."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def file_limit(monkeypatch: pytest.MonkeyPatch) -> int:
-    """How many files may be open here."""
+    """The limit of open files in the test."""
     monkeypatch.setattr(environment, "raise_file_limit", lambda: 256)
     return 256
 
@@ -41,14 +41,14 @@ def file_limit(monkeypatch: pytest.MonkeyPatch) -> int:
         pytest.param({"PORT": ""}, {"PORT": "2"}, 2, id="an empty argument hides nothing"),
     ],
 )
-def test_the_nearest_source_wins(
+def test_an_argument_wins_over_the_environment_which_wins_over_the_env_file(
     directory: Path, arguments: dict[str, str], environ: dict[str, str], port: int
 ) -> None:
     (directory / "env").write_text("PORT=1\n")
     assert port == load_settings(environ, arguments=arguments, env_file="env").port
 
 
-def test_each_text_is_reported_with_where_it_comes_from(directory: Path) -> None:
+def test_each_value_has_the_source_that_it_comes_from(directory: Path) -> None:
     (directory / "env").write_text("PORT=1\nHOST=localhost\nTOKEN=hunter2\n")
     given, faults = given_texts({"PORT": "2", "TOKEN": ""}, arguments={"PORT": "3"}, env_file="env")
     assert given == {
@@ -67,7 +67,7 @@ def test_an_env_file_that_cannot_be_read_hides_no_other_source() -> None:
 
 
 @pytest.mark.usefixtures("directory")
-def test_without_any_source_the_defaults_hold() -> None:
+def test_without_any_source_the_defaults_apply() -> None:
     assert load_settings({}).port == 8000
 
 
@@ -76,7 +76,9 @@ def test_without_any_source_the_defaults_hold() -> None:
     [
         pytest.param(["work/.env", "agent/.env"], "work/.env", id="of the working directory"),
         pytest.param(["agent/.env"], "agent/.env", id="beside main.py"),
-        pytest.param(["work/.env/bin/python", "agent/.env"], "agent/.env", id="a directory is none"),
+        pytest.param(
+            ["work/.env/bin/python", "agent/.env"], "agent/.env", id="a directory is not an env file"
+        ),
         pytest.param(["agent/.env/bin/python"], None, id="both are directories"),
         pytest.param([".env", "env", "agent/env"], None, id="nowhere"),
     ],
@@ -93,8 +95,8 @@ def test_the_first_env_file_is_found(directory: Path, there: list[str], found: s
 
 
 @pytest.mark.parametrize("place", ["work", "agent"])
-def test_an_env_file_that_leads_nowhere_is_found_and_refused(directory: Path, place: str) -> None:
-    """Its TOKEN is not to be had, as where a volume is not mounted: the agent must not start open."""
+def test_an_env_file_that_is_a_broken_link_is_refused(directory: Path, place: str) -> None:
+    """Its TOKEN is missing, for example because a volume is not mounted: the agent must not start open."""
     for folder in ("work", "agent"):
         (directory / folder).mkdir()
     (directory / place / ".env").symlink_to(directory / "secrets" / "env")
@@ -106,7 +108,7 @@ def test_an_env_file_that_leads_nowhere_is_found_and_refused(directory: Path, pl
 
 
 def test_an_env_file_may_be_a_pipe(directory: Path) -> None:
-    """So do password managers hand out secrets."""
+    """Password managers pass secrets this way."""
     os.mkfifo(directory / ".env")
     write = partial((directory / ".env").write_text, "TOKEN=hunter2\n")  # waits for a reader
     threading.Thread(target=write, daemon=True).start()
@@ -115,7 +117,7 @@ def test_an_env_file_may_be_a_pipe(directory: Path) -> None:
     assert load_settings({}, env_file=found).tokens == ("hunter2",)
 
 
-def test_a_working_directory_that_is_gone_has_no_env_file(directory: Path) -> None:
+def test_a_deleted_working_directory_has_no_env_file(directory: Path) -> None:
     (directory / ".env").write_text("")
     gone = directory / "gone"
     gone.mkdir()
@@ -149,10 +151,10 @@ def test_an_env_file_is_read_as_people_write_it(tmp_path: Path, line: str, value
         pytest.param(b"PORT=1\n\nTOKEN='hunter2\n", "cannot be understood at line 3", id="unfinished quote"),
     ],
 )
-def test_an_env_file_that_cannot_be_used_is_a_fault_beside_the_others(
+def test_an_unusable_env_file_is_reported_with_the_other_faults(
     directory: Path, content: bytes | None, why: str
 ) -> None:
-    """A line that is skipped could be the TOKEN, and the agent open."""
+    """A skipped line could be the TOKEN, and the agent would be open."""
     if content is not None:
         (directory / "env").write_bytes(content)
     with pytest.raises(SettingsError) as refused:
@@ -162,7 +164,7 @@ def test_an_env_file_that_cannot_be_used_is_a_fault_beside_the_others(
     assert port_fault.startswith("PORT is 'abc'")
 
 
-def test_an_empty_variable_does_not_open_what_the_env_file_closes(directory: Path) -> None:
+def test_an_empty_variable_does_not_remove_the_token_of_the_env_file(directory: Path) -> None:
     (directory / "env").write_text("TOKEN=hunter2\n")
     assert load_settings({"TOKEN": ""}, env_file="env").tokens == ("hunter2",)
 
@@ -172,20 +174,21 @@ def test_every_fault_is_reported_at_once(file_limit: int) -> None:
     wrong = {"PORT": "abc", "SIMULATE_SCENARIO": "nope", "SIMULATE_GPUS": "2", "MAX_STREAMS": str(file_limit)}
     with pytest.raises(SettingsError) as refused:
         load_settings(wrong)
-    told = {fault.split(";")[0] for fault in refused.value.faults}
-    assert told == {f"MAX_STREAMS is '{file_limit}'", "PORT is 'abc'", "SIMULATE_SCENARIO is 'nope'"}
+
+    reported = {fault.split(";")[0] for fault in refused.value.faults}
+    assert reported == {f"MAX_STREAMS is '{file_limit}'", "PORT is 'abc'", "SIMULATE_SCENARIO is 'nope'"}
 
 
 @pytest.mark.usefixtures("directory")
-def test_a_number_of_streams_that_is_none_is_one_fault() -> None:
+def test_a_max_streams_that_is_not_a_number_is_only_one_fault() -> None:
     with pytest.raises(SettingsError) as refused:
         load_settings({"MAX_STREAMS": "many"})
     assert len(refused.value.faults) == 1
 
 
 @pytest.mark.usefixtures("directory")
-def test_who_asks_for_some_settings_is_reported_nothing_of_the_limit_of_open_files(file_limit: int) -> None:
-    """The image's probe, beside an agent that has started with what fits."""
+def test_the_limit_of_open_files_is_not_checked_when_max_streams_is_not_requested(file_limit: int) -> None:
+    """The probe of the image may have a lower limit than the agent that it checks."""
     streams = str(file_limit + 1)
     with pytest.raises(SettingsError):
         load_settings({"PORT": "8001", "MAX_STREAMS": streams})
@@ -193,7 +196,7 @@ def test_who_asks_for_some_settings_is_reported_nothing_of_the_limit_of_open_fil
 
 
 @pytest.mark.usefixtures("directory")
-def test_the_limit_of_open_files_is_raised_as_far_as_it_may() -> None:
+def test_the_limit_of_open_files_is_raised_to_the_hard_limit() -> None:
     load_settings({})
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert soft == hard

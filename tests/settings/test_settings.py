@@ -1,4 +1,4 @@
-"""Settings are frozen, strict and documented; a fault names the variable, its value and what is accepted."""
+"""Settings are frozen, strict and documented. A fault has the variable, its value and the accepted values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def faults(**environ: str) -> tuple[str, ...]:
-    """The faults that this environment is refused with; fails where it is accepted."""
+    """The faults for which this environment is refused. The test fails if it is accepted."""
     with pytest.raises(SettingsError) as refused:
         Settings.from_mapping(environ)
     return refused.value.faults
@@ -34,16 +34,16 @@ def test_every_documented_default_is_itself_accepted() -> None:
     assert Settings() == Settings.from_mapping({row.name: row.default for row in documented()})
 
 
-def test_an_empty_variable_means_the_default_and_an_unknown_one_nothing() -> None:
+def test_an_empty_variable_means_the_default_and_an_unknown_one_is_ignored() -> None:
     everything_empty = {row.name: "" for row in documented()}
     assert Settings() == Settings.from_mapping(
         {**everything_empty, "NVIDIA_VISIBLE_DEVICES": "0", "PORTS": "x"}
     )
 
 
-def test_settings_do_not_change() -> None:
+def test_settings_are_immutable() -> None:
     with pytest.raises(FrozenInstanceError):
-        Settings().port = 1  # type: ignore[misc]  # that it is refused is the point
+        Settings().port = 1  # type: ignore[misc]  # the assignment must fail
 
 
 @pytest.mark.parametrize("name", ["URL_PREFIX", "ROOT_PATH"])
@@ -58,7 +58,7 @@ def test_settings_do_not_change() -> None:
         pytest.param("/", "", id="only a slash"),
     ],
 )
-def test_a_path_is_the_same_however_its_slashes_are_written(name: str, written: str, normalised: str) -> None:
+def test_slashes_around_a_prefix_do_not_matter(name: str, written: str, normalised: str) -> None:
     settings = Settings.from_mapping({name: written})
     assert getattr(settings, name.lower()) == normalised
 
@@ -81,7 +81,7 @@ def test_a_path_is_the_same_however_its_slashes_are_written(name: str, written: 
         pytest.param("{x}", id="template"),
     ],
 )
-def test_a_prefix_that_is_no_clean_path_is_refused_by_name(written: str) -> None:
+def test_a_prefix_that_is_not_a_clean_path_is_refused(written: str) -> None:
     (fault,) = faults(URL_PREFIX=written)
     assert fault.startswith(f"URL_PREFIX is {written!r}; accepted: segments of")
 
@@ -182,13 +182,15 @@ def test_a_value_out_of_range_is_refused_with_what_is_accepted(name: str, writte
         ("FLEET", "server1=/server1, Büro 2 = b/2/", (("server1", "/server1"), ("Büro 2", "/b/2"))),
     ],
 )  # fmt: skip  # one value a line
-def test_a_value_is_read_as_what_it_means(name: str, written: str, value: object) -> None:
+def test_a_value_is_converted_to_the_type_of_its_setting(name: str, written: str, value: object) -> None:
     assert value == getattr(Settings.from_mapping({name: written}), name.lower())
 
 
 def test_all_faults_are_reported_at_once() -> None:
-    told = faults(PORT="abc", URL_PREFIX="a b", API_KEYS=",", SAMPLE_INTERVAL="0", SIMULATE_SCENARIO="lost")
-    names = [fault.split()[0] for fault in told]
+    reported = faults(
+        PORT="abc", URL_PREFIX="a b", API_KEYS=",", SAMPLE_INTERVAL="0", SIMULATE_SCENARIO="lost"
+    )
+    names = [fault.split()[0] for fault in reported]
     assert names == ["PORT", "URL_PREFIX", "API_KEYS", "SAMPLE_INTERVAL", "SIMULATE_SCENARIO"]
 
 
@@ -202,7 +204,7 @@ def test_api_key_and_api_keys_are_one_list_without_repeats() -> None:
 
 
 @pytest.mark.parametrize("written", [",", " ", " , ,", ",,"])
-def test_api_keys_without_any_key_are_a_fault_and_not_an_open_door(written: str) -> None:
+def test_api_keys_without_any_key_are_refused(written: str) -> None:
     assert faults(API_KEYS=written)[0].startswith("API_KEYS is ***; accepted: one or more keys")
 
 
@@ -218,9 +220,9 @@ def test_api_keys_without_any_key_are_a_fault_and_not_an_open_door(written: str)
     ],
 )
 def test_a_secret_that_no_header_can_carry_is_refused_without_being_shown(name: str, secret: str) -> None:
-    told = faults(**{name: secret})
-    assert told[0].startswith(f"{name} is ***; accepted: ")
-    assert "hunter2" not in "".join(told)
+    reported = faults(**{name: secret})
+    assert reported[0].startswith(f"{name} is ***; accepted: ")
+    assert "hunter2" not in "".join(reported)
 
 
 @pytest.mark.parametrize("written", [" hunter2", "hunter2 ", "hunter2\r"])
@@ -235,7 +237,7 @@ def test_a_token_may_hold_blanks_and_latin_1_inside() -> None:
     assert Settings.from_mapping({"TOKEN": written}).tokens == (written,)
 
 
-def test_the_values_in_force_are_written_as_they_are_given_and_secrets_are_masked() -> None:
+def test_the_values_in_force_have_the_form_of_the_environment_with_secrets_masked() -> None:
     given = {
         "FLEET": "a=/x,b=/y",
         "ALLOWED_HOSTS": "a.example.org,b.example.org",
@@ -263,7 +265,7 @@ def test_no_secret_is_in_the_settings_representation() -> None:
     assert "port=8000" in repr(settings)
 
 
-def test_token_tokens_and_token_file_add_up(tmp_path: Path) -> None:
+def test_token_tokens_and_token_file_can_be_used_together(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("four\n")
     environ = {"TOKEN": "one", "TOKENS": " two ,one,, three", "TOKEN_FILE": str(path)}
@@ -275,18 +277,18 @@ def test_token_tokens_and_token_file_add_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("written", [",", " ", " , ,", ",,"])
-def test_tokens_without_any_token_are_a_fault_and_not_an_open_door(written: str) -> None:
+def test_tokens_without_any_token_are_refused(written: str) -> None:
     assert faults(TOKENS=written)[0].startswith("TOKENS is ***; accepted: one or more tokens")
 
 
-def test_a_metrics_token_alone_is_refused_because_it_would_close_nothing() -> None:
+def test_a_metrics_token_alone_is_refused_because_it_would_restrict_nothing() -> None:
     why = "which restricts nothing while no other token is set"
     accepted = "a token that differs from TOKEN, TOKENS and TOKEN_FILE, one of which is set"
     assert faults(METRICS_TOKEN="hunter2") == (f"METRICS_TOKEN is ***, {why}; accepted: {accepted}",)  # noqa: S106  made up
 
 
 @pytest.mark.parametrize("name", ["TOKEN", "TOKENS", "TOKEN_FILE"])
-def test_a_metrics_token_that_would_open_everything_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_metrics_token_that_is_also_a_token_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "token").write_text("hunter2\nhunter3")
     value = {"TOKEN": "hunter3", "TOKENS": "hunter2, hunter3", "TOKEN_FILE": str(tmp_path / "token")}[name]
     (fault,) = faults(METRICS_TOKEN="hunter3", **{name: value})  # noqa: S106  made up
@@ -295,7 +297,7 @@ def test_a_metrics_token_that_would_open_everything_is_refused(tmp_path: Path, n
 
 
 @pytest.mark.parametrize("name", ["API_KEY", "API_KEYS"])
-def test_a_metrics_token_that_would_open_the_stream_is_refused(name: str) -> None:
+def test_a_metrics_token_that_is_also_an_api_key_is_refused(name: str) -> None:
     value = {"API_KEY": "hunter3", "API_KEYS": "hunter2, hunter3"}[name]
     (fault,) = faults(TOKEN="hunter1", METRICS_TOKEN="hunter3", **{name: value})  # noqa: S106  made up
     assert fault.startswith("METRICS_TOKEN is ***, which is one of the keys that open the stream; accepted")
@@ -319,7 +321,7 @@ def test_a_scenario_without_simulated_gpus_is_refused(gpus: str | None) -> None:
     )
 
 
-def test_a_scenario_that_does_not_exist_is_reported_with_those_that_do() -> None:
+def test_an_unknown_scenario_is_refused_with_the_names_of_all_scenarios() -> None:
     (fault,) = faults(SIMULATE_SCENARIO="nope", SIMULATE_GPUS="2")
     names = ", ".join(scenarios())
     assert fault == f"SIMULATE_SCENARIO is 'nope'; accepted: {names}, together with a number in SIMULATE_GPUS"
@@ -328,7 +330,7 @@ def test_a_scenario_that_does_not_exist_is_reported_with_those_that_do() -> None
 # Documents
 
 
-def test_the_example_env_file_tells_every_setting_with_help_range_and_default() -> None:
+def test_the_example_env_file_has_every_setting_with_help_range_and_default() -> None:
     example = (ROOT / ".env.example").read_text()
     assert documented()
     for row in documented():

@@ -19,7 +19,7 @@ FORMS = "; accepted: a readable PEM file with the "
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With a pair, the key of another one, the same key with a passphrase, and files that are neither."""
+    """A folder with a pair, the key of another pair, the same key with a passphrase, and other files."""
     folder = tmp_path_factory.mktemp("tls")
     made_certificate(folder)
     other = folder / "other"
@@ -66,29 +66,35 @@ def test_a_certificate_and_its_key_are_accepted(folder: Path) -> None:
         ("weak.pem", "weak-key.pem", "TLS_KEY is 'weak-key.pem', which OpenSSL refuses as too weak"),
     ],
 )
-def test_any_other_pair_is_one_fault_that_says_which_file_and_why(
+def test_an_invalid_pair_is_one_fault_with_the_file_and_the_reason(
     folder: Path, cert: str, key: str, fault: str
 ) -> None:
-    (said,) = faults(folder, cert, key)
-    assert said.startswith(fault)
-    assert FORMS in said
-    assert "secret" not in said
+    (reported,) = faults(folder, cert, key)
+    assert reported.startswith(fault)
+    assert FORMS in reported
+    assert "secret" not in reported
 
 
 @pytest.mark.parametrize(("given", "missing"), [("TLS_CERT", "TLS_KEY"), ("TLS_KEY", "TLS_CERT")])
-def test_one_without_the_other_is_a_fault_and_no_plain_http(folder: Path, given: str, missing: str) -> None:
-    said = faults(folder, **{given: "x"})
-    assert said == (f"{given} is 'x', which has no effect alone; accepted: a path together with {missing}",)
+def test_a_certificate_without_its_key_or_the_reverse_is_a_fault(
+    folder: Path, given: str, missing: str
+) -> None:
+    reported = faults(folder, **{given: "x"})
+    assert reported == (
+        f"{given} is 'x', which has no effect alone; accepted: a path together with {missing}",
+    )
 
 
 def test_tls_on_a_unix_socket_is_a_fault(folder: Path) -> None:
-    (said,) = faults(folder, "cert.pem", "key.pem", UDS="/run/agent")
-    assert said.startswith(
+    (reported,) = faults(folder, "cert.pem", "key.pem", UDS="/run/agent")
+    assert reported.startswith(
         "TLS_CERT is 'cert.pem', which has no effect on a Unix socket; accepted: either UDS,"
     )
 
 
 @pytest.mark.parametrize("path", ["agent.sock", "./agent.sock", "/run/", "/" + "x" * 107, "/" + "ü" * 54])
-def test_a_path_that_no_socket_can_have_is_refused(folder: Path, path: str) -> None:
-    (said,) = faults(folder, UDS=path)
-    assert said == f"UDS is {path!r}; accepted: an absolute path of at most 107 bytes, in an existing folder"
+def test_an_invalid_path_of_a_unix_socket_is_refused(folder: Path, path: str) -> None:
+    (reported,) = faults(folder, UDS=path)
+    assert (
+        reported == f"UDS is {path!r}; accepted: an absolute path of at most 107 bytes, in an existing folder"
+    )

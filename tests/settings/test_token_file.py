@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         pytest.param("\n  \nhunter2\n\r\n\nhunter3\n\n", ("hunter2", "hunter3"), id="blank lines"),
         pytest.param("hunter2\nhunter3\nhunter2\n", ("hunter2", "hunter3"), id="one twice"),
         pytest.param("käse und brot\n# no comment", ("käse und brot", "# no comment"), id="no other syntax"),
-        pytest.param("t" * MAX_BYTES, ("t" * MAX_BYTES,), id="as long as may be"),
+        pytest.param("t" * MAX_BYTES, ("t" * MAX_BYTES,), id="the maximum size"),
     ],
 )
 def test_each_line_that_is_not_blank_is_a_token(tmp_path: Path, content: str, tokens: tuple[str]) -> None:
@@ -43,7 +43,7 @@ NO_TOKEN = "holds something else than printable latin-1 without blanks at either
         pytest.param(b"", "holds no token", id="empty"),
         pytest.param(b"\n \r\n", "holds no token", id="only blank lines"),
         pytest.param(b"hunter2 \n", f"{NO_TOKEN} 1", id="blank at the end"),
-        pytest.param(b"hunter2\n\n hunter3", f"{NO_TOKEN} 3", id="one of two is none"),
+        pytest.param(b"hunter2\n\n hunter3", f"{NO_TOKEN} 3", id="one of two lines is invalid"),
         pytest.param(b"hunter2\xff", f"{NO_TOKEN} 1", id="not UTF-8"),
         pytest.param("hunter2 €".encode(), f"{NO_TOKEN} 1", id="not latin-1"),
         pytest.param(b"hunter2\0", f"{NO_TOKEN} 1", id="NUL"),
@@ -51,7 +51,9 @@ NO_TOKEN = "holds something else than printable latin-1 without blanks at either
         pytest.param(b"hunter2\n" * MAX_BYTES, f"holds more than {MAX_BYTES} bytes", id="too long"),
     ],
 )
-def test_a_file_with_anything_else_is_refused_as_a_whole(tmp_path: Path, content: bytes, why: str) -> None:
+def test_a_file_with_an_invalid_line_or_size_is_refused_as_a_whole(
+    tmp_path: Path, content: bytes, why: str
+) -> None:
     path = tmp_path / "token"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="hold") as refused:
@@ -72,8 +74,10 @@ def test_a_file_with_anything_else_is_refused_as_a_whole(tmp_path: Path, content
             id="a circle",
         ),
     ],
-)  # fmt: skip  # what is there, and what is said
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path, put: Callable[[Path], object], why: str) -> None:
+)  # fmt: skip  # a file and its reason on one line
+def test_anything_but_a_regular_file_is_refused_at_once(
+    tmp_path: Path, put: Callable[[Path], object], why: str
+) -> None:
     path = tmp_path / "token"
     put(path)
     for known in (None, Stamp(0, 0, 0, 0)):

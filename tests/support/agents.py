@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from agent.sampling.sampler import Sampler
 
 ROOT = Path(__file__).parents[2]
-START_DEADLINE = 60.0  # seconds; a loaded machine takes its time
+START_DEADLINE = 60.0  # seconds; a loaded machine is slow
 
 
 def settings(**environ: str) -> Settings:
-    """Settings as from these environment variables; no history unless a test wants it."""
+    """Settings from these environment variables, without history by default."""
     return Settings.from_mapping({"HISTORY_INTERVAL": "0", **environ})
 
 
@@ -53,7 +53,7 @@ async def agent_client(**environ: str) -> AsyncIterator[httpx.AsyncClient]:
 
 @asynccontextmanager
 async def hung_agent_client(**environ: str) -> AsyncIterator[httpx.AsyncClient]:
-    """The same where the driver hangs from the start: there is no first contact to wait for."""
+    """The same for a driver that hangs from the start: there is no first contact to wait for."""
     async with _client_of(create_app(settings(**environ), contained=False)) as client:
         yield client
 
@@ -69,9 +69,9 @@ async def _client_of(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def first_contact(sampler: Sampler) -> None:
-    """Until the driver has answered, every GPU too, as well as it can, and the host knows their processes.
+    """Wait until the driver and every GPU have answered, and the host knows their processes.
 
-    Our own have the names of their user by then, which come from a thread of its own.
+    The processes of this user then have its name, which another thread looks up.
     """
     async with asyncio.timeout(START_DEADLINE):
         snapshot = await sampler.latest()
@@ -90,13 +90,13 @@ def _lacks_something(snapshot: Snapshot) -> bool:
 def _i_have_a_name() -> bool:
     try:
         return bool(pwd.getpwuid(os.getuid()))
-    except KeyError:  # as in a container with a number of its own
+    except KeyError:  # in a container, the uid may have no name
         return False
 
 
 @contextmanager
 def agent_server(**environ: str) -> Iterator[str]:
-    """The address of an agent on a real socket, in a thread, over the NVML library that is installed now."""
+    """The URL of an agent on a real socket, in a thread, over the NVML library that is installed now."""
     app = create_app(settings(**environ), contained=False)
 
     async def contact() -> None:
@@ -108,16 +108,16 @@ def agent_server(**environ: str) -> Iterator[str]:
 
 @contextmanager
 def hung_agent_server(**environ: str) -> Iterator[str]:
-    """The same where the driver hangs from the start: there is no first contact to wait for."""
+    """The same for a driver that hangs from the start: there is no first contact to wait for."""
     with server(create_app(settings(**environ), contained=False)) as url:
         yield url
 
 
 @contextmanager
 def server(app: Starlette, when_started: Callable[[], Awaitable[None]] | None = None) -> Iterator[str]:
-    """The address of any app on a real socket, in a thread, where `when_started` has been awaited."""
+    """The URL of any app on a real socket, in a thread, after `when_started` has been awaited."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        # Inherited by what it accepts. asyncio sets it only on sockets that name their protocol, and this one
+        # Accepted connections inherit it. asyncio sets it only on sockets with a named protocol, and this one
         # does not: the second half of an answer would wait 40 ms for the acknowledgement of the first.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port = listener.getsockname()[1]
@@ -137,7 +137,7 @@ def server(app: Starlette, when_started: Callable[[], Awaitable[None]] | None = 
 
         async def serve() -> None:
             serving = asyncio.create_task(running.serve(sockets=[listener]))
-            while not running.started and not serving.done():  # noqa: ASYNC110  (uvicorn tells in no other way)
+            while not running.started and not serving.done():  # noqa: ASYNC110  (uvicorn has no other way to report it)
                 await asyncio.sleep(0.001)
             if when_started is not None:
                 await when_started()
@@ -156,7 +156,7 @@ def server(app: Starlette, when_started: Callable[[], Awaitable[None]] | None = 
 
 @dataclass
 class Process:
-    """An agent as a process of its own."""
+    """An agent in its own process."""
 
     popen: subprocess.Popen[bytes]
     url: str
@@ -189,7 +189,7 @@ def agent_process(
 ) -> Iterator[Process]:
     """`python main.py --port … ARGUMENTS`, or another `program`, ready to answer.
 
-    `inside` is the start of a command line that runs it elsewhere, as `unshare` does. Its standard input is
+    `inside` is the start of a command line that runs it elsewhere, like `unshare`. Its standard input is
     no terminal, unless `inside` is ON_TERMINAL.
     """
     port = port or str(free_port())
@@ -216,7 +216,7 @@ def agent_process(
 
 
 def clean_environ() -> dict[str, str]:
-    """The environment without any setting of ours that the machine may have."""
+    """The environment without any setting of the agent that this machine may have."""
     names = {field.upper() for field in Settings.__dataclass_fields__}
     return {name: value for name, value in os.environ.items() if name not in names}
 
@@ -231,7 +231,7 @@ def free_port() -> int:
 def wait_until(
     condition: Callable[[], object], what: str | Callable[[], str], deadline: float = START_DEADLINE
 ) -> None:
-    """Look again and again until `condition()` holds; AssertionError after `deadline` seconds."""
+    """Wait until `condition()` is true; AssertionError after `deadline` seconds."""
     end = time.monotonic() + deadline
     while not condition():
         assert time.monotonic() < end, f"waited {deadline} s until {what() if callable(what) else what}"
@@ -241,6 +241,8 @@ def wait_until(
 def _answers(process: Process) -> bool:
     assert process.popen.poll() is None, f"the agent ended; its log:\n{process.log}"
     try:
-        return process.get("/health?whole").status_code == 200  # without a query it answers before the rest
+        return (
+            process.get("/health?whole").status_code == 200
+        )  # without a query, /health answers before the rest of the agent
     except httpx.TransportError:
         return False

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Of localhost, signed by itself."""
+    """A self-signed certificate of localhost."""
 
     certificate: Path
     key: Path
-    both: Path  # one after the other, as HAProxy wants them
+    both: Path  # certificate and key in one file, for HAProxy
 
     def trust(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.certificate)
 
 
 def made_certificate(folder: Path) -> Certificate:
-    """Made by openssl for a day of tests."""
+    """A new certificate that is valid for a day."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
     made = Certificate(folder / "cert.pem", folder / "key.pem", folder / "both.pem")

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-# As root in a container; and without the requests that a browser makes for itself.
+# For root in a container, and without the requests that a browser makes on its own.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-# A name as in a laboratory: over plain HTTP a browser trusts 127.0.0.1 with more than any other.
+# A host name: over plain HTTP, a browser permits more to 127.0.0.1 than to any other host.
 ARGUMENTS += ["--host-resolver-rules=MAP gpu.lab 127.0.0.1"]
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Skips where it is not installed. While it runs, this thread can run no other event loop."""
+    """A running Chromium. Skips if it is not installed. Meanwhile this thread can run no other event loop."""
     executable = shutil.which("chromium")
     if executable is None:
         pytest.skip("needs Chromium (Debian: apt-get install chromium)")

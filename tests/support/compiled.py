@@ -1,4 +1,4 @@
-"""Libraries that tests make of C."""
+"""Libraries that tests compile from C."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def shared_library(source: Path, to: Path, **defined: str | int) -> None:
-    """Compile one; the names are those of macros in the source. Skips where there is no compiler."""
+    """Compile a library with these macros defined. Skips if there is no compiler."""
     compiler = shutil.which("gcc")
     if compiler is None:
         pytest.skip("needs gcc (Debian, Ubuntu: apt-get install gcc libc6-dev)")

@@ -1,6 +1,6 @@
-"""A host of its own for an agent: a PID namespace with processes that belong wherever a test says.
+"""A host for one agent: a PID namespace with processes in control groups that a test chooses.
 
-Their control groups are files instead of /proc/PID/cgroup, seen in this mount namespace alone. Run as a
+Files replace their /proc/PID/cgroup, in this mount namespace only. Run as a
 program, it starts the processes and then becomes the agent. Needs root.
 """
 
@@ -19,7 +19,7 @@ import pytest
 
 @dataclass(frozen=True)
 class Started:
-    """A process that sleeps: what it calls itself, and where it belongs by its control group."""
+    """A process that sleeps: its names, and its control group."""
 
     cgroup: str = "/"
     name: str = "sleeper"  # of the program's file
@@ -29,14 +29,14 @@ class Started:
 
 @dataclass(frozen=True)
 class CrowdedHost:
-    """Everything is in `folder`."""
+    """The host; all its files are in `folder`."""
 
     folder: Path
 
     def inside(self, agents_cgroup: str, *processes: Started) -> list[str]:
         """The start of a command line that runs the agent there; it is the first process."""
         if os.getuid() != 0:
-            pytest.skip("namespaces take root")
+            pytest.skip("namespaces need root")
         asked = {"agent": agents_cgroup, "processes": [asdict(process) for process in processes]}
         (self.folder / "asked.json").write_text(json.dumps(asked))
         own = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -44,7 +44,7 @@ class CrowdedHost:
 
     @property
     def pids(self) -> list[int]:
-        """Of the processes, in their order, once the agent runs."""
+        """The pids of the processes, in their order, once the agent runs."""
         pids: list[int] = json.loads((self.folder / "pids.json").read_text())
         return pids
 
@@ -66,7 +66,7 @@ def _put(folder: Path, pid: int, cgroup: str) -> None:
 
 
 def main() -> None:
-    """Starts the processes, and becomes the rest of the command line."""
+    """Start the processes, and become the rest of the command line."""
     folder, command = Path(sys.argv[1]), sys.argv[2:]
     asked = json.loads((folder / "asked.json").read_text())
     pids = [_start(folder, process, number) for number, process in enumerate(asked["processes"])]

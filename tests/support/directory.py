@@ -1,4 +1,4 @@
-"""A directory of users that can be slow, away or full, instead of the C library's look-up."""
+"""A substitute for the C library's directory of users, which can be slow or unavailable."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 
 class Directory:
-    """Answers from `names`; counts what it was asked."""
+    """Answers from `names`, and records the user numbers of all requests."""
 
     def __init__(self, names: dict[int, str] | None = None) -> None:
         self.names = names or {}
@@ -16,11 +16,11 @@ class Directory:
         self._goes.set()
 
     def stop(self) -> None:
-        """Do not answer until it goes on."""
+        """Do not answer until `go_on`."""
         self._goes.clear()
 
     def go_on(self) -> None:
-        """Answer again, also what was asked meanwhile."""
+        """Answer again, also the requests that are waiting."""
         self._goes.set()
 
     def __call__(self, uid: int) -> str:

@@ -31,13 +31,13 @@ def table(document: str, heading: str) -> list[list[str]]:
 
 
 def commands(document: str) -> Iterator[str]:
-    """Every line of every block of `bash`."""
+    """Every line of every `bash` block."""
     for block in re.findall(r"^```bash\n(.*?)```", (ROOT / document).read_text(), re.DOTALL | re.MULTILINE):
         yield from block.strip().splitlines()
 
 
 def anchors(document: str) -> set[str]:
-    """The headings of a Markdown text, as GitHub names them in addresses."""
+    """The headings of a Markdown text, as GitHub writes them in URLs."""
     text = re.sub(r"^```.*?^```", "", document, flags=re.DOTALL | re.MULTILINE)
     return {
         re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-")

@@ -1,6 +1,6 @@
-"""The paths of the agent, for tests of what holds for every endpoint: a new one joins them by itself.
+"""The paths of the agent, for tests of rules for every endpoint. A new endpoint is included automatically.
 
-Who may read what is a promise to whoever runs an agent. So the open paths stand here a second time, written
+Who may read what is a promise to the operator of an agent. So the open paths are listed here again, written
 by hand, and tests/http/test_endpoint.py compares them with what the endpoints declare.
 """
 
@@ -32,7 +32,7 @@ WITH_END = [path for path in PATHS if path != STREAM]
 FILES = frozenset(path for endpoint in ENDPOINTS for path in endpoint.file_paths)
 CONSTANT = constant_paths(ENDPOINTS) | FILES
 OF_ONE_SNAPSHOT = sorted(cache_keys(ENDPOINTS))
-# Those that want a credential are about GPUs, and fail without a driver: all but these, and the stream.
+# Paths that require a credential report on GPUs and fail without a driver, except these and the stream.
 WITHOUT_DRIVER = {"/fleet", "/metrics", "/usage"}
 OF_THE_DRIVER = [path for path in WITH_END if path not in OPEN | WITHOUT_DRIVER]
 TAKING_IDX = _routes(lambda route: "idx" in known_parameters(route.dependant))

@@ -1,6 +1,6 @@
-"""A real Firefox, for slow tests: it speaks WebDriver BiDi by itself, so that nothing stands in between.
+"""A real Firefox, for slow tests. It supports WebDriver BiDi itself, so no driver program is needed.
 
-https://w3c.github.io/webdriver-bidi/ says what its commands take and answer.
+https://w3c.github.io/webdriver-bidi/ describes its commands.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
     from websockets.sync.client import ClientConnection
 
-SECONDS = 30.0  # until something shows, or a command is answered
+SECONDS = 30.0  # maximum wait for a change of the page, or for the result of a command
 
 
 class RefusedError(AssertionError):
-    """A command failed, or a script did; in the browser's words."""
+    """A command or a script failed; with the message of the browser."""
 
 
 class Firefox:
-    """One session. It lives in one thread, and asks one thing after the other."""
+    """One session, for one thread. It sends one command at a time."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
@@ -60,9 +60,9 @@ class Firefox:
 
     @contextmanager
     def opened(self, url: str, *, script: str = "", expected: tuple[str, ...] = ()) -> Iterator[FirefoxPage]:
-        """The page at this address, of a user who was never here; at its end it has had no error.
+        """The page at this URL, for a new user. At the end, the page must have had no error.
 
-        `script` runs before it. `expected`: parts of what the console may say.
+        `script` runs before the page. `expected`: parts of messages that the console may have.
         """
         user = self.ask("browser.createUserContext")["userContext"]
         place = self.ask("browsingContext.create", type="tab", userContext=user)["context"]
@@ -85,7 +85,7 @@ class FirefoxPage:
         self._place = place
 
     def evaluate(self, expression: str) -> Any:
-        """Its value, or that of its promise, as JSON can say it. Raises RefusedError."""
+        """The value of the expression, or of its promise, if it is JSON. Raises RefusedError."""
         answer = self._firefox.ask(
             "script.evaluate",
             expression=f"(async () => JSON.stringify(await ({expression})) ?? 'null')()",
@@ -97,9 +97,9 @@ class FirefoxPage:
         return json.loads(answer["result"]["value"])
 
     def wait_for(self, expression: str) -> Any:
-        """Its value, once it is true for JavaScript; AssertionError with the page's words otherwise.
+        """The value of the expression, once it is truthy; AssertionError with the text of the page otherwise.
 
-        It may fail until then, as between two pages.
+        It may fail until then, for example between two pages.
         """
         found: list[Any] = [False, None]
 
@@ -112,11 +112,11 @@ class FirefoxPage:
         return found[1]
 
     def text(self, selector: str = "body") -> str:
-        """What a person reads there; empty where nothing is."""
+        """The visible text of the element; empty if there is no such element."""
         return str(self.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
 
     def click(self, selector: str) -> None:
-        """In the middle of the first that is there."""
+        """Click the middle of the first such element."""
         box = self.wait_for(
             f"(box => box && box.width && [box.x + box.width / 2, box.y + box.height / 2])"
             f"(document.querySelector({json.dumps(selector)})?.getBoundingClientRect())"
@@ -126,7 +126,7 @@ class FirefoxPage:
         self._act({"type": "pointer", "id": "mouse", "actions": [*moves, *presses]})
 
     def type(self, text: str) -> None:
-        """On the keyboard, into what has the focus; "\\n" is Enter."""
+        """Type on the keyboard, into the element with the focus; "\\n" is Enter."""
         keys = [{"\n": "\ue007"}.get(key, key) for key in text]
         strokes = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         self._act({"type": "key", "id": "keyboard", "actions": strokes})
@@ -140,7 +140,7 @@ class FirefoxPage:
 
 @contextmanager
 def firefox() -> Iterator[Firefox]:
-    """Skips where it is not installed."""
+    """A running Firefox. Skips if it is not installed."""
     executable = shutil.which("firefox-esr")
     if executable is None:
         pytest.skip("needs Firefox (Debian: apt-get install firefox-esr)")
@@ -150,16 +150,16 @@ def firefox() -> Iterator[Firefox]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         popen = subprocess.Popen(  # noqa: S603  (no outside input)
             [executable, "--headless", "--no-remote", "--remote-debugging-port=0", "--profile", folder],
-            # It refuses a home that is another user's, and would write into it.
+            # Firefox refuses a home of another user, and would write into this user's.
             env={**os.environ, "HOME": folder, "MOZ_CRASHREPORTER_DISABLE": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         try:
-            told = Path(folder) / "WebDriverBiDiServer.json"  # once it listens
-            wait_until(lambda: _port(told), "Firefox tells its port", SECONDS)
-            with connect(f"ws://127.0.0.1:{_port(told)}/session", max_size=None) as socket:
+            port_file = Path(folder) / "WebDriverBiDiServer.json"  # written once Firefox listens
+            wait_until(lambda: _port(port_file), "Firefox has written its port", SECONDS)
+            with connect(f"ws://127.0.0.1:{_port(port_file)}/session", max_size=None) as socket:
                 session = Firefox(socket)
                 session.ask("session.new", capabilities={"alwaysMatch": {"acceptInsecureCerts": True}})
                 session.ask("session.subscribe", events=["log.entryAdded"])
@@ -170,9 +170,9 @@ def firefox() -> Iterator[Firefox]:
             popen.wait(timeout=SECONDS)
 
 
-def _port(told: Path) -> int | None:
+def _port(port_file: Path) -> int | None:
     try:
-        port: int = json.loads(told.read_text())["ws_port"]
-    except (OSError, ValueError):  # not there yet, or half written
+        port: int = json.loads(port_file.read_text())["ws_port"]
+    except (OSError, ValueError):  # missing, or not completely written yet
         return None
     return port

@@ -1,4 +1,4 @@
-"""What a test needs of the dependency groups in pyproject.toml, where only `dev` is always installed."""
+"""Tests that need the dependency group `slow` of pyproject.toml; only `dev` is always installed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 
 def needs_slow(package: str) -> None:
-    """Skip where this import package, of the group `slow`, is not installed."""
+    """Skip the test if this import package, of the group `slow`, is not installed."""
     pytest.importorskip(
         package, reason=f"needs {package}, of the group slow: uv run --group slow pytest -n 0 -m slow"
     )

@@ -2,7 +2,7 @@
 
 SYMBOL may be `nothing`, or `everything` for every call of the driver.
 
-For what only a process of its own can show: how it ends while a driver call never returns.
+Only a separate process can show how the agent ends while a driver call never returns.
 """
 
 from __future__ import annotations

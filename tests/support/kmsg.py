@@ -1,4 +1,4 @@
-"""Records of the kernel log as /dev/kmsg gives them."""
+"""Records of the kernel log, in the format of /dev/kmsg."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class KernelLogPipe:
-    """A pipe instead of /dev/kmsg; each line is one record of the kernel's, written now."""
+    """A pipe instead of /dev/kmsg. Each line becomes a record of the kernel with the present time."""
 
     def __init__(self, folder: Path) -> None:
         self.path = str(folder / "kmsg")
         os.mkfifo(self.path)
         self._end = os.open(
             self.path, os.O_RDWR | os.O_NONBLOCK
-        )  # a reader of its own, so none is waited for
+        )  # open for reading too, so that it does not wait for a reader
         self._numbers = count()
 
     def write(self, *lines: str) -> None:
@@ -31,10 +31,10 @@ class KernelLogPipe:
 
 
 def record(text: str, number: int, seconds: float, *, priority: int = 4) -> str:
-    """One record, written at that time of the kernel's clock."""
+    """One record with this time of the kernel's clock."""
     return f"{priority},{number},{int(seconds * 1e6)},-;{text}\n"
 
 
 def xid(place: str, code: int, words: str = "pid='<unknown>', name=<unknown>, x") -> str:
-    """The driver's line about an XID; `place` as in 0000:3b:00."""
+    """The driver's line about an XID; `place` is a PCI address such as 0000:3b:00."""
     return f"NVRM: Xid (PCI:{place}): {code}, {words}"

@@ -1,4 +1,4 @@
-"""Small PNG files: a browser writes true colours, where the picture of a page needs few."""
+"""Small PNG files: a browser writes true colour, but the picture of a page needs few colours."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOURS = 256
-_SAMPLES = {2: 3, 6: 4}  # of a pixel, by the colour type: red, green, blue, and opacity
+_SAMPLES = {2: 3, 6: 4}  # samples of a pixel, by colour type: red, green, blue, and opacity
 
 
 def with_palette(png: bytes) -> bytes:
-    """The same picture with the 256 colours that it has most; each other becomes the one that is nearest.
+    """The same picture with only its 256 most frequent colours. Every other colour becomes the nearest one.
 
-    Takes one of 8 bits, without interlacing, as browsers write them. Opacity is dropped.
+    The PNG must have 8 bits and no interlacing, as browsers write it. Opacity is dropped.
     """
     chunks = [*_chunks(png)]
     width, height, depth, kind, *_, interlaced = struct.unpack(">IIBBBBB", chunks[0][1])
@@ -55,7 +55,7 @@ def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _unfiltered(data: bytes, length: int, size: int) -> Iterator[bytearray]:
-    """The rows. PNG 9.2: each byte is told by its difference from those on its left and above."""
+    """The rows. PNG 9.2: each byte is stored as its difference from the bytes on its left and above."""
     above = bytearray(length)
     for start in range(0, len(data), length + 1):
         kind, row = data[start], bytearray(data[start + 1 : start + 1 + length])

@@ -1,4 +1,4 @@
-"""Readings of a GPU from flat names: that of a subject and that of its field, as in `power_usage_watts`."""
+"""Readings of a GPU from flat names, each a subject and its field, such as `power_usage_watts`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _FIELDS = {
 
 
 def reading(**values: Any) -> GpuReading:
-    """A reading that knows these values and nothing else."""
+    """A reading in which only these values are known."""
     return with_values(_NOTHING, **values)
 
 
 def with_values(reading: GpuReading, **values: Any) -> GpuReading:
-    """The same reading but for these values; a whole subject, and what is no part of one, by its own name."""
+    """The same reading with these values. A whole subject, or a field outside of one, has its own name."""
     reading = replace(reading, **{name: value for name, value in values.items() if name in _SUBJECTS})
     for name, value in values.items():
         if name not in _SUBJECTS:
@@ -34,7 +34,7 @@ def with_values(reading: GpuReading, **values: Any) -> GpuReading:
 
 
 def leaves(reading: GpuReading) -> dict[str, Any]:
-    """Every value by its dotted name, as in power.usage_watts."""
+    """Every value by its dotted name, such as power.usage_watts."""
     return {
         f"{subject}.{field}": getattr(getattr(reading, subject), field) for subject, field in _FIELDS.values()
     }

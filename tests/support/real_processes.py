@@ -1,6 +1,6 @@
-"""Residents of simulated GPUs that there are: processes of this machine, for tests of what /proc tells.
+"""Simulated GPUs that list real processes of this machine, for tests of what the agent reads from /proc.
 
-Run as a program, it is the agent with them: `--simulate N` lists processes of the machine that it runs on.
+Run as a program, it is the agent with them: `--simulate N` then lists processes of its own machine.
 """
 
 from __future__ import annotations
@@ -24,17 +24,15 @@ REFRESH_SECONDS = 10.0  # of the simulation's clock
 
 
 class RealProcesses:
-    """This process and its parents first, then others that may be read, oldest first."""
+    """This process and its parent first, then other processes that it may read, oldest first."""
 
     def __init__(self) -> None:
         self._pids: list[int] = []
         self._refresh_at = float("-inf")
-        self._refreshing = (
-            threading.Lock()
-        )  # GPUs are read in threads: none may see the list before it is made
+        self._refreshing = threading.Lock()  # GPUs are read in threads, and none may see an unfinished list
 
     def on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:
-        """Three of them, but for a GPU of which no memory is in use; the third does nothing."""
+        """Three of these processes, or none if the GPU has no memory in use. The third process is idle."""
         at, values = gpu.now
         with self._refreshing:
             if at >= self._refresh_at:
@@ -50,13 +48,13 @@ class RealProcesses:
 
     def process_table(
         self,
-        gpus: Sequence[SimulatedGpu],  # noqa: ARG002  (as the simulation asks)
+        gpus: Sequence[SimulatedGpu],  # noqa: ARG002  (part of the simulation's interface)
         elapsed: Callable[[], float],  # noqa: ARG002  (the same)
         *,
         hide_command_args: bool,
         pod_logs: str,
     ) -> ProcessSource:
-        """What /proc tells of them."""
+        """The source that reads these processes from /proc."""
         return ProcessSource(hide_command_args=hide_command_args, pids_are_ours=True, pod_logs=pod_logs)
 
 
@@ -66,7 +64,7 @@ def _readable_pids() -> list[int]:
         if len(found) >= MAX_PROCESSES:
             break
         with suppress(OSError):
-            # kernel threads have no memory; others' may be refused
+            # kernel threads have no memory; the memory of other users' processes may be unreadable
             if pid not in found and procfs.read_resident_bytes(procfs.PROC, pid):
                 found.append(pid)
     return found

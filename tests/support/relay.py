@@ -1,4 +1,4 @@
-"""Passes on a TCP connection and counts its bytes: what really travels, whatever the layers above call it."""
+"""Forwards TCP connections and counts their bytes: the real traffic, independent of the layers above."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Relay:
-    """Listens on `port` of 127.0.0.1 and leads to `target` there, once it is started."""
+    """Listens on `port` of 127.0.0.1 and forwards to the port `target` there."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -24,7 +24,7 @@ class Relay:
         self.passed = 0  # bytes, both ways
 
     def accept(self) -> None:
-        """Until it is closed."""
+        """Accept connections until the relay is closed."""
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
@@ -42,7 +42,7 @@ class Relay:
             sink.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Ends every connection."""
+        """End every connection."""
         for one in (self._listener, *self._open):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

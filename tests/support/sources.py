@@ -1,4 +1,4 @@
-"""Small substitutes for a driver, its GPUs and the host, where a test is about time and threads, not NVML."""
+"""Small substitutes for a driver, its GPUs and the host, for tests of time and threads instead of NVML."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Valve:
-    """Lets calls through, until it is closed; whoever comes then waits until it opens."""
+    """Lets calls pass while it is open. While it is closed, a call waits until it opens."""
 
     def __init__(self) -> None:
         self._open = threading.Event()
@@ -49,12 +49,12 @@ class Valve:
 
 
 class FakeDriver:
-    """Counts its reads; `error` makes it refuse."""
+    """Counts its reads. With `error` set, a read fails."""
 
     def __init__(self, present: Sequence[str]) -> None:
         self._present = present
         self.error: str | None = None
-        self.code: int | None = None  # of NVML, with `error`
+        self.code: int | None = None  # NVML's return code of `error`
         self.reads = 0
         self.releases = 0
         self.valve = Valve()
@@ -75,17 +75,17 @@ class FakeDriver:
 
 
 class FakeGpu:
-    """Counts its reads and shows the count as its temperature; `error` makes it refuse.
+    """Counts its reads and reports the count as its temperature. With `error` set, a read fails.
 
-    As with NVML, which GPU an index means is settled when contact is made, and stays so until it is released.
+    As in NVML, the first read decides which GPU the index means, until the GPU is released.
     """
 
     def __init__(self, index: int, present: Sequence[str], clock: Callable[[], float]) -> None:
         self.index = index
         self.error: str | None = None
-        self.code: int | None = None  # as of the driver
+        self.code: int | None = None  # NVML's return code of `error`
         self.reads = 0
-        self.watched: list[bool] = []  # of each read, whether somebody looked
+        self.watched: list[bool] = []  # for each read, whether somebody was watching
         self.releases = 0
         self.pids: tuple[int, ...] = ()
         self.process_type = ProcessType.COMPUTE
@@ -116,15 +116,15 @@ class FakeGpu:
         return self.read(watched=watched)
 
     def measure_slow_counters(self) -> None:
-        """Has none."""
+        """There are no slow counters."""
 
-    def release(self, *, may_be_another: bool = False) -> None:  # noqa: ARG002  (as the real one)
+    def release(self, *, may_be_another: bool = False) -> None:  # noqa: ARG002  (like the real source)
         self.releases += 1
         self._uuid = None
 
 
 class FakeHost:
-    """Has a name."""
+    """A host with a name and nothing else."""
 
     def __init__(self) -> None:
         self.valve = Valve()
@@ -135,7 +135,7 @@ class FakeHost:
 
 
 class FakeProcesses:
-    """Describes whatever pids it is asked for."""
+    """Describes all requested pids, and records the requests."""
 
     def __init__(self) -> None:
         self.asked: list[frozenset[int]] = []
@@ -150,7 +150,7 @@ class FakeProcesses:
 
 
 class FakeHardware:
-    """All of them, and the GPUs by index as they are opened; `present` are UUIDs in the driver's order."""
+    """All these sources, with the opened GPUs by index. `present` has the UUIDs in the driver's order."""
 
     def __init__(self, gpu_count: int = 2) -> None:
         self.present = [f"GPU-{number}" for number in range(gpu_count)]

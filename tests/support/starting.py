@@ -1,4 +1,4 @@
-"""An agent from its first moment on, for tests of the start."""
+"""A process of an agent that is still starting, for tests of the start."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def starting_agent(*inside: str, port: str = "", **environ: str) -> Iterator[sub
 
 
 def catches(pid: int, number: signal.Signals) -> bool:
-    """Whether the process handles the signal by now."""
+    """Whether the process handles the signal already."""
     return number in signals(pid, "SigCgt")
 
 

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 HOUR = 3600.0
 MIB = 2**20
-REAL = "agent.sqlite3"  # its name where the driver is not simulated by a setting
+REAL = "agent.sqlite3"  # the name of the file, unless a setting simulates the driver
 SIMULATED = "simulated.sqlite3"
 
 
 def ago(days: int) -> str:
-    """The local date so many days before today."""
+    """The local date this many days ago."""
     return (dt.datetime.now().astimezone().date() - dt.timedelta(days=days)).isoformat()
 
 
 def sums(held: float, *, told: float = 1.0, used: float = 0.5, idle: float = 0.0) -> UsageSums:
-    """`held` hours, of which this share was told; of that again the shares that were used and idle."""
+    """Sums of `held` hours. `told`: the share with known utilization; `used` and `idle`: shares of that."""
     seconds = held * HOUR
     return UsageSums(
         seconds,

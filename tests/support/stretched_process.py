@@ -1,7 +1,7 @@
 """`python -m tests.support.stretched_process RESIDENT_BYTES`: a process with a command line of 600 MB.
 
-It is an unprivileged user's, has a name of 15 characters and the given resident memory; prints a line when it
-is ready, and ends with its standard input. The status is 77 where the kernel does not let it stretch.
+It belongs to an unprivileged user, and has a name of 15 characters and the given resident memory. It prints a
+line when it is ready, and ends with its standard input. The status is 77 if the kernel refuses the change.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ NOBODY = 65534
 # linux/prctl.h, and its struct prctl_mm_map
 PR_SET_NAME, PR_SET_MM, PR_SET_MM_MAP = 15, 35, 14
 MAP = "11Q Q 2I"
-NO_EXECUTABLE = 2**32 - 1  # the only choice of who is not root
+NO_EXECUTABLE = 2**32 - 1  # the only value that a process without root may set
 
 
 def stretch(resident: int) -> mmap.mmap:
-    """Lay the arguments over memory of our own, of which `resident` bytes are touched. OSError: refused."""
+    """Move the arguments to new memory, of which `resident` bytes are touched. OSError if this is refused."""
     memory = mmap.mmap(-1, STRETCHED, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     for start in range(0, resident, 2**20):
         memory[start : start + 2**20] = b"x" * 2**20
@@ -51,7 +51,7 @@ if __name__ == "__main__":
         os.setgid(NOBODY)
         os.setuid(NOBODY)
     try:
-        memory = stretch(int(sys.argv[1]))  # as long as this name holds it
+        memory = stretch(int(sys.argv[1]))  # this name keeps the memory alive
     except OSError as error:
         sys.stdout.write(f"{error}\n")
         sys.exit(77)

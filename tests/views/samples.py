@@ -72,7 +72,7 @@ KNOWS_NOTHING = GpuSample(0, GpuState.OK, reading(), sampled_at=SAMPLED_AT, age_
 
 
 def snapshot(*gpus: GpuSample) -> Snapshot:
-    """These GPUs on the host of the examples."""
+    """A Snapshot of these GPUs on the host of the examples."""
     return Snapshot(
         taken_at=1757926889.5,
         taken_monotonic=100.0,

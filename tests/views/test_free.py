@@ -1,4 +1,4 @@
-"""The wire shape of an offer."""
+"""The JSON of an offer in `/free`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UNKNOWN = Candidate(
 LOST = Candidate(0, None, None, "it cannot be read: lost", None, None, None, None, None, frozenset())
 
 
-def test_everything_is_on_the_wire_in_its_unit() -> None:
+def test_each_offered_gpu_has_every_value_in_its_unit() -> None:
     offer = choose([LOST, UNKNOWN, KNOWN], Wish(count=2))
 
     assert free_view(offer).model_dump(exclude_unset=True) == {
@@ -66,13 +66,13 @@ def test_everything_is_on_the_wire_in_its_unit() -> None:
     }
 
 
-def test_too_few_are_told_as_far_as_there_are() -> None:
+def test_an_offer_of_too_few_gpus_lists_the_ones_that_are_free() -> None:
     view = free_view(choose([LOST, UNKNOWN, KNOWN], Wish(count=2), unavailable={"GPU-3"}))
 
     assert (view.satisfied, view.withheld, view.cuda_visible_devices) == (False, 1, "GPU-1")
 
 
-def test_of_nothing_there_is_nothing() -> None:
+def test_an_empty_offer_has_no_gpus_and_an_empty_string() -> None:
     offer = choose([LOST], Wish())
 
     assert (free_view(offer).gpus, cuda_visible_devices(offer)) == ([], "")

@@ -1,4 +1,4 @@
-"""The columns of `/history`: their units, and which are there."""
+"""The columns of `/history`: their units, and which of them an answer has."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def shown(fields: Collection[str] = DEFAULT) -> Any:
     return json.loads(b"".join(history_json(REMEMBERED, 10.0, fields)))["data"]
 
 
-def test_every_column_is_remembered_and_every_remembered_one_is_shown() -> None:
+def test_the_columns_are_exactly_the_values_that_the_history_keeps() -> None:
     assert [column.field for column in GPU_COLUMNS.values()] == list(GPU_FIELDS)
     assert [column.field for column in HOST_COLUMNS.values()] == list(HOST_FIELDS)
     assert {"idx", "uuid", *GPU_COLUMNS} == DeviceHistory.model_fields.keys()
@@ -50,7 +50,7 @@ def test_every_column_is_remembered_and_every_remembered_one_is_shown() -> None:
     assert FIELDS[: len(DEFAULT)] == DEFAULT
 
 
-def test_without_a_wish_there_are_the_four() -> None:
+def test_without_fields_there_are_the_four_default_columns() -> None:
     data = shown()
     assert list(data) == ["interval", "longest_seconds", "ts", "devices"]
     assert list(data["devices"][0]) == ["idx", "uuid", *DEFAULT]
@@ -59,23 +59,23 @@ def test_without_a_wish_there_are_the_four() -> None:
 @pytest.mark.parametrize(
     "fields", [["host"], ["tensor_percent"], ["fan_speed_percent", "gpu_utilization"], FIELDS]
 )
-def test_what_is_asked_for_is_there_and_nothing_else(fields: Collection[str]) -> None:
+def test_only_the_requested_columns_are_in_the_answer(fields: Collection[str]) -> None:
     data = shown(fields)
     assert ("host" in data) == ("host" in fields)
     assert data["devices"][0].keys() == {"idx", "uuid", *fields} - {"host"}
 
 
-def test_units_are_those_of_gpu_and_unknown_is_null() -> None:
+def test_the_units_are_those_of_gpu_and_unknown_values_are_null() -> None:
     data = shown(FIELDS)
     (device,) = data["devices"]
     assert (device["memory_used_mb"], device["pcie_tx_mbps"]) == ([3.0, None, 0.0], [1.5])
     assert device["power_watts"] == [4.0, None, 0.0]
-    assert str(device["gpu_utilization"]) == "[1, None, 0]", "whole numbers have no point"
+    assert str(device["gpu_utilization"]) == "[1, None, 0]", "whole numbers have no decimal point"
     assert data["host"] == {"cpu_percent": [43.3, None, 0.0], "memory_used_mb": [5.0, None, 0.0]}
 
 
 @pytest.mark.parametrize("watts", [0.04, 0.05, 99.95, 99.949, 123.45, 1e6 / 7])
-def test_rounding_is_that_of_every_other_answer(watts: float) -> None:
+def test_values_are_rounded_as_in_every_other_answer(watts: float) -> None:
     series = GpuSeries(0, None, {"power.usage_watts": [watts]})
     body = b"".join(history_json(HistoryReading((1.0,), (series,)), 10.0, ["power_watts"]))
     assert json.loads(body)["data"]["devices"][0]["power_watts"] == [tenths(watts)]

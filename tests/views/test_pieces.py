@@ -31,8 +31,8 @@ SERIES = GpuSeries(
 HOST = {"cpu_percent": [43.5, None], "memory_used_bytes": [2.0**30, None]}
 
 
-def test_a_history_is_the_json_of_its_model() -> None:
-    """Also where a text looks like the list that is filled."""
+def test_a_history_made_of_pieces_equals_the_json_of_its_model() -> None:
+    """This holds even if a text looks like the empty list that the pieces fill."""
     for gpus in ((), (SERIES,), (SERIES, SERIES)):
         for fields in (DEFAULT, ["sm_percent", "graphics_mhz", "pcie_tx_mbps", "host"], ["host"]):
             body = b"".join(history_json(HistoryReading((1.5, 2.5), gpus, HOST), 10.0, fields))
@@ -42,18 +42,18 @@ def test_a_history_is_the_json_of_its_model() -> None:
 
 
 class Part(BaseModel):
-    """With a value that may be left out."""
+    """A model with a field that may be left out."""
 
-    told: int
-    untold: int | None = None
-
-
-def test_what_was_not_set_is_left_out() -> None:
-    assert to_json(Part(told=1)) == b'{"told":1}'
-    assert to_json(Part(told=1, untold=None)) == b'{"told":1,"untold":null}'
+    given: int
+    optional: int | None = None
 
 
-def test_items_are_made_when_they_are_asked_for() -> None:
+def test_a_field_that_was_not_set_is_left_out() -> None:
+    assert to_json(Part(given=1)) == b'{"given":1}'
+    assert to_json(Part(given=1, optional=None)) == b'{"given":1,"optional":null}'
+
+
+def test_items_are_made_only_when_the_consumer_reaches_them() -> None:
     made: list[int] = []
 
     def users() -> Iterator[bytes]:
@@ -67,8 +67,8 @@ def test_items_are_made_when_they_are_asked_for() -> None:
     assert b"".join(pieces) == b',1,1],"unknown_idx":[],"since":null,"usage_days":null}}'
 
 
-def test_pieces_are_made_once() -> None:
-    """Unless somebody stops in between."""
+def test_pieces_are_made_once_and_kept_unless_the_consumer_stops_early() -> None:
+    """The first consumer stops early here, so the pieces are made twice."""
     once: MadeOnce[int] = MadeOnce()
     calls = []
 
@@ -81,5 +81,5 @@ def test_pieces_are_made_once() -> None:
     assert len(calls) == 2
 
 
-def test_only_what_was_set_is_shown() -> None:
+def test_a_model_built_without_validation_shows_only_its_set_fields() -> None:
     assert to_json(Users.model_construct({"users"}, users=[])) == b'{"users":[]}'

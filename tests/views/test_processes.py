@@ -97,7 +97,7 @@ UNKNOWN_ROW = dict.fromkeys(GOLDEN_ROW) | {"idx": 0, "uuid": "GPU-1", "pid": 200
 def processes_view(
     seen: Snapshot, gpus: Sequence[GpuSample], *, idle_after_seconds: float, **wishes: Any
 ) -> Processes:
-    """What is made, whose bytes are those that the model makes of itself."""
+    """The answer of `/processes`, after checking that its bytes equal the JSON of its model."""
     body = b"".join(ProcessesJson(seen, idle_after_seconds)(gpus, **wishes))
     answer = Success[Processes].model_validate_json(body)
     assert answer.model_dump_json().encode() == body
@@ -105,7 +105,7 @@ def processes_view(
 
 
 def users_view(seen: Snapshot, *, idle_after_seconds: float) -> Users:
-    """As `processes_view`."""
+    """The answer of `/users`, checked like that of `/processes`."""
     body = b"".join(users_json(seen, idle_after_seconds))
     answer = Success[Users].model_validate_json(body)
     assert answer.model_dump_json().encode() == body
@@ -113,18 +113,18 @@ def users_view(seen: Snapshot, *, idle_after_seconds: float) -> Users:
 
 
 def rows(seen: Any = WATCHED, **wishes: Any) -> list[dict[str, Any]]:
-    """The rows of all its GPUs."""
+    """The rows of all GPUs of a Snapshot."""
     view = processes_view(seen, seen.gpus, idle_after_seconds=900, **wishes)
     listed: list[dict[str, Any]] = view.model_dump(mode="json")["processes"]
     return listed
 
 
-def test_a_row_holds_everything_and_an_unknown_value_is_null() -> None:
+def test_a_row_has_every_field_and_unknown_values_are_null() -> None:
     assert rows() == [GOLDEN_ROW, UNKNOWN_ROW]
     assert list(rows()[0]) == list(GOLDEN_ROW)
 
 
-def test_utilization_of_every_engine_is_shown() -> None:
+def test_a_row_has_the_utilization_of_every_engine() -> None:
     process = GpuProcess(100, ProcessType.BOTH, 0, 40, 30, 20, 10)
     gpu = replace(HEALTHY, reading=with_values(READING, processes=(process,)))
     (row,) = rows(snapshot(gpu))
@@ -134,24 +134,24 @@ def test_utilization_of_every_engine_is_shown() -> None:
     ]
 
 
-def test_a_user_s_rows_only() -> None:
+def test_rows_can_be_filtered_by_user() -> None:
     assert [row["pid"] for row in rows(user="do1e")] == [100]
     assert rows(user="do1") == []
     assert [row["pid"] for row in rows(user="1001")] == [100]
 
 
-def test_these_processes_only() -> None:
+def test_rows_can_be_filtered_by_pid() -> None:
     assert [row["pid"] for row in rows(pids={200, 300})] == [200]
     assert rows(pids={300}) == []
 
 
-def test_idle_holders_only() -> None:
+def test_rows_can_be_filtered_to_idle_holders() -> None:
     assert [row["pid"] for row in rows(idle_only=True)] == [100]
     view = processes_view(WATCHED, WATCHED.gpus, idle_after_seconds=1201, idle_only=True)
     assert view.processes == []
 
 
-def test_a_mig_instance_is_named_beside_its_gpu() -> None:
+def test_a_process_on_a_mig_instance_has_its_instance_and_its_gpu() -> None:
     process = GpuProcess(100, ProcessType.COMPUTE, MIB)
     known = reading(
         identity=IDENTITY,
@@ -162,7 +162,7 @@ def test_a_mig_instance_is_named_beside_its_gpu() -> None:
     assert (row["idx"], row["uuid"], row["mig_index"], row["gpu_memory_mb"]) == (0, "GPU-1", 3, 1.0)
 
 
-def test_gpus_whose_processes_are_unknown_are_named() -> None:
+def test_gpus_with_unknown_processes_are_listed_in_unknown_idx() -> None:
     seen = snapshot(HEALTHY, STUCK, LOST)
     assert processes_view(seen, seen.gpus, idle_after_seconds=900).unknown_idx == [1, 2]
     assert processes_view(seen, [LOST], idle_after_seconds=900).unknown_idx == [2]
@@ -170,7 +170,7 @@ def test_gpus_whose_processes_are_unknown_are_named() -> None:
     assert processes_view(snapshot(KNOWS_NOTHING), [KNOWS_NOTHING], idle_after_seconds=900).unknown_idx == [0]
 
 
-def test_users_with_what_they_hold_held_and_use() -> None:
+def test_each_user_has_current_holdings_past_sums_and_utilization() -> None:
     assert users_view(WATCHED, idle_after_seconds=900).model_dump(mode="json") == {
         "users": [
             {
@@ -218,7 +218,7 @@ def test_users_with_what_they_hold_held_and_use() -> None:
     }
 
 
-def test_without_a_ledger_all_that_is_remembered_is_null() -> None:
+def test_without_a_ledger_all_values_over_time_are_null() -> None:
     seen = replace(WATCHED, ledger=None)
     remembered = ("first_seen", "gpu_seconds_held", "gpu_seconds_used", "idle_seconds", "idle_holder")
     assert [[row[name] for name in remembered] for row in rows(seen)] == [[None] * 5] * 2

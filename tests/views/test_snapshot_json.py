@@ -1,4 +1,4 @@
-"""What is made of one Snapshot for all streams is kept as far as there is room."""
+"""The events of one Snapshot are made once for all streams, and kept up to a maximum size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def made() -> SnapshotJson:
     return SnapshotJson(snapshot(HEALTHY), Thresholds(), 900)
 
 
-def test_all_who_watch_the_same_gpus_get_the_event_that_was_made_first(made: SnapshotJson) -> None:
+def test_all_streams_of_the_same_gpus_get_the_event_that_was_made_first(made: SnapshotJson) -> None:
     first, second = b"data: 1", b"data: 2"
 
     assert made.event(None) is None
@@ -25,7 +25,7 @@ def test_all_who_watch_the_same_gpus_get_the_event_that_was_made_first(made: Sna
     assert made.event(frozenset({0})) is None
 
 
-def test_events_are_kept_up_to_32_mib_together(made: SnapshotJson) -> None:
+def test_events_are_kept_up_to_a_total_of_32_mib(made: SnapshotJson) -> None:
     for gpu in (0, 1):
         assert made.keep_event(frozenset({gpu}), HALF) is HALF
         assert made.event(frozenset({gpu})) is HALF

@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 
 def shown(*gpus: GpuSample, process: ProcessFilter | None = None, mig: bool = False) -> Any:
     """The JSON of these GPUs."""
-    view = made(snapshot(*gpus), gpus, process, mig=mig)
+    view = status_view(snapshot(*gpus), gpus, process, mig=mig)
     return json.loads(view.model_dump_json(exclude_unset=True))
 
 
 @pytest.mark.parametrize("percent", [0, 100, 101, 133, 255])
-def test_a_fan_faster_than_its_maximum_is_told_as_it_is(percent: int) -> None:
-    """The driver says so of some cards; the documents promise that it is not cut to 100."""
+def test_a_fan_speed_above_100_percent_is_not_limited_to_100(percent: int) -> None:
+    """The driver reports it for some cards, and the documents promise not to limit it."""
     gpu = replace(HEALTHY, reading=with_values(READING, fans_speed_percent=percent))
 
     assert shown(gpu)["devices"][0]["fan_speed"] == percent
@@ -51,10 +51,10 @@ def test_a_fan_faster_than_its_maximum_is_told_as_it_is(percent: int) -> None:
     assert described["description"].endswith("may exceed 100")
 
 
-def made(
+def status_view(
     seen: Snapshot, gpus: Sequence[GpuSample], process: ProcessFilter | None = None, *, mig: bool = False
 ) -> Status:
-    """What is made, whose bytes are those that the model makes of itself."""
+    """The answer of `/status`, after checking that its bytes equal the JSON of its model."""
     body = b"".join(StatusJson(seen)(gpus, process, mig=mig))
     answer = Success[Status].model_validate_json(body)
     assert answer.model_dump_json(exclude_unset=True).encode() == body
@@ -145,24 +145,24 @@ KNOWN_FOR_EVER = {
                 "age_ms": 0,
                 "health": WELL,
             },
-            id="read, but the driver tells nothing",
+            id="read, but the driver reports nothing",
         ),
     ],
 )
-def test_a_device_in_each_state(gpu: GpuSample, expected: dict[str, Any]) -> None:
+def test_a_device_has_exactly_these_values_in_each_state(gpu: GpuSample, expected: dict[str, Any]) -> None:
     (device,) = shown(gpu)["devices"]
 
     assert device == expected
 
 
-def test_the_count_is_of_all_gpus_and_the_devices_are_the_selected() -> None:
-    view = made(snapshot(HEALTHY, STUCK, LOST, STARTING), [STUCK, STARTING])
+def test_count_is_the_number_of_all_gpus_and_devices_are_the_selected_ones() -> None:
+    view = status_view(snapshot(HEALTHY, STUCK, LOST, STARTING), [STUCK, STARTING])
 
     assert view.count == 4
     assert [device.idx for device in view.devices] == [1, 3]
 
 
-def test_processes_exactly() -> None:
+def test_each_process_has_exactly_its_documented_fields() -> None:
     assert shown(HEALTHY, LOST)["processes"] == [
         {
             "idx": 0,
@@ -191,10 +191,10 @@ def test_processes_exactly() -> None:
     ]
 
 
-def test_without_a_host_reading_processes_are_listed_undescribed() -> None:
+def test_without_a_host_reading_processes_have_no_command() -> None:
     without_host = replace(snapshot(HEALTHY), processes=None)
 
-    (first, _) = made(without_host, [HEALTHY]).processes
+    (first, _) = status_view(without_host, [HEALTHY]).processes
 
     assert (first.pid, first.gpu_memory, first.command) == (100, "11710MiB", "N/A")
 
@@ -215,10 +215,10 @@ def test_without_a_host_reading_processes_are_listed_undescribed() -> None:
         (None, "N/A"),
     ],
 )
-def test_running_time_has_unbounded_hours(seconds: float | None, expected: str) -> None:
+def test_running_time_is_in_hours_without_an_upper_limit(seconds: float | None, expected: str) -> None:
     processes = ProcessesReading({100: HostProcess(100, running_seconds=seconds)})
 
-    first = made(replace(snapshot(HEALTHY), processes=processes), [HEALTHY]).processes[0]
+    first = status_view(replace(snapshot(HEALTHY), processes=processes), [HEALTHY]).processes[0]
 
     assert first.running_time == expected
 
@@ -238,7 +238,7 @@ def with_processes(*types: ProcessType) -> GpuSample:
         pytest.param("NA", [], id="NA"),
     ],
 )
-def test_a_process_of_both_kinds_belongs_to_either_filter(
+def test_a_process_of_both_types_passes_either_filter(
     process: ProcessFilter | None, expected: list[str]
 ) -> None:
     gpu = with_processes(ProcessType.COMPUTE, ProcessType.GRAPHICS, ProcessType.BOTH)
@@ -246,11 +246,11 @@ def test_a_process_of_both_kinds_belongs_to_either_filter(
     assert [entry["type"] for entry in shown(gpu, process=process)["processes"]] == expected
 
 
-def test_the_filter_leaves_the_devices_alone() -> None:
+def test_the_process_filter_does_not_change_the_devices() -> None:
     assert len(shown(HEALTHY, STUCK, process="NA")["devices"]) == 2
 
 
-def test_a_list_that_the_driver_does_not_report_is_empty() -> None:
+def test_a_list_of_processes_that_the_driver_does_not_report_is_empty() -> None:
     assert shown(replace(HEALTHY, reading=with_values(READING, processes=None)))["processes"] == []
 
 
@@ -265,7 +265,7 @@ def test_a_list_that_the_driver_does_not_report_is_empty() -> None:
         (24576 * MIB, ("24576MiB", 100)),
     ],
 )
-def test_memory_is_whole_mib_and_whole_percent_half_up(used: int, expected: tuple[str, int]) -> None:
+def test_memory_is_rounded_half_up_to_whole_mib_and_percent(used: int, expected: tuple[str, int]) -> None:
     (device,) = shown(replace(HEALTHY, reading=with_values(READING, memory_used_bytes=used)))["devices"]
 
     assert (device["memory_used_human"], device["memory_utilization"]) == expected
@@ -281,7 +281,9 @@ def test_memory_is_whole_mib_and_whole_percent_half_up(used: int, expected: tupl
         (119.0, None, "119W / N/A"),
     ],
 )
-def test_power_status(power: float | None, limit: float | None, expected: str) -> None:
+def test_power_status_has_whole_watts_or_n_a_for_draw_and_limit(
+    power: float | None, limit: float | None, expected: str
+) -> None:
     reading = with_values(READING, power_usage_watts=power, power_limit_watts=limit)
 
     (device,) = shown(replace(HEALTHY, reading=reading))["devices"]
@@ -308,7 +310,7 @@ PARTED = replace(
 )
 
 
-def test_mig_instances_stand_in_the_place_of_their_gpu() -> None:
+def test_mig_instances_replace_their_gpu_in_devices() -> None:
     devices = shown(PARTED, STUCK, mig=True)["devices"]
 
     of_the_board = {
@@ -352,18 +354,18 @@ def test_mig_instances_stand_in_the_place_of_their_gpu() -> None:
     assert "mig_index" not in devices[2]
 
 
-def test_processes_tell_their_instance_only_where_instances_are_listed() -> None:
+def test_a_process_has_a_mig_index_only_if_instances_are_listed() -> None:
     assert [(entry["pid"], entry["mig_index"]) for entry in shown(PARTED, mig=True)["processes"]] == [
         (100, 0)
     ]
     assert ["mig_index" in entry for entry in shown(PARTED, mig=False)["processes"]] == [False]
 
 
-def test_without_instances_mig_changes_nothing() -> None:
+def test_without_mig_instances_the_parameter_mig_changes_nothing() -> None:
     assert shown(HEALTHY, STUCK, LOST, STARTING, mig=True) == shown(HEALTHY, STUCK, LOST, STARTING)
 
 
-def test_unified_memory_is_not_the_hosts() -> None:
+def test_a_gpu_with_unified_memory_has_n_a_and_not_the_memory_of_the_host() -> None:
     unified = with_values(READING, identity_name="NVIDIA GB10", memory=Memory())
 
     (device,) = shown(replace(HEALTHY, reading=unified))["devices"]
@@ -377,7 +379,7 @@ def test_unified_memory_is_not_the_hosts() -> None:
 
 
 @pytest.mark.parametrize("word", ["null", "NaN", "Infinity"])
-def test_no_value_is_ever(word: str) -> None:
+def test_no_value_is_ever_null_or_not_finite(word: str) -> None:
     text = json.dumps(shown(HEALTHY, STUCK, LOST, STARTING, KNOWS_NOTHING, PARTED, mig=True))
 
     assert "N/A" in text

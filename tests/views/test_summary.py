@@ -1,4 +1,4 @@
-"""The wire shape of `/summary`."""
+"""The JSON of `/summary`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def gpu(index: int, name: str | None = "NVIDIA GeForce RTX 3090", **values: Any)
     return replace(HEALTHY, index=index, reading=known)
 
 
-def test_what_is_healthy_has_a_verdict_and_no_reason() -> None:
+def test_a_healthy_host_or_gpu_has_a_verdict_and_no_reason() -> None:
     data = shown(replace(snapshot(gpu(0)), census=GpuCensus(seen=4)), 0)
 
     assert data["verdict"] == "healthy"
@@ -42,7 +42,7 @@ def test_what_is_healthy_has_a_verdict_and_no_reason() -> None:
     assert (one["verdict"], one["reason"], one["todo"], one["free"]) == ("healthy", None, None, True)
 
 
-def test_what_is_wrong_comes_with_what_to_do() -> None:
+def test_a_critical_gpu_has_a_reason_and_what_to_do() -> None:
     _, stuck = shown(snapshot(gpu(0), STUCK))["gpus"]
 
     assert stuck["verdict"] == "critical"
@@ -53,14 +53,21 @@ def test_what_is_wrong_comes_with_what_to_do() -> None:
 @pytest.mark.parametrize(
     ("gpus", "expected", "verdict"),
     [
-        pytest.param([gpu(0)], 0, "healthy", id="all is well"),
+        pytest.param([gpu(0)], 0, "healthy", id="all are healthy"),
         pytest.param([gpu(0), STUCK], 0, "critical", id="a GPU is critical"),
-        pytest.param([gpu(0)], 8, "critical", id="the host is"),
-        pytest.param([gpu(0), replace(STARTING, index=1)], 0, None, id="one is not known yet"),
-        pytest.param([gpu(0), replace(STARTING, index=1), STUCK], 0, "critical", id="one is, another is bad"),
+        pytest.param([gpu(0)], 8, "critical", id="the host is critical"),
+        pytest.param([gpu(0), replace(STARTING, index=1)], 0, None, id="a GPU is not known yet"),
+        pytest.param(
+            [gpu(0), replace(STARTING, index=1), STUCK],
+            0,
+            "critical",
+            id="one is not known yet, another is critical",
+        ),
     ],
 )
-def test_the_worst_verdict_stands_for_all(gpus: list[GpuSample], expected: int, verdict: str | None) -> None:
+def test_the_verdict_is_the_worst_of_host_and_gpus(
+    gpus: list[GpuSample], expected: int, verdict: str | None
+) -> None:
     census = GpuCensus(expected=expected, seen=4)
     assert shown(replace(snapshot(*gpus), census=census))["verdict"] == verdict
 
@@ -68,11 +75,11 @@ def test_the_worst_verdict_stands_for_all(gpus: list[GpuSample], expected: int, 
 @pytest.mark.parametrize(
     ("one", "verdict"),
     [(STARTING, None), (gpu(0), None), (STUCK, "critical")],
-    ids=["nothing is known", "its GPU is healthy", "its GPU is not"],
+    ids=["nothing is known", "its GPU is healthy", "its GPU is critical"],
 )
-def test_a_host_that_is_not_known_yet_is_not_healthy(one: GpuSample, verdict: str | None) -> None:
-    counted_anew = GpuCensus(seen=9, is_confirmed=False)
-    data = shown(replace(snapshot(one), census=counted_anew))
+def test_a_host_that_is_not_judged_yet_is_not_called_healthy(one: GpuSample, verdict: str | None) -> None:
+    counted_again = GpuCensus(seen=9, is_confirmed=False)
+    data = shown(replace(snapshot(one), census=counted_again))
 
     assert data["host"]["verdict"] is None
     assert data["verdict"] == verdict
@@ -92,14 +99,14 @@ def test_each_gpu_counts_once_by_its_verdict() -> None:
     }
 
 
-def test_the_model_stands_once_where_all_are_alike() -> None:
+def test_the_model_is_given_once_if_all_gpus_are_the_same() -> None:
     data = shown(snapshot(gpu(0), gpu(1)))
 
     assert data["model"] == "NVIDIA GeForce RTX 3090"
     assert all("model" not in one for one in data["gpus"])
 
 
-def test_several_models_stand_with_their_gpus() -> None:
+def test_different_models_are_given_with_each_gpu() -> None:
     data = shown(snapshot(gpu(0), gpu(1, "NVIDIA H200"), gpu(2, None)))
 
     assert data["model"] is None
@@ -137,11 +144,11 @@ OWNERS = ProcessesReading({1: HostProcess(1, "bob"), 2: HostProcess(2, "ann"), 3
         pytest.param((1, 3), False, ["bob", None], id="an owner is unknown"),
         pytest.param((1, 4), False, ["bob", None], id="the host knows nothing of a process"),
         pytest.param((1,), True, ["bob", None], id="there may be more processes"),
-        pytest.param((), True, None, id="it is not told whether there is one"),
-        pytest.param(None, False, None, id="nothing is told"),
+        pytest.param((), True, None, id="there may be processes, none is listed"),
+        pytest.param(None, False, None, id="no list is reported"),
     ],
 )
-def test_the_users_of_a_gpu(
+def test_the_users_of_a_gpu_are_named_once_and_null_for_unknown_owners(
     processes: tuple[int, ...] | None, partial: bool, users: list[str | None] | None
 ) -> None:
     listed = None if processes is None else tuple(process(pid) for pid in processes)
@@ -150,7 +157,7 @@ def test_the_users_of_a_gpu(
     assert shown(replace(snapshot(one), processes=OWNERS))["gpus"][0]["users"] == users
 
 
-def test_the_users_of_the_host_and_what_they_hold() -> None:
+def test_each_user_of_the_host_has_its_gpus_and_its_memory() -> None:
     gpus = [gpu(0, processes=(process(1), process(2))), gpu(1, processes=(process(1), process(3)))]
 
     data = shown(replace(snapshot(*gpus), processes=OWNERS))
@@ -160,7 +167,7 @@ def test_the_users_of_the_host_and_what_they_hold() -> None:
         {"username": "bob", "gpus": [0, 1], "gpu_memory_mb": 2000},
         {"username": None, "gpus": [1], "gpu_memory_mb": 1000},
     ]
-    assert data["counts"]["users"] == 2, "who the others are is not known, nor how many"
+    assert data["counts"]["users"] == 2, "the unknown owners are not counted"
 
 
 @pytest.mark.parametrize(
@@ -168,16 +175,16 @@ def test_the_users_of_the_host_and_what_they_hold() -> None:
     [
         pytest.param([], [], 0, id="there is no GPU"),
         pytest.param([gpu(0, processes=())], [], 0, id="nobody"),
-        pytest.param([LOST, replace(STUCK, index=0)], None, None, id="no GPU tells"),
+        pytest.param([LOST, replace(STUCK, index=0)], None, None, id="no GPU reports a list"),
         pytest.param(
             [gpu(0, processes=(), process_list_is_partial=True)], None, None, id="every list is refused"
         ),
-        pytest.param([gpu(0, processes=()), LOST], [(None, [2])], None, id="one does not tell"),
+        pytest.param([gpu(0, processes=()), LOST], [(None, [2])], None, id="one GPU reports no list"),
         pytest.param(
             [gpu(0, processes=(process(3),)), gpu(1, processes=(process(2),)), LOST],
             [("ann", [1]), (None, [0, 2])],
             1,
-            id="one does not tell, and an owner is unknown",
+            id="one GPU reports no list, and an owner is unknown",
         ),
         pytest.param([gpu(0, processes=(process(3),))], [(None, [0])], None, id="an owner is unknown"),
         pytest.param(
@@ -188,29 +195,29 @@ def test_the_users_of_the_host_and_what_they_hold() -> None:
         ),
     ],
 )
-def test_it_never_says_nobody_where_it_does_not_know(
+def test_users_are_never_an_empty_list_if_processes_are_unknown(
     gpus: list[GpuSample], users: list[tuple[str | None, list[int]]] | None, count: int | None
 ) -> None:
     data = shown(replace(snapshot(*gpus), processes=OWNERS))
 
-    told = data["users"] and [(user["username"], user["gpus"]) for user in data["users"]]
-    assert (told, data["counts"]["users"]) == (users, count)
+    listed = data["users"] and [(user["username"], user["gpus"]) for user in data["users"]]
+    assert (listed, data["counts"]["users"]) == (users, count)
 
 
-def test_the_memory_of_processes_that_may_be_there_untold_is_unknown() -> None:
+def test_the_memory_of_unknown_owners_is_unknown_if_processes_may_be_missing() -> None:
     data = shown(replace(snapshot(gpu(0, processes=(process(3),)), LOST), processes=OWNERS))
 
     assert data["users"] == [{"username": None, "gpus": [0, 2], "gpu_memory_mb": None}]
 
 
-def test_since_when_a_gpu_idles_is_reported_in_milliseconds() -> None:
+def test_idle_since_is_in_milliseconds() -> None:
     watched = replace(snapshot(gpu(0), gpu(1)), ledger=LedgerReading(idle_since={"GPU-1": 1757926000.7331}))
 
     assert [one["idle_since"] for one in shown(watched)["gpus"]] == [None, 1757926000733]
 
 
 def test_eight_healthy_gpus_of_five_users_fit_700_bytes_of_gzip() -> None:
-    """Every value differs, as it does on a host that works."""
+    """Every value differs, as on a busy host."""
     gpus = [
         gpu(
             n,

@@ -1,4 +1,4 @@
-"""The host in `/gpu`: what has not been read yet is null."""
+"""The host in `/gpu`: values that have not been read yet are null."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ HOUR = 3600.0
 GIB = 2**30
 PERIOD = Period("2026-10-28", "2026-11-26", "Europe/Berlin", 1_795_690_000.0)
 SUMS = UsageSums(10 * HOUR, 8 * HOUR, 4 * HOUR, HOUR, 2 * HOUR, 6.0 * GIB * HOUR, 5 * GIB)
-UNTOLD = UsageSums(held_seconds=1.8)
+UNREPORTED = UsageSums(held_seconds=1.8)
 USERS = UsageReading(
-    (UsageTotal(1001, "alice", SUMS), UsageTotal(None, None, UNTOLD)), 3, "2026-11-01", 40 * HOUR
+    (UsageTotal(1001, "alice", SUMS), UsageTotal(None, None, UNREPORTED)), 3, "2026-11-01", 40 * HOUR
 )
 GPU = UsageTotal("GPU-1", "H100", SUMS, 20 * HOUR, 7.2e6)
 SAID = {
@@ -39,7 +39,7 @@ NOT_SAID = {
 }
 
 
-def told(by: UsageBy, found: UsageReading) -> dict[str, Any]:
+def usage_view(by: UsageBy, found: UsageReading) -> dict[str, Any]:
     answer = json.loads(b"".join(usage_json(by, PERIOD, found, {"GPU-1": 4})))
     UsageHours.model_validate(answer["data"])
     data: dict[str, Any] = answer["data"]
@@ -52,8 +52,8 @@ def table(by: UsageBy, found: UsageReading) -> list[dict[str, str]]:
     return list(csv.DictReader(StringIO(text)))
 
 
-def test_users_with_the_days_they_are_of() -> None:
-    assert told(UsageBy.USER, USERS) == {
+def test_the_hours_of_users_have_the_days_of_their_period() -> None:
+    assert usage_view(UsageBy.USER, USERS) == {
         "by": "user",
         "first_day": "2026-10-28",
         "last_day": "2026-11-26",
@@ -69,33 +69,33 @@ def test_users_with_the_days_they_are_of() -> None:
     }
 
 
-def test_a_day_has_its_watched_hours_and_its_energy() -> None:
+def test_a_day_has_its_watched_hours_and_its_energy_in_kwh() -> None:
     found = UsageReading((UsageTotal("2026-11-26", None, SUMS, 20 * HOUR, 7.2e6),))
-    data = told(UsageBy.DAY, found)
+    data = usage_view(UsageBy.DAY, found)
     assert data["days"] == [{"day": "2026-11-26", **SAID, "hours_watched": 20.0, "energy_kwh": 2.0}]
     assert data.keys().isdisjoint({"users", "gpus"})
 
 
 @pytest.mark.parametrize(("uuid", "idx"), [("GPU-1", 4), ("GPU-gone", None)])
-def test_a_gpu_has_the_index_that_it_has_now(uuid: str, idx: int | None) -> None:
-    (row,) = told(UsageBy.GPU, UsageReading((GPU._replace(key=uuid),)))["gpus"]
+def test_a_gpu_has_its_present_index_or_null(uuid: str, idx: int | None) -> None:
+    (row,) = usage_view(UsageBy.GPU, UsageReading((GPU._replace(key=uuid),)))["gpus"]
     assert row == {
         "idx": idx, "uuid": uuid, "name": "H100", **SAID, "hours_watched": 20.0, "energy_kwh": 2.0,
     }  # fmt: skip
 
 
 def test_energy_that_was_never_reported_is_null() -> None:
-    (row,) = told(UsageBy.GPU, UsageReading((GPU._replace(energy_joules=None),)))["gpus"]
+    (row,) = usage_view(UsageBy.GPU, UsageReading((GPU._replace(energy_joules=None),)))["gpus"]
     assert row["energy_kwh"] is None
 
 
 @pytest.mark.parametrize(("watched", "held"), [(0.0, None), (HOUR, 0.0)])
-def test_nobody_is_told_only_where_processes_were_told(watched: float, held: float | None) -> None:
+def test_hours_held_are_0_only_if_processes_were_reported(watched: float, held: float | None) -> None:
     found = UsageReading((GPU._replace(sums=UsageSums(), watched_seconds=watched),))
-    assert told(UsageBy.GPU, found)["gpus"][0]["hours_held"] == held
+    assert usage_view(UsageBy.GPU, found)["gpus"][0]["hours_held"] == held
 
 
-def test_a_line_of_csv_says_of_which_days_it_is_and_what_is_unknown_is_empty() -> None:
+def test_a_line_of_csv_has_its_days_and_an_empty_field_for_unknown() -> None:
     alice, nobody = table(UsageBy.USER, USERS)
     days = {
         "first_day": "2026-10-28", "last_day": "2026-11-26", "zone": "Europe/Berlin",
@@ -114,18 +114,18 @@ def test_a_line_of_csv_says_of_which_days_it_is_and_what_is_unknown_is_empty() -
 
 
 @pytest.mark.parametrize("by", UsageBy)
-def test_without_a_row_there_is_the_line_of_names(by: UsageBy) -> None:
+def test_csv_without_rows_has_only_the_line_of_column_names(by: UsageBy) -> None:
     (line,) = b"".join(usage_csv(by, PERIOD, UsageReading(), {})).decode().splitlines()
     assert line.startswith("first_day,last_day,zone,since,written_at,")
     assert "hours_held" in line
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
-def test_a_name_is_no_formula(name: str) -> None:
+def test_a_user_name_in_csv_cannot_be_a_formula(name: str) -> None:
     (row,) = table(UsageBy.USER, UsageReading((UsageTotal(1001, name, SUMS),)))
     assert row["username"] == f"'{name}"
 
 
-def test_a_name_with_a_comma_or_a_quote_is_one_field() -> None:
+def test_a_user_name_in_csv_with_a_comma_or_a_quote_is_one_field() -> None:
     (row,) = table(UsageBy.USER, UsageReading((UsageTotal(1001, 'a,"b"\nc', SUMS),)))
     assert row["username"] == 'a,"b"\nc'

@@ -21,14 +21,14 @@ FAILED = Unknown(
 
 
 def shown(unknown: dict[str, Unknown]) -> Any:
-    """The JSON of a GPU of which these fields are unknown."""
+    """The JSON of a GPU with these unknown fields."""
     values: dict[str, Any] = {field.replace(".", "_"): None for field in unknown}
     gpu = replace(HEALTHY, reading=replace(with_values(READING, **values), unknown=unknown))
     view = gpu_view(gpu, PROCESSES.gpu_processes, Thresholds(), examine(snapshot(gpu))[0])
     return json.loads(view.model_dump_json(exclude_unset=True))
 
 
-def test_a_failure_is_reported_by_the_name_of_each_value_that_it_leaves_unknown() -> None:
+def test_failed_has_each_value_that_a_failure_leaves_unknown() -> None:
     timeout = replace(FAILED, words="Timeout")
 
     assert shown({"power.usage_watts": FAILED, "thermal.gpu_celsius": timeout})["failed"] == {
@@ -39,17 +39,17 @@ def test_a_failure_is_reported_by_the_name_of_each_value_that_it_leaves_unknown(
     }
 
 
-def test_an_object_of_which_nothing_is_reported_is_named_as_a_whole() -> None:
+def test_an_object_with_only_failed_values_is_named_as_a_whole() -> None:
     unknown = {f"power.{field}": FAILED for field in ("usage_watts", "limit_watts")}
 
     assert shown(unknown)["failed"] == {"power": "Unknown Error"}
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.FAILED])
-def test_where_nothing_failed_the_answer_has_no_such_name(reason: Reason) -> None:
+def test_the_answer_has_no_failed_object_if_no_value_failed(reason: Reason) -> None:
     assert "failed" not in shown({"power.usage_watts": replace(FAILED, reason=reason)})
     assert "failed" not in shown({})
 
 
-def test_what_only_detail_shows_is_not_named() -> None:
+def test_a_value_that_only_detail_shows_is_not_in_failed() -> None:
     assert "failed" not in shown({"power.instant_watts": FAILED})

@@ -23,7 +23,7 @@ from tests.views.samples import HEALTHY, READING
             id="GPM",
         ),
         pytest.param(
-            {"gpm_supported": True}, None, None, id="GPM without a value: the coarser rates do not stand in"
+            {"gpm_supported": True}, None, None, id="GPM without a value: the coarser rates do not replace it"
         ),
         pytest.param(
             {"gpm_supported": True, "gpm_sm_activity_percent": 0.0, "gpm_dram_activity_percent": 0.0},
@@ -33,7 +33,7 @@ from tests.views.samples import HEALTHY, READING
         ),
     ],
 )
-def test_gpm_goes_before_the_coarser_rates(
+def test_gpm_values_replace_the_coarser_rates(
     values: dict[str, Any], sm_percent: int | None, bandwidth: float | None
 ) -> None:
     gpu = shown(replace(HEALTHY, reading=with_values(READING, **values)))

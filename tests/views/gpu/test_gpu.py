@@ -52,11 +52,11 @@ def view(gpu: GpuSample, described: Mapping[int, HostProcess], thresholds: Thres
 
 def metrics(*gpus: GpuSample) -> Any:
     """The JSON of the whole object."""
-    return json.loads(made(snapshot(*gpus), gpus))
+    return json.loads(answer_of(snapshot(*gpus), gpus))
 
 
-def made(seen: Snapshot, gpus: Sequence[GpuSample], *, detail: bool = False) -> bytes:
-    """The bytes of the whole object; they are those that its model makes of itself."""
+def answer_of(seen: Snapshot, gpus: Sequence[GpuSample], *, detail: bool = False) -> bytes:
+    """The bytes of the whole answer, after checking that they equal the JSON of its model."""
     body = b"".join(GpuJson(seen, Thresholds())(DRIVER, gpus, detail=detail))
     assert GpuMetrics.model_validate_json(body).model_dump_json(exclude_unset=True).encode() == body
     return body
@@ -185,20 +185,20 @@ IDENTIFIED = UNREAD | {
                 "throttling": UNREAD["throttling"] | {"bottlenecks": []},
                 "health": {"verdict": "healthy", "reasons": []},
             },
-            id="read, but the driver tells nothing",
+            id="read, but the driver reports nothing",
         ),
     ],
 )
-def test_a_gpu_in_each_state(gpu: GpuSample, expected: dict[str, Any]) -> None:
+def test_a_gpu_has_exactly_these_values_in_each_state(gpu: GpuSample, expected: dict[str, Any]) -> None:
     assert shown(gpu) == expected
 
 
-def test_types_are_those_of_the_golden_gpu() -> None:
-    """In Python 5 == 5.0; in JSON they differ to a strict reader."""
+def test_each_number_is_an_integer_or_has_a_decimal_point_as_in_the_example() -> None:
+    """In Python 5 == 5.0, but to a strict JSON reader they differ."""
     assert json.dumps(shown(HEALTHY)) == json.dumps(GOLDEN)
 
 
-def test_the_summary_is_of_the_gpus_that_could_be_read() -> None:
+def test_the_summary_is_over_the_gpus_that_could_be_read() -> None:
     other = replace(
         HEALTHY,
         reading=with_values(
@@ -224,7 +224,7 @@ def test_the_summary_is_of_the_gpus_that_could_be_read() -> None:
 
 
 @pytest.mark.parametrize("gpus", [[], [LOST, STUCK]], ids=["no GPU", "none could be read"])
-def test_a_summary_of_nothing_is_null(gpus: list[GpuSample]) -> None:
+def test_the_summary_is_null_if_no_gpu_could_be_read(gpus: list[GpuSample]) -> None:
     assert set(metrics(*gpus)["summary"].values()) == {None}
 
 
@@ -245,20 +245,20 @@ def test_status_is_degraded_if_a_listed_gpu_could_not_be_read(gpus: list[GpuSamp
     assert metrics(*gpus)["status"] == status
 
 
-def test_only_the_selected_gpus_count_but_for_their_number() -> None:
-    view = GpuMetrics.model_validate_json(made(snapshot(HEALTHY, LOST), [HEALTHY]))
+def test_the_status_is_that_of_the_selected_gpus_and_gpu_count_is_of_all() -> None:
+    view = GpuMetrics.model_validate_json(answer_of(snapshot(HEALTHY, LOST), [HEALTHY]))
 
     assert (view.status, view.gpu_count, [gpu.id for gpu in view.gpus]) == ("ok", 2, [0])
 
 
-def test_the_object_tells_when_it_was_taken_and_whether_it_is_simulated() -> None:
-    view = GpuMetrics.model_validate_json(made(replace(snapshot(HEALTHY), simulated=True), [HEALTHY]))
+def test_the_answer_has_its_time_and_whether_it_is_simulated() -> None:
+    view = GpuMetrics.model_validate_json(answer_of(replace(snapshot(HEALTHY), simulated=True), [HEALTHY]))
 
     assert (view.timestamp, view.simulated) == ("2025-09-15T09:01:29Z", True)
     assert metrics(HEALTHY)["simulated"] is False
 
 
-def test_an_error_event() -> None:
+def test_an_error_event_has_the_error_and_its_time() -> None:
     assert json.loads(error_view(snapshot(), "No driver").model_dump_json()) == {
         "status": "error",
         "error": "No driver",
@@ -267,10 +267,10 @@ def test_an_error_event() -> None:
 
 
 @pytest.mark.parametrize("word", ["NaN", "Infinity"])
-def test_no_value_is_ever(word: str) -> None:
+def test_no_value_is_ever_not_finite(word: str) -> None:
     gpus = [replace(KNOWS_NOTHING, index=4), HEALTHY, STUCK, LOST, STARTING]
 
-    assert word not in made(snapshot(*gpus), gpus, detail=True).decode()
+    assert word not in answer_of(snapshot(*gpus), gpus, detail=True).decode()
 
 
 BUSY = [SimulatedProcess(4_194_300 + pid, "C+G", 15 * 2**30 + pid, sm_utilization=20) for pid in range(5)]
@@ -287,7 +287,7 @@ LONG_NAMES = [
 
 
 def busy_sample(model: str, index: int) -> GpuSample:
-    """A GPU that five processes share, and that is slowed down for two reasons."""
+    """A GPU that five processes share, with several clocks event reasons."""
     with one_gpu(model) as one:
         one.gpu.processes = BUSY
         one.gpu.fix(clocks_event_reasons=0xEC)
@@ -305,8 +305,8 @@ def test_a_gpu_stays_within_2_and_a_quarter_kib(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_eight_gpus_with_long_names_stay_within_20_kib_and_4_packed(model: str) -> None:
-    """Packed as a proxy does at the least: level 1 of gzip is nginx's default."""
+def test_eight_gpus_with_long_names_stay_within_20_kib_and_4_kib_compressed(model: str) -> None:
+    """Compressed at level 1 of gzip, the default of nginx."""
     busy = busy_sample(model, 0)
     gpus = [with_own_pids(busy, index) for index in range(8)]
     described = {
@@ -315,7 +315,7 @@ def test_eight_gpus_with_long_names_stay_within_20_kib_and_4_packed(model: str) 
         for process, names in zip(gpu.values.processes or (), LONG_NAMES, strict=True)
     }
 
-    body = made(replace(snapshot(*gpus), processes=ProcessesReading(described)), gpus)
+    body = answer_of(replace(snapshot(*gpus), processes=ProcessesReading(described)), gpus)
 
     assert {process.name for process in described.values()} == {
         process["name"] for gpu in json.loads(body)["gpus"] for process in gpu["top_processes"]
@@ -325,7 +325,7 @@ def test_eight_gpus_with_long_names_stay_within_20_kib_and_4_packed(model: str) 
 
 
 def with_own_pids(gpu: GpuSample, index: int) -> GpuSample:
-    """The same GPU as another of its host, with processes of its own."""
+    """The same GPU with another index, and with its own processes."""
     assert gpu.reading
     processes = [
         replace(
@@ -348,9 +348,9 @@ def test_a_lost_gpu_stays_within_2_kib() -> None:
 
 
 def detail(**values: Any) -> Any:
-    """`detail` of a GPU that tells these values."""
+    """`detail` of a GPU that reports these values."""
     gpu = replace(HEALTHY, reading=with_values(READING, **values))
-    return json.loads(made(snapshot(gpu), [gpu], detail=True))["gpus"][0]["detail"]
+    return json.loads(answer_of(snapshot(gpu), [gpu], detail=True))["gpus"][0]["detail"]
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_a_mode_has_a_name_or_its_number(
     assert (modes["virtualization_mode"], modes["addressing_mode"]) == names
 
 
-def test_only_a_link_of_nvlink_5_has_its_counters() -> None:
+def test_only_a_link_of_nvlink_5_has_the_counters_of_nvlink_5() -> None:
     older = NvLink(0, is_active=True, version=6, speed_megabytes_per_second=26_562)
     newer = replace(older, counts_packets=True, symbol_errors=4)
 
@@ -390,7 +390,7 @@ def test_only_a_link_of_nvlink_5_has_its_counters() -> None:
     assert first["speed_mbps"] == second["speed_mbps"] == 26_562
 
 
-def test_the_power_budget_is_0_where_the_draw_is_above_the_limit() -> None:
+def test_the_power_budget_is_0_if_the_draw_exceeds_the_limit() -> None:
     above = replace(HEALTHY, reading=with_values(READING, power_usage_watts=351.0, power_limit_watts=350.0))
 
     assert shown(above)["power"] == {
@@ -398,5 +398,5 @@ def test_the_power_budget_is_0_where_the_draw_is_above_the_limit() -> None:
     }  # fmt: skip
 
 
-def test_memory_that_nobody_can_have_is_reported_beside_that_in_use_and_free() -> None:
+def test_reserved_memory_is_in_the_details() -> None:
     assert detail(memory_reserved_bytes=551 * MIB)["memory"] == {"reserved_mb": 551.0}

@@ -33,7 +33,7 @@ def shown(**values: Any) -> Any:
     return json.loads(b"".join(GpuJson(snapshot(gpu), Thresholds())(DRIVER, [gpu], detail=False)))["gpus"][0]
 
 
-def test_each_instance_is_a_line() -> None:
+def test_each_mig_instance_is_an_object_of_the_list() -> None:
     assert shown(mig_enabled=True, mig_instances=(FULL, MigInstance(4), MigInstance(5, processes=())))[
         "mig"
     ] == [
@@ -50,18 +50,18 @@ def test_each_instance_is_a_line() -> None:
     ]
 
 
-def test_none_yet_is_not_the_same_as_untold() -> None:
+def test_no_mig_instances_are_an_empty_list_and_unknown_ones_null() -> None:
     assert shown(mig_enabled=True, mig_instances=())["mig"] == []
-    untold = shown(mig_enabled=True, mig_instances=None, unknown={"mig.instances": WHY})
-    assert (untold["mig"], untold["failed"]) == (None, {"mig": "Unknown Error"})
+    unreported = shown(mig_enabled=True, mig_instances=None, unknown={"mig.instances": WHY})
+    assert (unreported["mig"], unreported["failed"]) == (None, {"mig": "Unknown Error"})
 
 
 @pytest.mark.parametrize("enabled", [False, None])
-def test_without_mig_mode_there_is_no_such_field(enabled: bool | None) -> None:
+def test_without_mig_mode_there_is_no_field_mig(enabled: bool | None) -> None:
     assert "mig" not in shown(mig_enabled=enabled)
 
 
-def test_neither_while_the_gpu_cannot_be_read() -> None:
+def test_a_gpu_that_cannot_be_read_has_no_field_mig() -> None:
     seen = snapshot(STARTING)
     assert (
         "mig"

@@ -15,7 +15,7 @@ from tests.views.samples import HEALTHY, MIB, READING
 @pytest.mark.parametrize(
     ("processes", "expected"),
     [
-        pytest.param(None, None, id="not told"),
+        pytest.param(None, None, id="not reported"),
         pytest.param((), [], id="none"),
         pytest.param(
             tuple(GpuProcess(pid, ProcessType.COMPUTE, pid * MIB) for pid in (1, 7, 3, 6, 2, 5, 4)),
@@ -29,7 +29,9 @@ from tests.views.samples import HEALTHY, MIB, READING
         ),
     ],
 )
-def test_top_processes(processes: tuple[GpuProcess, ...] | None, expected: list[int] | None) -> None:
+def test_top_processes_are_the_five_with_most_memory(
+    processes: tuple[GpuProcess, ...] | None, expected: list[int] | None
+) -> None:
     top = shown(replace(HEALTHY, reading=with_values(READING, processes=processes)))["top_processes"]
 
     assert (None if top is None else [process["pid"] for process in top]) == expected

@@ -1,4 +1,4 @@
-"""`unknown` and `failed` of detail=1 keep to their size, however many reasons there are."""
+"""`unknown` and `failed` of detail=1 stay within their size, however many reasons there are."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.support.readings import leaves, reading, with_values
 from tests.views.gpu.test_unknown import BUDGET, gpu_object, sample_of, size
 
 
-@pytest.mark.parametrize("told", [0, 12], ids=["nothing is told", "something is told"])
+@pytest.mark.parametrize("number_known", [0, 12], ids=["no value is known", "some values are known"])
 @pytest.mark.parametrize("seed", range(5))
-def test_many_values_with_many_reasons_are_reported_in_brief_and_the_gravest_first(
-    seed: int, told: int
+def test_many_unknown_values_are_shortened_and_the_gravest_reasons_are_first(
+    seed: int, number_known: int
 ) -> None:
     chance = random.Random(seed)  # noqa: S311  (the same each time)
     fields = sorted({field for fields in FEEDS.values() for field in fields})
@@ -28,7 +28,7 @@ def test_many_values_with_many_reasons_are_reported_in_brief_and_the_gravest_fir
     }
     values = {
         field.replace(".", "_", 1): 1
-        for field in chance.sample(sorted(leaves(GpuReading(0.0)).keys() & unknown.keys()), told)
+        for field in chance.sample(sorted(leaves(GpuReading(0.0)).keys() & unknown.keys()), number_known)
         if field.endswith(("_mhz", "_watts", "_celsius", "_volatile", "_percent"))
     }
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BUDGET = 2048  # bytes a GPU
-# Without anything wrong they are null, or it is for the host to tell.
+# These may be null without a reason, or the host has the reason.
 NO_VALUES = {"error", "failed", "detail"}
 OF_THE_HOST = {"name", "username", "cpu_percent"}  # of a process
 REASONS = {*Reason, "needs_two_samples", "nothing_is_remembered", "not_read"}
@@ -59,7 +59,7 @@ def sample_of(reading: GpuReading) -> GpuSample:
 
 
 def nulls(value: Any, path: str = "") -> Iterator[str]:
-    """The names of what is null; of a list its own."""
+    """The names of all null values; for a null inside a list, the name of the list."""
     if isinstance(value, dict):
         for name, held in value.items():
             yield from nulls(held, f"{path}.{name}" if path else name)
@@ -76,17 +76,17 @@ def nulls(value: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
-def told(value: Any, path: str = "") -> Iterator[str]:
-    """The names of what is not null; not of lists, which may be known in part."""
+def known_names(value: Any, path: str = "") -> Iterator[str]:
+    """The names of all known values, without lists, which may be partly known."""
     if isinstance(value, dict):
         for name, held in value.items():
-            yield from told(held, f"{path}.{name}" if path else name)
+            yield from known_names(held, f"{path}.{name}" if path else name)
     elif value is not None and not isinstance(value, list):
         yield path
 
 
 def check_names(gpu: dict[str, Any]) -> dict[str, str]:
-    """The reason by name; each null has one, and what is told has none."""
+    """The reason of each unknown name, after checking that each null has one and no known value has."""
     unknown: dict[str, list[str]] = gpu["detail"]["unknown"]
     assert unknown.keys() <= REASONS
     named = {name: reason for reason, names in unknown.items() for name in names}
@@ -97,7 +97,7 @@ def check_names(gpu: dict[str, Any]) -> dict[str, str]:
         return any(".".join(parts[: n + 1]) in named for n in range(len(parts)))
 
     assert [path for path in nulls(gpu) if not covers(path)] == []
-    assert [path for path in told(gpu) if covers(path)] == []
+    assert [path for path in known_names(gpu) if covers(path)] == []
     assert set(gpu["detail"]["failed"]) <= set(unknown.get("failed", ()))
     assert size(gpu) <= BUDGET
     return named
@@ -110,7 +110,7 @@ def size(gpu: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("generation", DRIVER_GENERATIONS)
-def test_every_null_is_named_and_nothing_that_is_reported(generation: str, model: str) -> None:
+def test_every_null_has_a_reason_and_no_known_value_has_one(generation: str, model: str) -> None:
     with one_gpu(model) as one:
         one.simulation.set_driver_generation(generation)
         check_names(gpu_object(sample_of(one.read())))
@@ -120,7 +120,7 @@ def test_every_null_is_named_and_nothing_that_is_reported(generation: str, model
     assert "needs_two_samples" not in named.values()
 
 
-def test_at_first_what_needs_two_samples_says_so() -> None:
+def test_after_one_sample_rates_are_listed_as_needing_two_samples() -> None:
     with one_gpu() as one:
         unknown = gpu_object(sample_of(one.read()))["detail"]["unknown"]
 
@@ -137,7 +137,7 @@ def test_at_first_what_needs_two_samples_says_so() -> None:
     ]
 
 
-def test_lanes_that_no_load_has_shown_yet_in_a_virtual_machine_are_not_remembered() -> None:
+def test_pcie_lanes_that_a_virtual_machine_has_not_seen_under_load_are_unknown() -> None:
     with one_gpu() as one:
         one.gpu.virtualization_mode = 1
         one.gpu.fix(gpu_utilization=0, performance_state=8)
@@ -154,7 +154,9 @@ def test_lanes_that_no_load_has_shown_yet_in_a_virtual_machine_are_not_remembere
 
 @pytest.mark.parametrize("state", [GpuState.LOST, GpuState.STUCK, GpuState.STARTING, GpuState.STALE])
 @pytest.mark.parametrize("known_before", [True, False])
-def test_a_gpu_without_a_reading_was_not_read(state: GpuState, known_before: bool) -> None:
+def test_every_value_of_a_gpu_without_a_reading_is_listed_as_not_read(
+    state: GpuState, known_before: bool
+) -> None:
     with one_gpu() as one:
         lasting = one.read().lasting() if known_before else None
 
@@ -163,7 +165,7 @@ def test_a_gpu_without_a_reading_was_not_read(state: GpuState, known_before: boo
     assert set(named.values()) == {"not_read"}
 
 
-def test_the_memory_of_a_process_that_is_not_reported_is_named() -> None:
+def test_unknown_memory_of_a_process_has_a_reason() -> None:
     with one_gpu() as one:
         one.gpu.processes = [SimulatedProcess(4_194_303, "C", None)]
         named = check_names(gpu_object(sample_of(one.read())))
@@ -171,7 +173,7 @@ def test_the_memory_of_a_process_that_is_not_reported_is_named() -> None:
     assert named["top_processes"] == "not_supported"
 
 
-def test_xids_are_null_where_nothing_is_remembered() -> None:
+def test_xids_are_null_with_a_reason_if_the_agent_keeps_no_history() -> None:
     with one_gpu() as one:
         sample = GpuSample(0, GpuState.OK, one.read(), sampled_at=1.0, age_ms=1)
 
@@ -179,7 +181,7 @@ def test_xids_are_null_where_nothing_is_remembered() -> None:
 
 
 @pytest.mark.parametrize("code", [NvmlReturn.UNKNOWN, pynvml.NVML_ERROR_IRQ_ISSUE])
-def test_a_driver_that_fails_at_everything_is_reported_in_brief(code: int) -> None:
+def test_a_driver_on_which_every_call_fails_has_a_short_list_of_reasons(code: int) -> None:
     with one_gpu() as one:
         one.read()
         functions = {*one.simulation.calls} - {"nvmlInitWithFlags", "nvmlDeviceGetHandleByIndex_v2"}
@@ -196,10 +198,10 @@ def test_a_driver_that_fails_at_everything_is_reported_in_brief(code: int) -> No
     assert BUDGET - 128 < size(gpu) <= BUDGET, "one more does not fit"
 
 
-def test_a_function_that_fails_is_reported_by_the_names_of_its_values_in_nvmls_words() -> None:
+def test_failed_has_the_values_of_a_failing_function_with_the_message_of_nvml() -> None:
     with one_gpu("a100") as one:
         one.gpu.fail("nvmlDeviceGetPowerUsage", NvmlReturn.TIMEOUT)
-        one.gpu.unsupport(FieldId.POWER_INSTANT, FieldId.POWER_AVERAGE)  # they would stand in
+        one.gpu.unsupport(FieldId.POWER_INSTANT, FieldId.POWER_AVERAGE)  # they would replace it
         one.gpu.fail("nvmlDeviceGetUtilizationRates", NvmlReturn.UNKNOWN)
         detail = gpu_object(sample_of(one.read()))["detail"]
 
@@ -212,7 +214,7 @@ def test_a_function_that_fails_is_reported_by_the_names_of_its_values_in_nvmls_w
     }
 
 
-def test_every_name_that_may_be_null_is_fed_by_fields_of_a_reading() -> None:
+def test_every_name_that_may_be_null_has_its_feeding_fields() -> None:
     names = set(may_be_null(Gpu)) - NO_VALUES
     fields = {*leaves(GpuReading(0.0)), "processes", "xids"}
 
@@ -221,7 +223,7 @@ def test_every_name_that_may_be_null_is_fed_by_fields_of_a_reading() -> None:
 
 
 def may_be_null(model: type[BaseModel], path: str = "") -> Iterator[str]:
-    """By the types of the model; a list whose entries have something that may be null is one of them."""
+    """The names that may be null by the types of the model, with each list of which a value may be null."""
     for name, field in model.model_fields.items():
         kinds = [*_kinds(field.annotation)]
         within = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
@@ -244,7 +246,7 @@ def _kinds(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def test_a_part_that_is_null_for_two_reasons_is_named_value_by_value() -> None:
+def test_an_object_that_is_null_for_two_reasons_is_listed_value_by_value() -> None:
     parts = ("decoder_percent", "jpeg_percent", "ofa_percent", "encoder_sessions", "capture_sessions")
     sessions = [
         f"{kind}_{value}" for kind in ("encoder", "capture") for value in ("fps", "latency_microseconds")

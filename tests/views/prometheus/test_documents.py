@@ -1,4 +1,4 @@
-"""docs/metrics.md has every family, as `/metrics` has it, and no other."""
+"""docs/metrics.md has exactly the families of `/metrics`."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def exported(shown: str) -> dict[str, tuple[str, str, set[str]]]:
     return families
 
 
-def test_the_documents_have_every_family_with_its_type_help_and_labels_and_no_other() -> None:
-    """Of a reading that tells everything; there is no family that it does not fill."""
+def test_the_document_has_exactly_the_families_with_type_help_and_labels() -> None:
+    """In this reading every value is known, so every family has a sample."""
     assert exported(text(SNAPSHOT)) == documented(), (
         "docs/metrics.md needs a row for each, as /metrics has it"
     )
 
 
-def test_every_family_about_gpus_says_of_which() -> None:
+def test_every_family_about_gpus_has_the_labels_uuid_and_gpu() -> None:
     about_no_gpu = {name for name in documented() if re.match("nvidia_gpu_(agent|host|user)_", name)}
     shown = text(SNAPSHOT)
 
@@ -58,7 +58,7 @@ def test_every_family_about_gpus_says_of_which() -> None:
 
 
 @pytest.mark.parametrize("scenario", ["healthy", "mig", "sick", "mixed-models"])
-def test_every_family_is_in_the_documents_with_its_type_and_help(scenario: str) -> None:
+def test_every_family_of_each_scenario_is_documented(scenario: str) -> None:
     with Simulation(5, scenario=scenario):
         readings = [GpuSource(index).read() for index in range(5)]
     gpus = [

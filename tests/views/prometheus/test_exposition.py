@@ -1,4 +1,4 @@
-"""The text formats are those of Prometheus's own library, to the byte."""
+"""The text formats have the same bytes as those of Prometheus's own library."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def theirs(family: Family, content_type: str) -> bytes:
 )
 @pytest.mark.parametrize("content_type", [TEXT, OPENMETRICS], ids=["text", "OpenMetrics"])
 @pytest.mark.parametrize("kind", ["gauge", "counter"])
-def test_any_family_is_written_as_by_the_library(
+def test_any_family_has_the_same_bytes_as_from_the_prometheus_library(
     kind: str, content_type: str, documentation: str, texts: tuple[str, str], value: float
 ) -> None:
     for labels, values in ((("uuid", "gpu"), texts), ((), ())):
@@ -63,13 +63,13 @@ def test_any_family_is_written_as_by_the_library(
 
 
 @pytest.mark.parametrize(("label", "written"), [(7, b'"7"'), (None, b'"None"'), ("a\ud800", b'"a?"')])
-def test_a_label_that_is_no_text_does_not_cost_the_rest(label: Any, written: bytes) -> None:
+def test_an_invalid_label_value_is_written_as_valid_text(label: Any, written: bytes) -> None:
     family = Family("nvidia_gpu_x", "gauge", "Help.", ("gpu",), [((label,), 1)])
 
     assert b"nvidia_gpu_x{gpu=%s} 1.0\n" % written in text_of([family], TEXT)
 
 
-def test_what_is_no_number_is_told_as_such() -> None:
+def test_nan_is_written_as_nan() -> None:
     assert number(math.nan) == "NaN"
 
 

@@ -1,4 +1,4 @@
-"""Processes in `/metrics`: owner and number, and no series of a process that is gone."""
+"""Processes in `/metrics`: their owner, their number, and no series of a process that has ended."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ OF_TRAINING = (
 )
 
 
-def test_a_process_says_whose_it_is_and_where_it_belongs() -> None:
+def test_a_series_of_a_process_has_its_user_container_pod_and_job() -> None:
     assert lines(watched(TRAINING), "process_") == [
         in_order(line)
         for line in (
@@ -63,19 +63,19 @@ def test_a_process_says_whose_it_is_and_where_it_belongs() -> None:
     ]
 
 
-def test_a_process_that_is_gone_leaves_nothing_but_its_users_total() -> None:
+def test_a_process_that_has_ended_leaves_only_the_total_of_its_user() -> None:
     gone = replace(watched(), ledger=LedgerReading(users={"ann": UserUse(50.0, 20.0)}))
 
     assert 'pid="' not in text(gone)
     assert lines(gone, "user_held") == ['nvidia_gpu_user_held_seconds_total{user="ann"} 50.0']
 
 
-def test_processes_can_be_left_out() -> None:
+def test_the_series_of_processes_can_be_left_out() -> None:
     assert not lines(watched(TRAINING), "process_", processes=False)
     assert lines(watched(TRAINING), "user_processes", processes=False)
 
 
-def test_the_number_of_processes_is_bounded_and_the_largest_stay() -> None:
+def test_only_the_512_largest_processes_have_series() -> None:
     many = watched(*(GpuProcess(pid, ProcessType.COMPUTE, pid) for pid in range(1, MAX_PROCESSES + 3)))
 
     assert len(lines(many, "process_memory")) == MAX_PROCESSES

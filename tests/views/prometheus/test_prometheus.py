@@ -1,4 +1,4 @@
-"""`/metrics`: exact lines, no series for unknown values, none for what is gone."""
+"""`/metrics`: exact lines, and no series for unknown values or for processes that have ended."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def text(shown: Snapshot, *, processes: bool = True, nvlinks: bool = True, conte
     return exposition.text(content_type).decode()
 
 
-def test_without_the_families_about_nvlinks_all_others_stay() -> None:
+def test_only_the_families_about_nvlinks_can_be_left_out() -> None:
     whole = text(SNAPSHOT).splitlines()
 
     assert "nvidia_gpu_nvlink_speed_bytes_per_second{" in text(SNAPSHOT)
@@ -58,13 +58,13 @@ def test_without_the_families_about_nvlinks_all_others_stay() -> None:
 
 
 def in_order(line: str) -> str:
-    """The line with its labels by name, as the exposition has them."""
+    """The line with its labels in the order of the exposition, by name."""
     name, labels, value = re.fullmatch(r"([^{]*)\{(.*)\} (.*)", line).groups()  # type: ignore[union-attr]  # it matches
     return f"{name}{{{','.join(sorted(re.findall(LABEL, labels)))}}} {value}"
 
 
 def lines(shown: Snapshot, prefix: str = "", *, processes: bool = True) -> list[str]:
-    """The samples whose name begins so."""
+    """The samples whose name begins with the prefix."""
     return [
         line
         for line in text(shown, processes=processes).splitlines()
@@ -131,11 +131,11 @@ def lines(shown: Snapshot, prefix: str = "", *, processes: bool = True) -> list[
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_exact_lines(prefix: str, expected: list[str]) -> None:
+def test_each_family_has_exactly_these_lines(prefix: str, expected: list[str]) -> None:
     assert lines(snapshot(HEALTHY), prefix) == [in_order(line) if "{" in line else line for line in expected]
 
 
-def test_identity_stands_in_one_series_only() -> None:
+def test_the_identity_of_a_gpu_is_in_one_series_only() -> None:
     info = (
         f'nvidia_gpu_info{{{GPU},name="NVIDIA GeForce RTX 3090",pci_bus_id="",serial="",vbios="",'
         'compute_capability="",driver="580.95.05",cuda="13.0"} 1.0'
@@ -154,7 +154,7 @@ def test_a_gpu_that_cannot_be_read_has_no_live_series(gpu: GpuSample) -> None:
     assert in_order(f'nvidia_gpu_state{{{of_gpu},state="{gpu.state}"}} 1.0') in lines(snapshot(gpu))
 
 
-def test_what_the_driver_does_not_report_is_absent() -> None:
+def test_a_value_that_the_driver_does_not_report_has_no_series() -> None:
     values = [line.rpartition(" ")[2] for line in lines(snapshot(KNOWS_NOTHING))]
 
     assert "NaN" not in values
@@ -163,7 +163,7 @@ def test_what_the_driver_does_not_report_is_absent() -> None:
 
 
 @pytest.mark.parametrize("driver", [None, DriverReading(gpu_count=0)], ids=["no driver", "no GPU"])
-def test_without_gpus_the_agent_still_tells_of_itself(driver: DriverReading | None) -> None:
+def test_without_gpus_the_agent_still_exports_its_own_metrics(driver: DriverReading | None) -> None:
     shown = text(Snapshot(0, 0, driver=driver))
 
     assert f"nvidia_gpu_agent_driver_up {float(driver is not None)}" in shown
@@ -171,7 +171,7 @@ def test_without_gpus_the_agent_still_tells_of_itself(driver: DriverReading | No
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_names_keep_to_the_rules(model: str) -> None:
+def test_names_and_help_follow_the_rules_of_prometheus(model: str) -> None:
     with one_gpu(model) as one:
         one.read()
         reading = one.read(after=6)
@@ -190,7 +190,7 @@ def test_names_keep_to_the_rules(model: str) -> None:
 
 
 def labelled(family: str, **values: Any) -> dict[str, float]:
-    """The values of a GPU's family by those labels that are not of every GPU."""
+    """The values of a family of a GPU, by its labels other than `uuid` and `gpu`."""
     gpu = replace(HEALTHY, reading=with_values(READING, **values))
     found = {}
     for line in lines(snapshot(gpu), f"{family}{{"):
@@ -200,35 +200,35 @@ def labelled(family: str, **values: Any) -> dict[str, float]:
     return found
 
 
-def test_an_error_of_a_place_is_in_one_series_alone() -> None:
+def test_an_ecc_error_is_counted_in_one_series_only() -> None:
     family = "ecc_errors_by_place_total"
-    told = {"memory_errors_sram_uncorrected_volatile": 5, "memory_errors_dram_corrected_aggregate": 7}
+    reported = {"memory_errors_sram_uncorrected_volatile": 5, "memory_errors_dram_corrected_aggregate": 7}
 
-    assert labelled(family, **told) == {"sram volatile uncorrected": 5, "dram aggregate corrected": 7}
-    one_of_two = {**told, "memory_errors_sram_parity_volatile": 2}
+    assert labelled(family, **reported) == {"sram volatile uncorrected": 5, "dram aggregate corrected": 7}
+    one_of_two = {**reported, "memory_errors_sram_parity_volatile": 2}
     assert labelled(family, **one_of_two) == {
         "sram volatile uncorrected_parity": 2,
         "dram aggregate corrected": 7,
     }
-    told |= {"memory_errors_sram_parity_volatile": 2, "memory_errors_sram_secded_volatile": 3}
-    assert labelled(family, **told) == {
+    reported |= {"memory_errors_sram_parity_volatile": 2, "memory_errors_sram_secded_volatile": 3}
+    assert labelled(family, **reported) == {
         "sram volatile uncorrected_parity": 2,
         "sram volatile uncorrected_secded": 3,
         "dram aggregate corrected": 7,
     }
 
 
-def test_errors_are_those_of_packets_if_one_link_counts_them() -> None:
+def test_nvlink_errors_are_those_of_packets_if_one_link_counts_them() -> None:
     links = (
         NvLink(0, is_active=True, counts_packets=True, receive_errors=2, crc_flit_errors=3),
         NvLink(1, is_active=False),
     )
-    told = labelled("nvlink_errors_total", nvlink=NvLinks(links))
+    reported = labelled("nvlink_errors_total", nvlink=NvLinks(links))
 
-    assert told == {"receive": 2, "crc_flit": 3}
+    assert reported == {"receive": 2, "crc_flit": 3}
 
 
-def test_the_speed_is_that_of_the_slowest_link_that_is_up() -> None:
+def test_the_nvlink_speed_is_that_of_the_slowest_active_link() -> None:
     links = tuple(
         NvLink(link, is_active=link != 2, speed_megabytes_per_second=speed)
         for link, speed in enumerate((26_562, 25_000, 1, None))
@@ -237,7 +237,7 @@ def test_the_speed_is_that_of_the_slowest_link_that_is_up() -> None:
     assert labelled("nvlink_speed_bytes_per_second", nvlink=NvLinks(links)) == {"": 25_000_000_000}
 
 
-def test_instances_that_share_a_gpu_instance_can_be_told() -> None:
+def test_compute_instances_of_one_gpu_instance_have_different_labels() -> None:
     instances = tuple(
         MigInstance(number, memory_total_bytes=1024, gpu_instance_id=4, compute_instance_id=number)
         for number in range(2)
