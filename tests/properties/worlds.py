@@ -1,4 +1,4 @@
-"""The conditions in which an agent may be when it gets a request."""
+"""The conditions in which an agent may get a request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.http.wire import A_TOKEN
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Where an agent runs, and what a client brings along."""
+    """The settings and driver of an agent, and the credential of a client."""
 
     settings: dict[str, str]
     scenario: str = "healthy"
