@@ -40,7 +40,7 @@ class Truth:
     no_contact: bool = False
     late: bool = False  # the driver is so slow that a GPU may be `ok` or `stale`
     known_before: bool = True  # the GPUs were read before the fault began
-    ill: bool = False  # the GPUs have findings: their verdicts are not those of their states
+    has_findings: bool = False  # the GPUs have findings: their verdicts are not those of their states
     celsius: int | None = (
         None  # of GPU 0; each next GPU has a degree more, which shows that its values are live and its own
     )
@@ -57,8 +57,8 @@ class Truth:
         return (503, NO_CONTACT) if self.no_contact else (500, self.no_driver or "")
 
 
-WELL = Truth()
-HOST_IS_WELL = {"verdict": "healthy", "findings": {}}  # a lost GPU is still listed
+HEALTHY = Truth()
+HEALTHY_HOST = {"verdict": "healthy", "findings": {}}  # a lost GPU is still listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +79,20 @@ class Answer:
         return error_of(self.status, self.body)
 
 
-class Asker:
+class TimedClient:
     """A client that measures how long each answer takes."""
 
     def __init__(self, url: str) -> None:
         self._client = httpx.AsyncClient(base_url=url, timeout=2 * SCHEDULING)
 
-    async def __aenter__(self) -> Asker:
+    async def __aenter__(self) -> TimedClient:
         assert EXPECTED.keys() <= set(PATHS), "each row is of an existing endpoint"
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._client.aclose()
 
-    async def ask(self, path: str) -> Answer:
+    async def get(self, path: str) -> Answer:
         began = time.monotonic()
         async with self._client.stream("GET", path) as response:
             if response.headers.get("content-type", "").startswith("text/event-stream"):
@@ -103,14 +103,14 @@ class Asker:
         assert seconds < MAX_WAIT + SCHEDULING, f"{path} took {seconds:.2f} s"
         return Answer(path, response.status_code, response.headers, body)
 
-    async def ask_all(self) -> dict[str, Answer]:
+    async def get_all(self) -> dict[str, Answer]:
         """The answers of all endpoints, requested at once as by several clients."""
-        answers = await asyncio.gather(*(self.ask(path) for path in PATHS))
+        answers = await asyncio.gather(*(self.get(path) for path in PATHS))
         return {answer.path: answer for answer in answers}
 
     async def status(self) -> Any:
         """The whole answer of `/status`."""
-        return (await self.ask("/status")).json
+        return (await self.get("/status")).json
 
     @asynccontextmanager
     async def twenty_dashboards(self) -> AsyncIterator[set[int]]:
@@ -119,7 +119,7 @@ class Asker:
 
         async def poll() -> None:
             while True:
-                statuses.add((await self.ask("/status")).status)
+                statuses.add((await self.get("/status")).status)
                 await asyncio.sleep(0.5)
 
         polling = [asyncio.create_task(poll()) for _ in range(20)]
@@ -132,7 +132,7 @@ class Asker:
         failures = [end for end in ends if not isinstance(end, asyncio.CancelledError)]
         assert not failures, f"no dashboard failed or waited: {failures}"
 
-    async def see(self, condition: Callable[[Any], object], within: float, what: str) -> Any:
+    async def wait_for(self, condition: Callable[[Any], object], within: float, what: str) -> Any:
         """Poll `/status` until the condition holds; AssertionError if it does not hold `within` seconds."""
         end = time.monotonic() + within
         while True:
@@ -169,7 +169,7 @@ def reports(status: Any, truth: Truth) -> bool:
     """Whether `/status` reports this state of things; `check` then compares all answers."""
     if truth.gpus_are_shown and not truth.late:
         reported = [VERDICTS[state] or "N/A" for state in truth.states()]
-        return states_of(status) == truth.states() and (verdicts_of(status) != reported) == truth.ill
+        return states_of(status) == truth.states() and (verdicts_of(status) != reported) == truth.has_findings
     return truth.late or truth.error()[1] in status.get("error", "")
 
 
@@ -229,7 +229,7 @@ def summary(answer: Answer, truth: Truth) -> None:
         return
     shown = answer.json["data"]
     assert shown["counts"]["gpus"] == len(shown["gpus"]) == GPUS
-    assert shown["host"]["verdict"] == HOST_IS_WELL["verdict"]
+    assert shown["host"]["verdict"] == HEALTHY_HOST["verdict"]
     for number, (reported, expected) in enumerate(zip(shown["gpus"], truth.states(), strict=True)):
         live = [
             reported[name] for name in ("utilization_percent", "temperature_celsius", "power_watts", "users")
@@ -272,8 +272,8 @@ def ready(answer: Answer, truth: Truth) -> None:
             {
                 "status": "ready",
                 "gpus": Counter(truth.states()),
-                "health": answer.json["health"] if truth.ill else health,
-                "host": HOST_IS_WELL,
+                "health": answer.json["health"] if truth.has_findings else health,
+                "host": HEALTHY_HOST,
                 "state": None,
             },
         )

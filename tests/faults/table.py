@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent.simulation import NvmlReturn, SimulatedProcess, Simulation
-from tests.faults.endpoints import GPUS, WELL, Truth
+from tests.faults.endpoints import GPUS, HEALTHY, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +55,7 @@ def of_gpus(
 
 def harmless(by: str, begin: Callable[[Simulation], object], end: Callable[[Simulation], object]) -> Fault:
     """A fault that makes some value unknown, and no more."""
-    return Fault(by, begin, end, WELL, WELL)
+    return Fault(by, begin, end, HEALTHY, HEALTHY)
 
 
 def without_driver(kind: str, words: str) -> Fault:
@@ -81,7 +81,7 @@ def three_at_once(simulation: Simulation) -> None:
     simulation.gpus[7].deny()
 
 
-def three_are_well(simulation: Simulation) -> None:
+def three_recover(simulation: Simulation) -> None:
     release(simulation)
     simulation.gpus[3].restore()
     simulation.gpus[7].permit()
@@ -165,7 +165,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "all GPUs hang": of_gpus("hang", dict.fromkeys(ALL, STUCK), on(*ALL, do=lambda gpu: gpu.hang()), release),
     "one hangs, one is lost, one is forbidden": of_gpus(
-        "hang", {0: STUCK, 3: LOST, 7: DENIED}, three_at_once, three_are_well
+        "hang", {0: STUCK, 3: LOST, 7: DENIED}, three_at_once, three_recover
     ),
     "everything hangs": Fault(
         "hang", lambda simulation: simulation.hang(), release, Truth(dict.fromkeys(ALL, STUCK)), NO_CONTACT
@@ -174,13 +174,13 @@ FAULTS: Mapping[str, Fault] = {
         "hang", lambda simulation: simulation.hang("nvmlInitWithFlags"), release, None, NO_CONTACT
     ),
     "counting the GPUs hangs": Fault(
-        "hang", lambda simulation: simulation.hang("nvmlDeviceGetCount_v2"), release, WELL, NO_CONTACT
+        "hang", lambda simulation: simulation.hang("nvmlDeviceGetCount_v2"), release, HEALTHY, NO_CONTACT
     ),
     "counting the GPUs fails": Fault(
         "fail",
         lambda simulation: simulation.fail("nvmlDeviceGetCount_v2", NvmlReturn.UNKNOWN),
         heal,
-        WELL,
+        HEALTHY,
         NO_COUNT,
     ),
     "counting the GPUs fails once while one is lost": Fault(
@@ -199,10 +199,10 @@ FAULTS: Mapping[str, Fault] = {
     "the driver is not loaded": without_driver("not_loaded", "installed but not loaded"),
     "library and driver have different versions": without_driver("mismatched", "have different versions"),
     "the driver is reloaded while the agent runs": Fault(
-        "reload_driver", lambda simulation: simulation.reload_driver(), None, WELL, None
+        "reload_driver", lambda simulation: simulation.reload_driver(), None, HEALTHY, None
     ),
     "NVML is shut down while the agent runs": Fault(
-        "shutdown_nvml", lambda simulation: simulation.shutdown_nvml(), None, WELL, None
+        "shutdown_nvml", lambda simulation: simulation.shutdown_nvml(), None, HEALTHY, None
     ),
     "functions are missing": harmless("remove_function", miss, find),
     "a value is not supported": harmless(
@@ -229,7 +229,7 @@ FAULTS: Mapping[str, Fault] = {
         lambda simulation: simulation.set_driver_generation("r470"),
         lambda simulation: simulation.set_driver_generation("current"),
         None,
-        WELL,
+        HEALTHY,
     ),
     "each call takes 2 ms": harmless("call_seconds", slow_down(0.002), slow_down(0)),
     "each call takes 50 ms": Fault("call_seconds", slow_down(0.05), slow_down(0), Truth(late=True), None),

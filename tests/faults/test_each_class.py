@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from agent.readings import GpuReading
 
-WELL = {
+HEALTHY_VALUES = {
     "memory_used": 2**28,
     "memory_reserved": 2**27,
     "gpu_utilization": 5,
@@ -137,7 +137,7 @@ NOT_OFFERED: Mapping[tuple[str, Reason | None], str] = {
 def one() -> Iterator[OneGpu]:
     """A healthy, free GPU with one graphics process."""
     with one_gpu() as one:
-        one.gpu.fix(**WELL)
+        one.gpu.fix(**HEALTHY_VALUES)
         one.gpu.processes = [SimulatedProcess(4_194_303, "G", 2**27, sm_utilization=5)]
         yield one
 
@@ -171,8 +171,8 @@ def metrics(reading: GpuReading) -> dict[str, list[float]]:
 
 def become_zero(before: GpuReading, after: GpuReading) -> list[str]:
     """The metrics that are 0 now and were not before."""
-    well = metrics(before)
-    return [name for name, values in metrics(after).items() if any(well.get(name, ())) and not any(values)]
+    earlier = metrics(before)
+    return [name for name, values in metrics(after).items() if any(earlier.get(name, ())) and not any(values)]
 
 
 def findings(reading: GpuReading) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 from agent.simulation import FieldId, NvmlReturn, SimulatedGpu, SimulatedProcess, Simulation
 from agent.sources.gpu import GpuSource
 from agent.sources.nvml import DriverSource
-from tests.faults.endpoints import SCHEDULING, Asker, every_gpu_is_ok, states_of
+from tests.faults.endpoints import SCHEDULING, TimedClient, every_gpu_is_ok, states_of
 from tests.support.agents import agent_server, hung_agent_server
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ GPUS = 48
 SAMPLE_INTERVAL = 1.0
 SAMPLE_TIMEOUT = 0.5
 SHOWS_WITHIN = 2 * SAMPLE_INTERVAL + SAMPLE_TIMEOUT + SCHEDULING
-WELL_WITHIN = 2 * SAMPLE_INTERVAL + SCHEDULING
+RECOVERS_WITHIN = 2 * SAMPLE_INTERVAL + SCHEDULING
 
 CODES = (*range(1, 30), 999)  # nvmlReturn_t
 # UNINITIALIZED, DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND, GPU_IS_LOST, LIB_RM_VERSION_MISMATCH
@@ -129,15 +129,15 @@ async def test_each_failing_or_hung_call_affects_only_its_own_gpu(
             with agent_server(
                 SAMPLE_INTERVAL=str(SAMPLE_INTERVAL), SAMPLE_TIMEOUT=str(SAMPLE_TIMEOUT)
             ) as url:
-                async with Asker(url) as asker:
+                async with TimedClient(url) as client:
                     if not at_start:
-                        await asker.see(every_gpu_is_ok, SCHEDULING, "all is well")
+                        await client.wait_for(every_gpu_is_ok, SCHEDULING, "all GPUs are ok")
                         begin(faults, simulation)
-                    await check_states(faults, asker)
+                    await check_states(faults, client)
                     for gpu in simulation.gpus:
                         gpu.heal()
                         gpu.release()
-                    await asker.see(every_gpu_is_ok, WELL_WITHIN, "all is well again")
+                    await client.wait_for(every_gpu_is_ok, RECOVERS_WITHIN, "all GPUs are ok again")
     errors_of_the_agent = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert not errors_of_the_agent, "a driver fault is no error of the agent"
 
@@ -147,7 +147,7 @@ def begin(faults: dict[int, Fault], simulation: Simulation) -> None:
         fault.begin(simulation.gpus[index])
 
 
-async def check_states(faults: dict[int, Fault], asker: Asker) -> None:
+async def check_states(faults: dict[int, Fault], client: TimedClient) -> None:
     """Check the states in /status and in /gpu; each state but ok has an error."""
 
     def wrong(states: list[str]) -> set[str]:
@@ -158,8 +158,8 @@ async def check_states(faults: dict[int, Fault], asker: Asker) -> None:
             if state not in allowed[index]
         }
 
-    await asker.see(lambda status: not wrong(states_of(status)), SHOWS_WITHIN, f"/status reports {faults}")
-    gpus = (await asker.ask("/gpu")).json["gpus"]
+    await client.wait_for(lambda status: not wrong(states_of(status)), SHOWS_WITHIN, f"it reports {faults}")
+    gpus = (await client.get("/gpu")).json["gpus"]
     assert not wrong([gpu["state"] for gpu in gpus])
     for gpu in gpus:
         assert (gpu["state"] == "ok") == (gpu["error"] is None)
@@ -193,12 +193,12 @@ async def test_each_failing_call_of_the_whole_library_ends_without_an_error_of_t
             else:
                 simulation.remove_function(symbol)
             with hung_agent_server(SAMPLE_INTERVAL="0.5", SAMPLE_TIMEOUT="0.5") as url:
-                async with Asker(url) as asker:
-                    await asker.see(shows_the_fault, 2.0, f"/status shows that {symbol} {way}")
+                async with TimedClient(url) as client:
+                    await client.wait_for(shows_the_fault, 2.0, f"/status shows that {symbol} {way}")
                     simulation.release()
                     simulation.heal()
                     simulation.restore_function(symbol)
-                    await asker.see(
+                    await client.wait_for(
                         lambda status: states_of(status) == ["ok"] * 2,
                         1.0 + SCHEDULING,
                         f"{symbol} works again",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.simulation import SimulatedProcess, Simulation
-from tests.faults.endpoints import SCHEDULING, Asker, every_gpu_is_ok
+from tests.faults.endpoints import SCHEDULING, TimedClient, every_gpu_is_ok
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
@@ -91,10 +91,10 @@ async def test_impossible_values_are_unknown_and_all_others_are_shown() -> None:
             gpu.fix(**values)
         simulation.gpus[-1].fix(memory_used=40 * GIB, power_usage=300_000, gpu_utilization=50)
         with agent_server(SAMPLE_INTERVAL="0.5") as url:
-            async with Asker(url) as asker:
-                await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
-                shown = (await asker.ask("/gpu")).json
-                devices = (await asker.status())["data"]["devices"]
+            async with TimedClient(url) as client:
+                await client.wait_for(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
+                shown = (await client.get("/gpu")).json
+                devices = (await client.status())["data"]["devices"]
     for number, (kind, (_, unknown, strings)) in enumerate(GARBAGE.items()):
         gpu, device = shown["gpus"][number], devices[number]
         assert "ok" == gpu["state"] == device["state"], kind
@@ -116,16 +116,16 @@ async def test_unsupported_values_are_unknown_and_no_error() -> None:
         for gpu in simulation.gpus:
             gpu.fix(temperature=40 + gpu.index)
         with agent_server(SAMPLE_INTERVAL="0.5") as url:
-            async with Asker(url) as asker:
-                await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
+            async with TimedClient(url) as client:
+                await client.wait_for(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
                 called = [symbol for symbol in simulation.calls if symbol.startswith("nvmlDeviceGet")]
                 simulation.gpus[2].unsupport(
                     *(symbol for symbol in called if not symbol.startswith(OF_NO_GPU))
                 )
                 expected = [40, 41, "N/A", 43]
                 seen = lambda status: [one["temperature"] for one in status["data"]["devices"]] == expected  # noqa: E731
-                status = await asker.see(seen, 2, "the GPU reports no values")
-                gpu = (await asker.ask("/gpu?idx=2")).json["gpus"][0]
+                status = await client.wait_for(seen, 2, "the GPU reports no values")
+                gpu = (await client.get("/gpu?idx=2")).json["gpus"][0]
     assert [device["state"] for device in status["data"]["devices"]] == ["ok"] * 4
     assert (gpu["state"], gpu["error"]) == ("ok", None)
     assert (gpu["temperature_celsius"], gpu["power"]["usage_watts"]) == (None, None)
@@ -139,8 +139,8 @@ async def test_impossible_values_of_processes_are_unknown() -> None:
             SimulatedProcess(pid=4_194_302, memory_bytes=GIB, sm_utilization=100),
         ]
         with agent_server() as url:
-            async with Asker(url) as asker:
-                status = await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
+            async with TimedClient(url) as client:
+                status = await client.wait_for(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
     shown_processes = [(one["gpu_memory"], one["gpu_sm_utilization"]) for one in status["data"]["processes"]]
     assert shown_processes == [("N/A", "N/A"), ("N/A", "N/A"), ("1024MiB", 100)]
 
@@ -150,9 +150,9 @@ async def test_unified_memory_is_unknown_in_every_answer() -> None:
     with Simulation(2, models=["gb10"]) as simulation:
         simulation.gpus[0].processes = [SimulatedProcess(pid=4_194_300, memory_bytes=3 * GIB)]
         with agent_server() as url:
-            async with Asker(url) as asker:
-                status = await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
-                shown = (await asker.ask("/gpu")).json
+            async with TimedClient(url) as client:
+                status = await client.wait_for(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
+                shown = (await client.get("/gpu")).json
     device, gpu = status["data"]["devices"][0], shown["gpus"][0]
     assert "ok" == device["state"] == gpu["state"]
     assert [

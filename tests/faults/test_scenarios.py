@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from agent.simulation import SCENARIOS, Simulation
-from tests.faults.endpoints import GPUS, WELL, Asker, Truth, check, reports
+from tests.faults.endpoints import GPUS, HEALTHY, TimedClient, Truth, check, reports
 from tests.faults.table import DENIED, LOST, STUCK
 from tests.support.agents import agent_server
 
@@ -17,13 +17,13 @@ DEADLINE = 15.0  # seconds until a step shows: slow values are read every five
 
 # Seconds of the scenario -> what every answer reports from then on.
 SCENES: dict[str, dict[float, Truth]] = {
-    "lost": {1: WELL, 31: Truth({1: LOST}), 61: WELL, 91: Truth({1: LOST})},
-    "hang": {1: WELL, 21: Truth({1: STUCK}), 81: WELL},
+    "lost": {1: HEALTHY, 31: Truth({1: LOST}), 61: HEALTHY, 91: Truth({1: LOST})},
+    "hang": {1: HEALTHY, 21: Truth({1: STUCK}), 81: HEALTHY},
     "permission-denied": {1: Truth({1: DENIED}, known_before=False)},
-    "no-driver": {1: Truth(no_driver="No NVIDIA driver: the NVML library"), 31: WELL},
-    "sick": {1: Truth(ill=True)},
-    "xid": {1: WELL, 61: Truth({1: LOST}), 81: WELL},
-    "reset-required": {1: WELL, 61: Truth(ill=True), 121: WELL},
+    "no-driver": {1: Truth(no_driver="No NVIDIA driver: the NVML library"), 31: HEALTHY},
+    "sick": {1: Truth(has_findings=True)},
+    "xid": {1: HEALTHY, 61: Truth({1: LOST}), 81: HEALTHY},
+    "reset-required": {1: HEALTHY, 61: Truth(has_findings=True), 121: HEALTHY},
     "driver-mismatch": {1: Truth(no_driver="have different versions")},
 }
 
@@ -49,10 +49,10 @@ async def test_every_endpoint_reports_what_a_scenario_simulates(name: str) -> No
         Simulation(GPUS, scenario=name, clock=clock),
         agent_server(SAMPLE_INTERVAL="0.5", SAMPLE_TIMEOUT="0.5") as url,
     ):
-        async with Asker(url) as asker:
-            for clock.now, truth in SCENES.get(name, {1.0: WELL}).items():
-                await asker.see(partial(reports, truth=truth), DEADLINE, f"{name} at {clock.now} s")
-                check((await asker.ask_all()).values(), truth, {})
+        async with TimedClient(url) as client:
+            for clock.now, truth in SCENES.get(name, {1.0: HEALTHY}).items():
+                await client.wait_for(partial(reports, truth=truth), DEADLINE, f"{name} at {clock.now} s")
+                check((await client.get_all()).values(), truth, {})
 
 
 def test_every_scene_belongs_to_a_scenario() -> None:

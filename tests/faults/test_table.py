@@ -11,7 +11,7 @@ from agent.simulation import Simulation
 from agent.simulation.call_faults import Faults
 from agent.simulation.gpu import SimulatedGpu
 from agent.simulation.library import SimulatedLibrary
-from tests.faults.endpoints import GPUS, SCHEDULING, WELL, Asker, check, reports, states_of
+from tests.faults.endpoints import GPUS, HEALTHY, SCHEDULING, TimedClient, check, reports, states_of
 from tests.faults.table import FAULTS
 from tests.support.agents import agent_server, hung_agent_server
 
@@ -28,7 +28,7 @@ SAMPLE_TIMEOUT = 0.5
 SETTINGS = {"SAMPLE_INTERVAL": str(INTERVAL), "SAMPLE_TIMEOUT": str(SAMPLE_TIMEOUT)}
 # Until it shows: the sample in progress, the timeout of a call, and the sample that reports it.
 SHOWS_WITHIN = 2 * INTERVAL + SAMPLE_TIMEOUT + SCHEDULING
-WELL_WITHIN = 2 * INTERVAL + SCHEDULING
+RECOVERS_WITHIN = 2 * INTERVAL + SCHEDULING
 BEFORE, AFTERWARDS = 40, 70  # degrees Celsius of GPU 0
 
 QUICK = {"a GPU falls off the bus", "one call on a GPU hangs"}
@@ -48,47 +48,51 @@ def rows(*, at_start: bool) -> list[object]:
 @pytest.mark.parametrize("name", rows(at_start=False))
 async def test_every_endpoint_reports_a_fault_in_a_running_agent_and_recovers(name: str) -> None:
     fault = FAULTS[name]
-    truth = replace(fault.running or WELL, celsius=BEFORE)
-    with well_simulation() as simulation, agent_server(**SETTINGS) as url:
-        async with Asker(url) as asker, asker.twenty_dashboards() as statuses:
-            await asker.see(lambda status: reports(status, WELL), SCHEDULING, "all is well")
-            healthy = await asker.ask_all()
-            check(healthy.values(), replace(WELL, celsius=BEFORE), healthy)
+    truth = replace(fault.running or HEALTHY, celsius=BEFORE)
+    with healthy_simulation() as simulation, agent_server(**SETTINGS) as url:
+        async with TimedClient(url) as client, client.twenty_dashboards() as statuses:
+            await client.wait_for(lambda status: reports(status, HEALTHY), SCHEDULING, "all GPUs are ok")
+            healthy = await client.get_all()
+            check(healthy.values(), replace(HEALTHY, celsius=BEFORE), healthy)
             fault.begin(simulation)
             if fault.end is not None:
-                await asker.see(lambda status: reports(status, truth), SHOWS_WITHIN, f"{name} is reported")
+                await client.wait_for(
+                    lambda status: reports(status, truth), SHOWS_WITHIN, f"reported: {name}"
+                )
                 for _ in range(2):
-                    check((await asker.ask_all()).values(), truth, healthy)
-            await check_recovery(fault, simulation, asker, healthy)
+                    check((await client.get_all()).values(), truth, healthy)
+            await check_recovery(fault, simulation, client, healthy)
         assert statuses == {200} if truth.gpus_are_shown else statuses == {200, truth.error()[0]}
 
 
 @pytest.mark.parametrize("name", rows(at_start=True))
 async def test_every_endpoint_reports_a_fault_from_before_the_agent_and_recovers(name: str) -> None:
     fault = FAULTS[name]
-    truth = replace(fault.at_start or WELL, celsius=BEFORE)
-    with well_simulation() as simulation:
+    truth = replace(fault.at_start or HEALTHY, celsius=BEFORE)
+    with healthy_simulation() as simulation:
         fault.begin(simulation)
         with hung_agent_server(**SETTINGS) as url:
-            async with Asker(url) as asker, asker.twenty_dashboards():
-                await asker.see(lambda status: reports(status, truth), SHOWS_WITHIN, f"{name} is reported")
+            async with TimedClient(url) as client, client.twenty_dashboards():
+                await client.wait_for(
+                    lambda status: reports(status, truth), SHOWS_WITHIN, f"reported: {name}"
+                )
                 for _ in range(2):
-                    check((await asker.ask_all()).values(), truth, {})
-                await check_recovery(fault, simulation, asker, {})
+                    check((await client.get_all()).values(), truth, {})
+                await check_recovery(fault, simulation, client, {})
 
 
 async def check_recovery(
-    fault: Fault, simulation: Simulation, asker: Asker, healthy: Mapping[str, Answer]
+    fault: Fault, simulation: Simulation, client: TimedClient, healthy: Mapping[str, Answer]
 ) -> None:
     """Every GPU is `ok` and live within two sample intervals, and every endpoint answers as before."""
     fix_temperatures(simulation, AFTERWARDS)
     if fault.end is not None:
         fault.end(simulation)
-    await asker.see(is_well_and_live, WELL_WITHIN, "all is well and live again")
-    check((await asker.ask_all()).values(), replace(WELL, celsius=AFTERWARDS), healthy)
+    await client.wait_for(is_healthy_and_live, RECOVERS_WITHIN, "all GPUs are ok and live again")
+    check((await client.get_all()).values(), replace(HEALTHY, celsius=AFTERWARDS), healthy)
 
 
-def well_simulation() -> Simulation:
+def healthy_simulation() -> Simulation:
     simulation = Simulation(GPUS)
     fix_temperatures(simulation, BEFORE)
     return simulation
@@ -99,22 +103,22 @@ def fix_temperatures(simulation: Simulation, celsius: int) -> None:
         gpu.fix(temperature=celsius + gpu.index)
 
 
-def is_well_and_live(status: Any) -> bool:
-    return states_of(status) == WELL.states() and all(
+def is_healthy_and_live(status: Any) -> bool:
+    return states_of(status) == HEALTHY.states() and all(
         device["temperature"] == AFTERWARDS + device["idx"] for device in status["data"]["devices"]
     )
 
 
 @pytest.mark.slow
 async def test_an_upgraded_driver_reports_its_new_version() -> None:
-    with well_simulation() as simulation, agent_server(**SETTINGS) as url:
-        async with Asker(url) as asker:
-            await asker.see(lambda status: reports(status, WELL), SCHEDULING, "all is well")
+    with healthy_simulation() as simulation, agent_server(**SETTINGS) as url:
+        async with TimedClient(url) as client:
+            await client.wait_for(lambda status: reports(status, HEALTHY), SCHEDULING, "all GPUs are ok")
             simulation.driver_version = "999.1"
             simulation.reload_driver()
             fix_temperatures(simulation, AFTERWARDS)
-            await asker.see(is_well_and_live, WELL_WITHIN, "all is well and live again")
-            assert (await asker.ask("/gpu")).json["system_info"]["driver_version"] == "999.1"
+            await client.wait_for(is_healthy_and_live, RECOVERS_WITHIN, "all GPUs are ok and live again")
+            assert (await client.get("/gpu")).json["system_info"]["driver_version"] == "999.1"
 
 
 def test_every_fault_of_the_simulated_driver_is_in_the_table() -> None:
