@@ -158,7 +158,7 @@ def test_the_memory_sum_is_unknown_if_one_value_is() -> None:
         pytest.param([None], False, None, id="no ledger"),
     ],
 )
-def test_the_number_of_idle_holdings_is_unknown_where_it_could_be_larger(
+def test_idle_holdings_are_unknown_and_not_empty_if_one_may_be_idle(
     idle_holders: list[bool | None], remembered: bool, idle: int | None
 ) -> None:
     rows = [held(0, pid, "alice", idle_holder=one) for pid, one in enumerate(idle_holders)]

@@ -16,7 +16,7 @@ from agent.readings import GpuIdentity, GpuSample, GpuState, Reason, Snapshot, U
 from tests.support.readings import reading
 
 NOW = 5000.0  # seconds since boot
-WELL = reading(
+HEALTHY_READING = reading(
     identity=GpuIdentity(uuid="GPU-0", name="NVIDIA H100"),
     memory_total_bytes=80 * 2**30,
     memory_used_bytes=0,
@@ -49,7 +49,7 @@ TEMPERATURE = {"thermal.gpu_celsius": failed("nvmlDeviceGetTemperature")}
 
 
 def snapshot(unknown: dict[str, Unknown], **sample: Any) -> Snapshot:
-    gpu = GpuSample(0, GpuState.OK, replace(WELL, unknown=unknown))
+    gpu = GpuSample(0, GpuState.OK, replace(HEALTHY_READING, unknown=unknown))
     return Snapshot(1e9, 0, gpus=(replace(gpu, **sample),), taken_since_boot=NOW)
 
 
@@ -140,7 +140,7 @@ def test_a_single_error_of_a_rarely_read_value_is_no_finding(asked: float, findi
 
 def test_a_lost_gpu_is_judged_only_as_lost() -> None:
     """Values that failed before it was lost do not matter any more."""
-    before = replace(WELL, unknown=MEMORY | UTILIZATION).lasting()
+    before = replace(HEALTHY_READING, unknown=MEMORY | UTILIZATION).lasting()
     found = health({}, state=GpuState.LOST, reading=None, lasting=before, error="The GPU is lost")
 
     assert [finding.name for finding in found.findings] == ["lost"]

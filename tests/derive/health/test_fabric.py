@@ -8,7 +8,7 @@ import pytest
 
 from agent.derive.findings import HealthVerdict
 from agent.readings import Fabric, FabricConfiguration, FabricHealthSummary, FabricState, Lately
-from tests.derive.health.patients import findings, gpu, health
+from tests.derive.health.sampled_gpus import findings, gpu, health
 
 W, C = HealthVerdict.WARNING, HealthVerdict.CRITICAL
 DONE: dict[str, Any] = {"state": FabricState.COMPLETED, "status": 0}

@@ -24,7 +24,7 @@ from agent.readings import (
     Unknown,
     XidCount,
 )
-from tests.derive.health.patients import NOW, WELL, findings, gpu, health
+from tests.derive.health.sampled_gpus import HEALTHY_READING, NOW, findings, gpu, health
 from tests.support.readings import reading
 
 HOT_CELSIUS = 75
@@ -52,7 +52,7 @@ def test_a_gpu_without_values_is_healthy() -> None:
 def test_a_gpu_that_cannot_be_read_has_the_verdict_of_its_state(
     state: GpuState, expected: tuple[HealthVerdict | None, list[str]]
 ) -> None:
-    unreadable = GpuSample(0, state, None, WELL.lasting(), NOW, 9000, "It is so", todo="do so")
+    unreadable = GpuSample(0, state, None, HEALTHY_READING.lasting(), NOW, 9000, "It is so", todo="do so")
     found = health(unreadable)
 
     assert (found.verdict, [finding.name for finding in found.findings]) == expected
@@ -390,7 +390,9 @@ def test_a_harmless_xid_does_not_hide_a_grave_one_before_it() -> None:
 
 
 def test_a_lost_gpu_still_reports_its_xid() -> None:
-    lost = GpuSample(0, GpuState.LOST, None, WELL.lasting(), NOW, 0, "Gone", xids={79: XidCount(1, NOW)})
+    lost = GpuSample(
+        0, GpuState.LOST, None, HEALTHY_READING.lasting(), NOW, 0, "Gone", xids={79: XidCount(1, NOW)}
+    )
 
     assert findings(lost) == [("lost", C), ("xid_79", C)]
 

@@ -11,7 +11,7 @@ from agent.readings import DriverReading, GpuCensus, GpuSample, GpuState, Snapsh
 from agent.readings.kernel_log import KernelLogReading, NvSwitch, SxidCount
 
 HEALTHY, WARNING, CRITICAL = HealthVerdict
-WELL, UNKNOWN = Health(HEALTHY), Health(None)
+HEALTHY_HOST, UNKNOWN_HOST = Health(HEALTHY), Health(None)
 
 
 def host(count: int, expected: int = 0, seen: int | None = None, *, is_confirmed: bool = True) -> Health:
@@ -47,11 +47,11 @@ def test_fewer_gpus_than_expected_are_critical_and_fewer_than_before_a_warning(
 
 @pytest.mark.parametrize("expected", [0, 8])
 def test_an_unconfirmed_low_count_is_not_judged(expected: int) -> None:
-    assert host(7, expected, 8, is_confirmed=False) == UNKNOWN
+    assert host(7, expected, 8, is_confirmed=False) == UNKNOWN_HOST
 
 
 def test_a_sufficient_count_needs_no_confirmation() -> None:
-    assert host(8, 8, is_confirmed=False) == WELL
+    assert host(8, 8, is_confirmed=False) == HEALTHY_HOST
 
 
 def test_an_entry_of_not_offered_that_matches_no_gpu_is_a_warning() -> None:
@@ -93,7 +93,7 @@ def test_a_lost_gpu_counts_as_present() -> None:
     lost = GpuSample(0, GpuState.LOST, error="The GPU is lost")
     snapshot = Snapshot(1.0, 1.0, driver=DriverReading(gpu_count=1), gpus=(lost,), census=GpuCensus(1, 1))
 
-    assert examine_host(snapshot) == WELL
+    assert examine_host(snapshot) == HEALTHY_HOST
 
 
 @pytest.mark.parametrize(

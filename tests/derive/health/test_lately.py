@@ -9,7 +9,7 @@ import pytest
 from agent.derive.findings import HealthVerdict
 from agent.derive.health import examine
 from agent.readings import Lately, LedgerReading, Snapshot
-from tests.derive.health.patients import NOW, findings, gpu, health
+from tests.derive.health.sampled_gpus import NOW, findings, gpu, health
 
 LOW = Lately(low_margin_seconds=60)
 W, C = HealthVerdict.WARNING, HealthVerdict.CRITICAL

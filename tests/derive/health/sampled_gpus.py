@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent.derive.findings import HealthVerdict
 
 NOW = 1_000_000.0
-WELL = reading(
+HEALTHY_READING = reading(
     identity=GpuIdentity(uuid="GPU-0", name="NVIDIA H100", compute_capability=(9, 0)),
     utilization_gpu_percent=90,
     thermal_gpu_celsius=60,
@@ -38,7 +38,7 @@ WELL = reading(
 
 def gpu(index: int = 0, **values: Any) -> GpuSample:
     """A GPU that is healthy except for these values of its reading."""
-    return GpuSample(index, GpuState.OK, with_values(WELL, **values), sampled_at=NOW, age_ms=0)
+    return GpuSample(index, GpuState.OK, with_values(HEALTHY_READING, **values), sampled_at=NOW, age_ms=0)
 
 
 def health(*gpus: GpuSample, lately: Lately | None = None) -> Health:
