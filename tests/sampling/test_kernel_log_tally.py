@@ -50,7 +50,7 @@ def test_lines_within_a_second_are_of_the_same_fault(later: float, blamed: Blame
 
 
 @pytest.mark.parametrize(("later", "was_reset"), [(10.0, False), (10.5, True)])
-def test_a_failed_reset_lasts_ten_seconds(later: float, was_reset: bool) -> None:
+def test_a_reset_done_within_ten_seconds_of_a_failure_belongs_to_it(later: float, was_reset: bool) -> None:
     found = Tally()
     found.take(1.0, XidLine(HERE, 48))
     found.take(5.0, ResetLine(HERE, failed=True))

@@ -61,7 +61,7 @@ class Watch:
     )  # by GPU and pid, in the last reading
     began_at: float | None = None  # in the last reading
 
-    def see(
+    def sample(
         self, *gpus: GpuSample, after: float = 10.0, host: bool = True, driver: bool = True
     ) -> LedgerReading:
         """A Snapshot `after` seconds from the last. UIDs and the start go into the fields of this object."""
@@ -96,7 +96,7 @@ class Watch:
 
     def idle(self, *processes: GpuProcess, after: float = 10.0) -> float | None:
         """The idle seconds of the first of these processes, on one GPU."""
-        return self.see(gpu(*processes), after=after).processes[UUID, processes[0].pid].idle_seconds
+        return self.sample(gpu(*processes), after=after).processes[UUID, processes[0].pid].idle_seconds
 
 
 @pytest.fixture
@@ -106,17 +106,17 @@ def watch() -> Watch:
 
 def test_a_gpu_without_a_uuid_does_not_hide_others() -> None:
     watch = Watch()
-    seen = watch.see(gpu(process(7), uuid=None), gpu(process(8)))
+    seen = watch.sample(gpu(process(7), uuid=None), gpu(process(8)))
 
     assert seen.processes.keys() == {(UUID, 8)}
 
 
 def test_the_start_of_counting_moves_with_the_wall_clock(watch: Watch) -> None:
-    watch.see()
-    watch.see(gpu(process(7)))
+    watch.sample()
+    watch.sample(gpu(process(7)))
     assert watch.began_at == EPOCH + 10
     watch.set_by = 3600.0
-    watch.see()
+    watch.sample()
     assert watch.began_at == EPOCH + 3610
 
 
@@ -124,23 +124,23 @@ def test_the_start_of_counting_moves_with_the_wall_clock(watch: Watch) -> None:
 
 
 def test_a_gpu_is_idle_since_a_time_that_moves_with_the_wall_clock(watch: Watch) -> None:
-    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 10}
-    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 10}
+    assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 10}
+    assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 10}
     watch.set_by = 3600.0
-    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 10 + 3600}
-    assert watch.see(gpu(utilization=60)).idle_since == {}
-    assert watch.see(gpu(), after=500.0).idle_since == {UUID: EPOCH + 540 + 3600}
-    assert watch.see(gpu(), after=500.0).idle_since == {UUID: EPOCH + 1040 + 3600}, "a gap may hide work"
-    assert watch.see(gpu(uuid=None)).idle_since == {}
+    assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 10 + 3600}
+    assert watch.sample(gpu(utilization=60)).idle_since == {}
+    assert watch.sample(gpu(), after=500.0).idle_since == {UUID: EPOCH + 540 + 3600}
+    assert watch.sample(gpu(), after=500.0).idle_since == {UUID: EPOCH + 1040 + 3600}, "a gap may hide work"
+    assert watch.sample(gpu(uuid=None)).idle_since == {}
 
 
 @pytest.mark.parametrize("unnamed", [False, True], ids=["the driver is away", "the UUID is unknown"])
 def test_a_gpu_that_was_not_seen_is_idle_only_since_its_return(watch: Watch, unnamed: bool) -> None:
-    watch.see(gpu())
-    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 10}
+    watch.sample(gpu())
+    assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 10}
     nothing = [gpu(uuid=None)] if unnamed else []
-    assert watch.see(*nothing, driver=unnamed).idle_since == {}
-    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 40}
+    assert watch.sample(*nothing, driver=unnamed).idle_since == {}
+    assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 40}
 
 
 def test_an_idle_holder_is_idle_until_it_works(watch: Watch) -> None:
@@ -180,7 +180,7 @@ def test_time_with_unknown_utilization_does_not_count_as_idle(watch: Watch) -> N
 
 def test_a_process_is_followed_on_each_gpu_separately(watch: Watch) -> None:
     for _ in range(4):
-        seen = watch.see(gpu(process(7), uuid="GPU-0"), gpu(process(7, 50), uuid="GPU-1"))
+        seen = watch.sample(gpu(process(7), uuid="GPU-0"), gpu(process(7, 50), uuid="GPU-1"))
     assert (seen.processes["GPU-0", 7].idle_seconds, seen.processes["GPU-1", 7].idle_seconds) == (30, 0)
 
 
@@ -201,7 +201,7 @@ def test_a_gap_between_snapshots_is_not_counted(
     watch = Watch(Ledger(sample_interval=intervals[0], history_interval=intervals[1]))
     watch.idle(process(7))
     assert watch.idle(process(7), after=1) == 1
-    seen = watch.see(gpu(process(7)), after=gap)
+    seen = watch.sample(gpu(process(7)), after=gap)
     assert seen.processes[UUID, 7].idle_seconds == 1 + counted
     assert seen.users["alice"].gpu_seconds_held == 1 + counted
 
@@ -213,44 +213,44 @@ def test_a_reused_pid_is_counted_from_zero(watch: Watch) -> None:
     watch.idle(process(7))
     assert watch.idle(process(7)) == 10
     watch.starts[7], watch.users[7] = 999, "bob"
-    seen = watch.see(gpu(process(7)))
+    seen = watch.sample(gpu(process(7)))
     assert seen.processes[UUID, 7] == ProcessUse(EPOCH + 30, 0, 0, 0)
     assert seen.users == {"alice": UserUse(10, 0), "bob": UserUse(0, 0)}
 
 
 def test_a_process_that_comes_back_is_counted_from_zero(watch: Watch) -> None:
     watch.idle(process(7))
-    watch.see(gpu())
+    watch.sample(gpu())
     assert watch.idle(process(7)) == 0
 
 
 def test_a_host_that_does_not_answer_in_time_changes_no_count(watch: Watch) -> None:
     watch.idle(process(7))
-    watch.see(gpu(process(7)), host=False)
+    watch.sample(gpu(process(7)), host=False)
     watch.starts[7] = watch.users[7] = None  # the host answers, but cannot read this process
-    watch.see(gpu(process(7)))
+    watch.sample(gpu(process(7)))
     del watch.starts[7], watch.users[7]
-    seen = watch.see(gpu(process(7)))
+    seen = watch.sample(gpu(process(7)))
     assert (seen.processes[UUID, 7].idle_seconds, seen.users) == (30, {"alice": UserUse(30, 0)})
 
 
 def test_the_owner_stays_known_while_the_host_does_not_answer(watch: Watch) -> None:
-    watch.see(gpu(process(7)))
-    watch.see(gpu(process(7)), host=False)
+    watch.sample(gpu(process(7)))
+    watch.sample(gpu(process(7)), host=False)
     assert watch.reported_owners == {(UUID, 7): watch.uids["alice"]}
 
 
 def test_a_pid_reused_while_the_host_did_not_answer_is_counted_from_zero(watch: Watch) -> None:
     watch.idle(process(7))
-    watch.see(gpu(process(7)), host=False)
+    watch.sample(gpu(process(7)), host=False)
     watch.starts[7] = 999
     assert watch.idle(process(7)) == 0
 
 
 def test_a_process_that_is_described_later_keeps_its_counts(watch: Watch) -> None:
-    watch.see(gpu(process(7)), host=False)
-    watch.see(gpu(process(7)), host=False)
-    seen = watch.see(gpu(process(7)))
+    watch.sample(gpu(process(7)), host=False)
+    watch.sample(gpu(process(7)), host=False)
+    seen = watch.sample(gpu(process(7)))
     assert seen.processes[UUID, 7].idle_seconds == 20
     assert seen.users == {None: UserUse(10, 0), "alice": UserUse(0, 0)}
 
@@ -258,29 +258,29 @@ def test_a_process_that_is_described_later_keeps_its_counts(watch: Watch) -> Non
 def test_a_user_name_that_arrives_later_has_all_time_of_its_user(watch: Watch) -> None:
     watch.users[7] = None
     watch.uids[None] = 20001
-    watch.see(gpu(process(7, 50)))
-    assert watch.see(gpu(process(7, 50))).users == {None: UserUse(10, 5)}
+    watch.sample(gpu(process(7, 50)))
+    assert watch.sample(gpu(process(7, 50))).users == {None: UserUse(10, 5)}
     watch.users[7] = "ada"
     watch.uids["ada"] = 20001
-    seen = watch.see(gpu(process(7, 50)))
+    seen = watch.sample(gpu(process(7, 50)))
     assert seen.users["ada"] == UserUse(20, 10)
     assert seen.users[None] == UserUse(10, 5), "a counter never goes back"
 
 
 def test_a_changed_or_lost_user_name_does_not_split_the_user(watch: Watch) -> None:
-    watch.see(gpu(process(7, 50)))
+    watch.sample(gpu(process(7, 50)))
     watch.users[7] = "alice-lovelace"
     watch.uids["alice-lovelace"] = watch.uids["alice"]
-    assert watch.see(gpu(process(7, 50))).users == {"alice-lovelace": UserUse(10, 5)}
+    assert watch.sample(gpu(process(7, 50))).users == {"alice-lovelace": UserUse(10, 5)}
     watch.users[7] = None
     watch.uids[None] = watch.uids["alice"]
-    assert watch.see(gpu(process(7, 50))).users == {"alice-lovelace": UserUse(20, 10)}
+    assert watch.sample(gpu(process(7, 50))).users == {"alice-lovelace": UserUse(20, 10)}
 
 
 def test_users_without_a_name_are_one_row_in_which_a_gpu_counts_once(watch: Watch) -> None:
     watch.users |= {7: None, 8: None}
     for _ in range(2):
-        seen = watch.see(gpu(process(7, 30), process(8, 20)))
+        seen = watch.sample(gpu(process(7, 30), process(8, 20)))
     assert seen.users == {None: UserUse(10, 5)}
 
 
@@ -288,18 +288,18 @@ def test_two_users_with_the_same_name_are_one_row_with_their_sum(watch: Watch) -
     """For example, a name in the passwd file and, with another UID, in the directory."""
     for uid, sm in ((1000, 30), (20001, 50)):
         watch.uids["alice"] = uid
-        watch.see(gpu(process(uid, sm)))
-        seen = watch.see(gpu(process(uid, sm)))
+        watch.sample(gpu(process(uid, sm)))
+        seen = watch.sample(gpu(process(uid, sm)))
     assert seen.users == {"alice": UserUse(20, 8)}
     assert watch.reported_uids == {"alice": (1000, 20001)}
 
 
 def test_a_process_that_changes_its_user_counts_for_the_new_one(watch: Watch) -> None:
     watch.users[7] = "root"
-    watch.see(gpu(process(7)))
+    watch.sample(gpu(process(7)))
     watch.users[7] = "alice"
-    watch.see(gpu(process(7)))
-    assert watch.see(gpu(process(7))).users == {"root": UserUse(0, 0), "alice": UserUse(10, 0)}
+    watch.sample(gpu(process(7)))
+    assert watch.sample(gpu(process(7))).users == {"root": UserUse(0, 0), "alice": UserUse(10, 0)}
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["no reading", "a reading without a list"])
@@ -309,9 +309,9 @@ def test_a_gpu_that_does_not_report_its_processes_keeps_them(watch: Watch, known
         silent = GpuSample(0, GpuState.OK, reading(identity_uuid=UUID))
     watch.idle(process(7))
     watch.idle(process(7))
-    assert watch.see(silent).processes == {}
-    watch.see(silent)
-    seen = watch.see(gpu(process(7)))
+    assert watch.sample(silent).processes == {}
+    watch.sample(silent)
+    seen = watch.sample(gpu(process(7)))
     assert (seen.processes[UUID, 7].idle_seconds, seen.users["alice"].gpu_seconds_held) == (20, 20)
 
 
@@ -325,18 +325,18 @@ def test_a_partial_list_keeps_the_processes_of_the_last_full_list(watch: Watch) 
     watch.idle(process(7), process(8))
     watch.idle(process(7), process(8))
     for _ in range(3):
-        seen = watch.see(partial(process(8)))
+        seen = watch.sample(partial(process(8)))
     assert {pid: use.idle_seconds for (_, pid), use in seen.processes.items()} == {8: 40}
-    seen = watch.see(gpu(process(7), process(8)))
+    seen = watch.sample(gpu(process(7), process(8)))
     assert {pid: use.idle_seconds for (_, pid), use in seen.processes.items()} == {7: 20, 8: 50}
 
 
 def test_endless_partial_lists_leave_nothing_behind(watch: Watch) -> None:
-    watch.see(gpu(process(1)))
+    watch.sample(gpu(process(1)))
     for pid in range(2, 600):
-        watch.see(partial(process(pid, 1)), after=1)
+        watch.sample(partial(process(pid, 1)), after=1)
         assert sizes(watch.ledger) == (1, 2, 1)
-    watch.see(gpu(), after=1)
+    watch.sample(gpu(), after=1)
     assert sizes(watch.ledger) == (1, 0, 1)
 
 
@@ -344,17 +344,17 @@ def test_endless_partial_lists_leave_nothing_behind(watch: Watch) -> None:
 def test_a_gpu_that_is_missing_for_a_moment_keeps_its_values(watch: Watch, unnamed: bool) -> None:
     busy = gpu(process(7), utilization=97)
     for _ in range(3):
-        before = watch.see(busy)
+        before = watch.sample(busy)
     nothing = [gpu(uuid=None)] if unnamed else []
-    watch.see(*nothing, after=1, driver=unnamed)
-    after = watch.see(gpu(process(7)), after=1)
+    watch.sample(*nothing, after=1, driver=unnamed)
+    after = watch.sample(gpu(process(7)), after=1)
     assert after.processes[UUID, 7].first_seen_at == before.processes[UUID, 7].first_seen_at
     assert after.processes[UUID, 7].idle_seconds == 21.0
     assert after.peak_utilization_percent[UUID] == 97
 
 
 def test_a_gpu_without_a_uuid_is_not_followed(watch: Watch) -> None:
-    assert watch.see(gpu(process(7), uuid=None)) == LedgerReading()
+    assert watch.sample(gpu(process(7), uuid=None)) == LedgerReading()
 
 
 # GPU-seconds
@@ -362,13 +362,13 @@ def test_a_gpu_without_a_uuid_is_not_followed(watch: Watch) -> None:
 
 def test_gpu_seconds_of_a_process_are_held_and_used_time(watch: Watch) -> None:
     for sm in (0, 50, 100, None, 25):
-        seen = watch.see(gpu(process(7, sm)))
+        seen = watch.sample(gpu(process(7, sm)))
     assert seen.processes[UUID, 7] == ProcessUse(EPOCH + 10, 40, 0.5 * 10 + 10 + 0.25 * 10, 0)
 
 
 def test_use_that_is_never_reported_is_unknown_and_not_0(watch: Watch) -> None:
     for _ in range(3):
-        seen = watch.see(gpu(process(7, None)))
+        seen = watch.sample(gpu(process(7, None)))
     assert seen.processes[UUID, 7] == ProcessUse(EPOCH + 10, 20, None, None)
     assert seen.users == {"alice": UserUse(20, None)}
 
@@ -391,16 +391,16 @@ def test_gpu_seconds_of_a_user_count_each_gpu_once(
         gpu(*(process(10 * at + number, sm) for number, sm in enumerate(percents)), uuid=f"GPU-{at}")
         for at, percents in enumerate(gpus)
     ]
-    watch.see(*samples)
-    (user,) = watch.see(*samples).users.values()
+    watch.sample(*samples)
+    (user,) = watch.sample(*samples).users.values()
     assert user.gpu_seconds_held == held
     assert user.gpu_seconds_used == pytest.approx(used)
 
 
 def test_two_users_on_one_gpu_both_hold_it(watch: Watch) -> None:
     watch.users[8] = "bob"
-    watch.see(gpu(process(7, 30), process(8, 50)))
-    assert watch.see(gpu(process(7, 30), process(8, 50))).users == {
+    watch.sample(gpu(process(7, 30), process(8, 50)))
+    assert watch.sample(gpu(process(7, 30), process(8, 50))).users == {
         "alice": UserUse(10, 3),
         "bob": UserUse(10, 5),
     }
@@ -409,24 +409,24 @@ def test_two_users_on_one_gpu_both_hold_it(watch: Watch) -> None:
 def test_successive_processes_of_a_user_hold_the_gpu_without_a_gap(watch: Watch) -> None:
     """A user with many short jobs holds the GPU all the time."""
     for pid in range(10):
-        seen = watch.see(gpu(process(pid, 100)))
+        seen = watch.sample(gpu(process(pid, 100)))
     assert seen.users == {"alice": UserUse(90, 90)}
 
 
 def test_a_user_s_totals_stay_after_the_last_process_has_ended(watch: Watch) -> None:
-    watch.see(gpu(process(7, 50)))
-    watch.see(gpu(process(7, 50)))
+    watch.sample(gpu(process(7, 50)))
+    watch.sample(gpu(process(7, 50)))
     idle = {UUID: EPOCH + 10}
-    assert watch.see(gpu()) == LedgerReading(
+    assert watch.sample(gpu()) == LedgerReading(
         {}, {"alice": UserUse(10, 5)}, {UUID: 0}, idle_since=idle, lately={UUID: Lately()}
     )
-    assert watch.see() == LedgerReading({}, {"alice": UserUse(10, 5)}, {})
+    assert watch.sample() == LedgerReading({}, {"alice": UserUse(10, 5)}, {})
 
 
 def test_a_process_on_two_mig_instances_is_counted_once(watch: Watch) -> None:
     twice = gpu(process(7, None), process(7, None))
-    watch.see(twice)
-    seen = watch.see(twice)
+    watch.sample(twice)
+    seen = watch.sample(twice)
     assert seen.processes == {(UUID, 7): ProcessUse(EPOCH + 10, 10, None, None)}
 
 
@@ -434,12 +434,12 @@ def test_a_process_on_two_mig_instances_is_counted_once(watch: Watch) -> None:
 
 
 def test_each_gpu_has_its_own_peak_utilization(watch: Watch) -> None:
-    watch.see(gpu(uuid="GPU-0", utilization=90), gpu(uuid="GPU-1", utilization=None))
-    seen = watch.see(gpu(uuid="GPU-0", utilization=10), gpu(uuid="GPU-1", utilization=3))
+    watch.sample(gpu(uuid="GPU-0", utilization=90), gpu(uuid="GPU-1", utilization=None))
+    seen = watch.sample(gpu(uuid="GPU-0", utilization=10), gpu(uuid="GPU-1", utilization=3))
     assert seen.peak_utilization_percent == {"GPU-0": 90, "GPU-1": 3}
     stuck = GpuSample(0, GpuState.STUCK, lasting=reading(identity_uuid="GPU-0"))
-    assert watch.see(stuck).peak_utilization_percent == {"GPU-0": 90}
-    assert watch.see(stuck, after=60).peak_utilization_percent == {"GPU-0": None}
+    assert watch.sample(stuck).peak_utilization_percent == {"GPU-0": 90}
+    assert watch.sample(stuck, after=60).peak_utilization_percent == {"GPU-0": None}
 
 
 # Memory
@@ -454,12 +454,12 @@ def sizes(ledger: Ledger) -> tuple[int, int, int]:
 def test_a_hundred_processes_a_second_leave_nothing_behind(watch: Watch) -> None:
     for second in range(600):
         listed = [process(100 * second + number, 1) for number in range(100)]
-        seen = watch.see(gpu(*listed), after=1)
+        seen = watch.sample(gpu(*listed), after=1)
         assert sizes(watch.ledger) == (1, 100, 1)
         assert len(seen.processes) == 100
-    watch.see(gpu())
+    watch.sample(gpu())
     assert sizes(watch.ledger) == (1, 0, 1)
-    watch.see()
+    watch.sample()
     assert sizes(watch.ledger) == (0, 0, 1)
 
 
@@ -467,19 +467,19 @@ def test_the_number_of_users_is_bounded_and_the_smallest_totals_are_dropped_firs
     """For example, if containers use their own UIDs."""
     watch.users[1] = "alice"
     for _ in range(3):
-        watch.see(gpu(process(1)))
+        watch.sample(gpu(process(1)))
     for number in range(MAX_USERS + 50):
         watch.users[2], watch.starts[2] = str(number), number
-        seen = watch.see(gpu(process(2)))
+        seen = watch.sample(gpu(process(2)))
         assert len(seen.users) <= MAX_USERS
     assert seen.users["alice"].gpu_seconds_held == 20
 
 
 def test_a_user_with_a_process_is_never_dropped(watch: Watch) -> None:
     watch.users |= {pid: f"user{pid}" for pid in range(MAX_USERS + 5)}
-    watch.see(gpu(process(0)))
-    watch.see(gpu(process(0)))
-    seen = watch.see(gpu(*(process(pid) for pid in range(1, MAX_USERS + 5))))
+    watch.sample(gpu(process(0)))
+    watch.sample(gpu(process(0)))
+    seen = watch.sample(gpu(*(process(pid) for pid in range(1, MAX_USERS + 5))))
     assert seen.users.keys() == {f"user{pid}" for pid in range(1, MAX_USERS + 5)}
 
 
@@ -488,10 +488,10 @@ def test_recent_conditions_of_a_gpu_are_reported_while_it_can_be_read(watch: Wat
         margins = {"thermal_margin_celsius": -3, "thermal_slowdown_margin_celsius": -2}
         return GpuSample(0, GpuState.OK, reading(identity_uuid=UUID, sampled_since_boot=watch.now, **margins))
 
-    watch.see(hot())
+    watch.sample(hot())
 
-    assert watch.see(hot()).lately == {UUID: Lately(low_margin_seconds=10)}
-    assert watch.see(replace(hot(), state=GpuState.LOST, reading=None, lasting=hot().reading)).lately == {}
-    assert watch.see(hot()).lately == {UUID: Lately(low_margin_seconds=30)}, "a short loss does not end it"
-    watch.see(hot(), after=100)
-    assert watch.see(hot()).lately == {UUID: Lately()}
+    assert watch.sample(hot()).lately == {UUID: Lately(low_margin_seconds=10)}
+    assert watch.sample(replace(hot(), state=GpuState.LOST, reading=None, lasting=hot().reading)).lately == {}
+    assert watch.sample(hot()).lately == {UUID: Lately(low_margin_seconds=30)}, "a short loss does not end it"
+    watch.sample(hot(), after=100)
+    assert watch.sample(hot()).lately == {UUID: Lately()}

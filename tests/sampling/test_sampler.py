@@ -158,7 +158,7 @@ async def test_sampling_continues_for_three_samples_after_a_poll_and_then_stops(
     async with sampling(hardware, sample_interval=0.1) as sampler:
         await sampler.latest(max_age=0)
         assert await reads_in(hardware, 0.8) == 3
-        assert await reads_in(hardware, 0.5) == 0, "nobody looks"
+        assert await reads_in(hardware, 0.5) == 0, "no viewer"
 
 
 async def test_without_viewers_history_is_sampled_at_its_own_pace() -> None:
@@ -175,7 +175,7 @@ async def test_a_viewer_is_not_answered_with_an_unwatched_sample() -> None:
     async with sampling(hardware, sample_interval=0.05, history_interval=0.3) as sampler:
         await sampler.latest()
         gpu = hardware.gpus[0]
-        await asyncio.to_thread(wait_until, lambda: gpu.watched.count(False) >= 2, "nobody looks")
+        await asyncio.to_thread(wait_until, lambda: gpu.watched.count(False) >= 2, "no viewer")
 
         await sampler.latest(max_age=60)
 
@@ -188,7 +188,7 @@ async def test_a_viewer_during_an_unwatched_sample_gets_a_new_one_with_all_value
     async with sampling(hardware, sample_interval=0.05, history_interval=0.3) as sampler:
         await sampler.latest()
         gpu = hardware.gpus[0]
-        await asyncio.to_thread(wait_until, lambda: gpu.watched.count(False) >= 1, "nobody looks")
+        await asyncio.to_thread(wait_until, lambda: gpu.watched.count(False) >= 1, "no viewer")
         gpu.valve.close()
         before = len(gpu.watched)
         await asyncio.to_thread(wait_until, lambda: len(gpu.watched) > before, "a sample begins")
@@ -224,7 +224,7 @@ async def test_any_number_of_streams_costs_the_same_number_of_samples(streams: i
         watching = [asyncio.create_task(take(sampler, INTERVAL, 1000)) for _ in range(streams)]
         await asyncio.sleep(2 * INTERVAL)
         assert 14 <= await reads_in(hardware, 20 * INTERVAL) <= 21
-        assert all(hardware.gpus[0].watched), "somebody looks, though nobody polls"
+        assert all(hardware.gpus[0].watched), "streams are viewers too"
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)

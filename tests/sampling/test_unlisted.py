@@ -128,7 +128,7 @@ class Watch:
     def __init__(self) -> None:
         self._ledger = Ledger(sample_interval=1.0, history_interval=10.0)
 
-    def see(self, one: GpuReading | None, at: float) -> Snapshot:
+    def sample(self, one: GpuReading | None, at: float) -> Snapshot:
         state = GpuState.OK if one else GpuState.STUCK
         snapshot = Snapshot(
             at,
@@ -148,14 +148,14 @@ def test_ghost_utilization_is_a_warning_on_a_gpu_that_is_offered() -> None:
     watch = Watch()
     verdicts = []
     for at in range(0, 71, 10):
-        snapshot = watch.see(ghost(at, identity_uuid="GPU-0"), at)
+        snapshot = watch.sample(ghost(at, identity_uuid="GPU-0"), at)
         names = [finding.name for finding in examine(snapshot)[0].findings]
         verdicts.append((names, why(snapshot)))
 
     assert verdicts[:6] == [([], UNLISTED)] * 6
     assert verdicts[6:] == [(["ghost_utilization"], None)] * 2
-    assert examine(watch.see(None, 80))[0].findings[0].name == "stuck"
-    assert len(examine(watch.see(None, 81))[0].findings) == 1, (
+    assert examine(watch.sample(None, 80))[0].findings[0].name == "stuck"
+    assert len(examine(watch.sample(None, 81))[0].findings) == 1, (
         "a GPU that cannot be read has no ghost utilization"
     )
 
@@ -171,7 +171,7 @@ def test_a_gpu_is_offered_within_5_seconds_of_its_job_s_end(begins: float, shows
 
         def reason(after: float) -> str | None:
             one_reading = one.read(after=after)
-            return why(watch.see(one_reading, one.clock.now))
+            return why(watch.sample(one_reading, one.clock.now))
 
         assert {reason(1.0) for _ in range(30)} == {"a compute process runs on it"}
         one.clock.now += begins
@@ -196,7 +196,7 @@ def test_an_unlisted_job_withholds_its_gpu_for_at_most_a_minute_after_its_end() 
     load = {at: 44 if at <= 100 else 0 for at in range(0, 200, 10)}
     reasons = {
         at: why(
-            watch.see(
+            watch.sample(
                 reading(
                     identity_uuid="GPU-0",
                     sampled_since_boot=at,

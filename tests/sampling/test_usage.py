@@ -54,7 +54,7 @@ class Watch:
     at: float = NOON  # seconds since the epoch, by the wall clock
     now: float = 0.0  # seconds of the monotonic clock
 
-    def see(self, *gpus: GpuSample, after: float = 10.0) -> None:
+    def sample(self, *gpus: GpuSample, after: float = 10.0) -> None:
         """A Snapshot `after` seconds from the last."""
         self.now += after
         self.at += after
@@ -88,10 +88,10 @@ def watch() -> Watch:
 
 
 def test_time_between_two_snapshots_is_counted(watch: Watch) -> None:
-    watch.see(gpu(process(1)))
+    watch.sample(gpu(process(1)))
     assert watch.meter.days().users == ()
-    watch.see(gpu(process(1)))
-    watch.see(gpu(process(1)))
+    watch.sample(gpu(process(1)))
+    watch.sample(gpu(process(1)))
     assert watch.user(ALICE) == UsageSums(20.0, 20.0, 10.0, 0.0, 20.0, 20.0 * GIB, GIB)
     assert watch.gpu() == GpuDay(
         TODAY, "GPU-0", "H100", 20.0, None, UsageSums(20.0, 20.0, 10.0, 0.0, 20.0, 40.0 * GIB, 2 * GIB)
@@ -101,29 +101,29 @@ def test_time_between_two_snapshots_is_counted(watch: Watch) -> None:
 def test_a_gpu_missing_for_a_moment_has_the_time_until_its_return() -> None:
     watch = Watch(now=1000.0)
     for gpus in ([gpu(process(1))], [], [gpu(process(1))]):
-        watch.see(*gpus)
+        watch.sample(*gpus)
     assert watch.held(ALICE) == 20.0
 
 
 def test_two_snapshots_of_the_same_moment_count_nothing(watch: Watch) -> None:
-    watch.see(gpu(process(1)))
-    watch.see(gpu(process(1)), after=0.0)
+    watch.sample(gpu(process(1)))
+    watch.sample(gpu(process(1)), after=0.0)
     assert watch.meter.days() == UsageDays((), ())
 
 
 @pytest.mark.parametrize(("before_midnight", "is_of_today"), [(6.0, True), (4.0, False)])
 def test_time_counts_for_the_day_of_its_middle(before_midnight: float, is_of_today: bool) -> None:
     watch = Watch(at=NOON + 12 * 3600 - before_midnight)
-    watch.see(gpu(process(1)), after=0.0)
-    watch.see(gpu(process(1)))
+    watch.sample(gpu(process(1)), after=0.0)
+    watch.sample(gpu(process(1)))
     assert watch.held(ALICE) == (10.0 if is_of_today else 0.0)
     assert watch.held(ALICE, "2026-11-27") == (0.0 if is_of_today else 10.0)
 
 
 def test_time_counts_only_for_users_present_at_both_ends(watch: Watch) -> None:
-    watch.see(gpu())
-    watch.see(gpu(process(1)))
-    watch.see(gpu(process(2)))
+    watch.sample(gpu())
+    watch.sample(gpu(process(1)))
+    watch.sample(gpu(process(2)))
     assert (watch.held(ALICE), watch.held(BOB)) == (0.0, 0.0)
     assert watch.gpu().watched_seconds == 20.0
     assert watch.gpu().sums.held_seconds == 10.0, "the users held it one after the other"
@@ -131,14 +131,14 @@ def test_time_counts_only_for_users_present_at_both_ends(watch: Watch) -> None:
 
 def test_each_gpu_counts_separately(watch: Watch) -> None:
     for _ in range(2):
-        watch.see(gpu(process(1)), gpu(process(1), process(2), uuid="GPU-1"))
+        watch.sample(gpu(process(1)), gpu(process(1), process(2), uuid="GPU-1"))
     assert (watch.held(ALICE), watch.held(BOB)) == (20.0, 10.0)
     assert watch.gpu("GPU-1").sums.held_seconds == 10.0
 
 
 def test_processes_without_a_known_user_count_for_user_none(watch: Watch) -> None:
     for _ in range(2):
-        watch.see(gpu(process(77), process(78)))
+        watch.sample(gpu(process(77), process(78)))
     assert watch.meter.days().users == (
         UserDay(TODAY, None, UsageSums(10.0, 10.0, 10.0, 0.0, 10.0, 20.0 * GIB, 2 * GIB)),
     )
@@ -148,42 +148,42 @@ def test_processes_without_a_known_user_count_for_user_none(watch: Watch) -> Non
 def test_the_time_between_snapshots_too_far_apart_is_not_counted(
     watch: Watch, after: float, counted: float
 ) -> None:
-    watch.see(gpu(process(1), joules=5.0))
-    watch.see(gpu(process(1), joules=9.0), after=after)
+    watch.sample(gpu(process(1), joules=5.0))
+    watch.sample(gpu(process(1), joules=9.0), after=after)
     assert watch.held(ALICE) == counted
 
 
 @pytest.mark.parametrize("state", [GpuState.STALE, GpuState.STUCK, GpuState.LOST])
 def test_a_late_gpu_has_its_time_once_it_is_read_again(watch: Watch, state: GpuState) -> None:
-    watch.see(gpu(process(1)))
-    watch.see(replace(gpu(process(1)), state=state))
+    watch.sample(gpu(process(1)))
+    watch.sample(replace(gpu(process(1)), state=state))
     assert watch.held(ALICE) == 0.0
-    watch.see(gpu(process(1)))
+    watch.sample(gpu(process(1)))
     assert watch.held(ALICE) == 20.0
     for _ in range(3):
-        watch.see(replace(gpu(process(1)), state=state))
-    watch.see(gpu(process(1)))
+        watch.sample(replace(gpu(process(1)), state=state))
+    watch.sample(gpu(process(1)))
     assert watch.held(ALICE) == 20.0, "it was away for too long"
 
 
 def test_an_unreported_process_list_is_a_gap_on_both_sides(watch: Watch) -> None:
     unreported = replace(gpu(), reading=reading(identity_uuid="GPU-0"))
     for one in (gpu(process(1)), unreported, gpu(process(1)), gpu(process(1))):
-        watch.see(one)
+        watch.sample(one)
     assert watch.held(ALICE) == 10.0
     assert watch.gpu().watched_seconds == 10.0
 
 
 def test_a_gpu_without_a_uuid_counts_for_nobody(watch: Watch) -> None:
     for _ in range(2):
-        watch.see(gpu(process(1), uuid=None))
+        watch.sample(gpu(process(1), uuid=None))
     assert watch.meter.days() == ((), ())
 
 
 def test_midnight_is_that_of_the_host(watch: Watch) -> None:
     watch.at = dt.datetime(2026, 11, 26, 23, 59, 30, tzinfo=BERLIN).timestamp()
     for _ in range(6):
-        watch.see(gpu(process(1)))
+        watch.sample(gpu(process(1)))
     assert watch.held(ALICE, TODAY) == 20.0
     assert watch.held(ALICE, "2026-11-27") == 30.0
 
@@ -196,34 +196,34 @@ def test_a_day_has_the_hours_of_the_local_time_zone(day: str, hours: int) -> Non
     watch = Watch(UsageMeter(3600.0, BERLIN), at=begin.timestamp() - 1800)
     end = (begin + dt.timedelta(days=1)).timestamp()
     while watch.at < end + 3600:
-        watch.see(gpu(process(1)), after=1800)
+        watch.sample(gpu(process(1)), after=1800)
     assert watch.held(ALICE, day) / 3600 == hours
 
 
 def test_setting_the_wall_clock_changes_the_day_and_not_the_time(watch: Watch) -> None:
-    watch.see(gpu(process(1)))
+    watch.sample(gpu(process(1)))
     watch.at += 86_400
-    watch.see(gpu(process(1)))
+    watch.sample(gpu(process(1)))
     watch.at -= 86_400
-    watch.see(gpu(process(1)))
+    watch.sample(gpu(process(1)))
     assert (watch.held(ALICE), watch.held(ALICE, "2026-11-27")) == (10.0, 10.0)
 
 
 def test_today_can_still_be_written_after_the_wall_clock_was_set_back_and_forth(watch: Watch) -> None:
-    watch.see(gpu(process(1)))
-    watch.see(gpu(process(1)))
+    watch.sample(gpu(process(1)))
+    watch.sample(gpu(process(1)))
     for days in (-2, 2, 1):  # back, to today again, and to tomorrow
         watch.at += days * 86_400
-        watch.see(gpu(process(1)))
+        watch.sample(gpu(process(1)))
     assert {one.day for one in watch.meter.days().users} == {TODAY, "2026-11-27"}
     assert watch.held(ALICE) == 20.0
 
 
 def test_only_today_and_the_day_before_are_in_memory(watch: Watch) -> None:
-    watch.see(gpu(process(1)))
+    watch.sample(gpu(process(1)))
     for _ in range(5):
         watch.at += 86_400
-        watch.see(gpu(process(1)))
+        watch.sample(gpu(process(1)))
     assert {one.day for one in watch.meter.days().users} == {"2026-11-30", "2026-12-01"}
 
 
@@ -239,16 +239,16 @@ def test_the_number_of_users_is_bounded(watch: Watch) -> None:
 
 
 def test_energy_is_the_increase_of_the_counter(watch: Watch) -> None:
-    watch.see(gpu())
-    watch.see(gpu())
+    watch.sample(gpu())
+    watch.sample(gpu())
     assert watch.gpu().energy_joules is None
     for joules in (1000.0, 1500.0, None, 1700.0, 20.0, 50.0):
-        watch.see(gpu(joules=joules))
+        watch.sample(gpu(joules=joules))
     assert watch.gpu().energy_joules == 530.0, "neither unknown values nor a restart of the counter count"
 
 
 def test_energy_is_unknown_until_the_counter_grows(watch: Watch) -> None:
     for joules, energy in ((1000.0, None), (1000.0, None), (1200.0, 200.0), (1200.0, 200.0)):
-        watch.see(gpu(joules=joules))
-        watch.see(gpu(joules=joules))
+        watch.sample(gpu(joules=joules))
+        watch.sample(gpu(joules=joules))
         assert watch.gpu().energy_joules == energy
