@@ -106,12 +106,12 @@ def test_reset_required_leaves_identity_memory_and_processes_every_other_minute(
     at, simulation = simulated("reset-required")
     seen = []
     with simulation:
-        one, well = Device(1), Device(0)
+        one, healthy = Device(1), Device(0)
         for at.seconds in (59, 60, 119, 120, 180):
             pynvml.nvmlDeviceGetUUID(one.handle)
             assert one.memory_used() > 0
             assert one.processes()
-            assert well.temperature() > 0
+            assert healthy.temperature() > 0
             seen.append(one.temperature() is NA)
 
     assert seen == [False, True, True, False, True]

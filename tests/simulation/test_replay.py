@@ -120,7 +120,7 @@ def test_a_number_is_never_read_as_a_file_name(tmp_path: Path, monkeypatch: pyte
     assert Settings.from_mapping({"SIMULATE_GPUS": "./2"}).simulate_gpus == "./2"
 
 
-def test_a_scenario_needs_a_number(tmp_path: Path) -> None:
+def test_a_scenario_needs_a_number_of_gpus(tmp_path: Path) -> None:
     path = tmp_path / "document.xml"
     path.write_text(WHOLE)
     with pytest.raises(SettingsError, match="together with a number in SIMULATE_GPUS"):

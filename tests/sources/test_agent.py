@@ -45,6 +45,6 @@ def test_open_files_and_cpu_time_of_the_agent_grow_with_their_use() -> None:
     assert after.started_at == before.started_at
 
 
-def test_what_cannot_be_read_is_unknown(tmp_path: Path) -> None:
+def test_unreadable_values_of_the_agent_are_unknown(tmp_path: Path) -> None:
     limit = AgentSource().read().max_open_files
     assert AgentSource(str(tmp_path)).read() == AgentReading(max_open_files=limit)

@@ -316,7 +316,7 @@ def test_the_cgroup_takes_precedence_over_the_environment(node: FakeNode) -> Non
     assert node.belonging(13) == Belonging(job=slurm("4711"))
 
 
-def test_what_may_not_be_read_is_unknown(node: FakeNode) -> None:
+def test_a_belonging_that_cannot_be_read_is_unknown(node: FakeNode) -> None:
     node.add(11, v2("/user.slice/user-1000.slice/session-3.scope"))
     (node.root / "11/environ").unlink()
     assert node.belonging(11) == Belonging(user_session="3")

@@ -78,7 +78,7 @@ def test_a_container_without_sys_has_no_physical_disks(tmp_path: Path) -> None:
         pytest.param({"nvme0c0n1": SOME}, {"nvme0c0n1"}, id="path without its disk"),
     ],
 )
-def test_a_transfer_is_counted_on_one_device_only(counters: dict[str, Counters], disks: set[str]) -> None:
+def test_a_transfer_is_counted_once(counters: dict[str, Counters], disks: set[str]) -> None:
     physical = counters.keys() - {"dm-0"}
     expected = sum(counters[disk].read_bytes for disk in disks)
     totals = add_up(counters, physical, at=0.0)

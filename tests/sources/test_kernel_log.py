@@ -137,7 +137,7 @@ def test_escaped_bytes_are_decoded(log: Log) -> None:
     assert log.read().lines[0].line == XidLine(BUS, 13, 7, "naïve\\�")
 
 
-def test_the_head_may_have_more_fields_and_a_dictionary_follows(log: Log) -> None:
+def test_a_record_may_have_more_header_fields_and_a_dictionary(log: Log) -> None:
     log.add(
         "4,0,1,c,caller=T123;NVRM: Xid (PCI:0000:3b:00): 13, x\n SUBSYSTEM=pci\n DEVICE=+pci:0000:3b:00.0\n"
     )

@@ -107,7 +107,7 @@ def test_with_too_many_processes_none_is_listed_as_the_largest(tmp_path: Path) -
     assert by_resident_bytes(str(tmp_path), 5, limit=2) == []
 
 
-def test_at_most_this_many_open_files_of_a_process_are_read(tmp_path: Path) -> None:
+def test_open_files_of_a_process_are_read_up_to_a_maximum(tmp_path: Path) -> None:
     (tmp_path / "42/fd").mkdir(parents=True)
     for number in range(9):
         (tmp_path / "42/fd" / str(number)).symlink_to("/dev/null")

@@ -117,7 +117,7 @@ def test_users_beyond_the_maximum_file_size_are_looked_up_in_the_directory(world
     with world.file.open("a") as file:
         file.write("#" * MAX_PASSWD_BYTES + f"\nlast:x:{ADA}:1::/:\n")
     assert world.get(LOCAL) == "local"
-    assert world.answered(ADA) == "ada", "the directory is asked"
+    assert world.answered(ADA) == "ada", "from the directory"
 
 
 def test_a_name_is_unknown_until_the_directory_answers(world: World) -> None:

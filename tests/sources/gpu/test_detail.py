@@ -18,7 +18,7 @@ from tests.support.readings import leaves
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ILL = ErrorCounters(
+ALL_ERRORS = ErrorCounters(
     corrected_volatile=1,
     uncorrected_volatile=2,
     corrected_aggregate=3,
@@ -53,7 +53,7 @@ ILL = ErrorCounters(
 @pytest.fixture
 def one() -> Iterator[OneGpu]:
     with one_gpu() as one:
-        one.gpu.error_counters = ILL
+        one.gpu.error_counters = ALL_ERRORS
         one.gpu.fix(
             power_usage=350_250,
             power_limit=600_000,
@@ -192,7 +192,7 @@ def test_every_detail_is_reported_exactly(one: OneGpu) -> None:
 
 @pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOWN])
 @pytest.mark.parametrize("symbol", DETAIL_FEEDS)
-def test_a_refused_function_costs_its_own_details_only(one: OneGpu, symbol: str, code: NvmlReturn) -> None:
+def test_a_refused_function_hides_only_its_own_details(one: OneGpu, symbol: str, code: NvmlReturn) -> None:
     reported = details(one.read())
     one.source.release()
     one.simulation.fail(symbol, code)
@@ -201,7 +201,7 @@ def test_a_refused_function_costs_its_own_details_only(one: OneGpu, symbol: str,
 
 
 @pytest.mark.parametrize("symbol", DETAIL_FEEDS)
-def test_a_missing_function_costs_its_own_details_only(one: OneGpu, symbol: str) -> None:
+def test_a_missing_function_hides_only_its_own_details(one: OneGpu, symbol: str) -> None:
     reported = details(one.read())
     one.source.release()
     one.simulation.remove_function(symbol)
@@ -226,7 +226,7 @@ def test_a_missing_function_costs_its_own_details_only(one: OneGpu, symbol: str)
         (FieldId.SLOWED_BY_POWER_BRAKE, ("throttling.power_brake_seconds",)),
     ],
 )
-def test_a_missing_field_value_costs_its_own_details_only(
+def test_a_missing_field_value_hides_only_its_own_details(
     one: OneGpu, field: FieldId, names: tuple[str, ...]
 ) -> None:
     reported = details(one.read())

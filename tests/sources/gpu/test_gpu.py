@@ -237,7 +237,7 @@ FORBIDDEN_LACKS: dict[str, tuple[str, ...]] = {
     "code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION], ids=["not supported", "no permission"]
 )
 @pytest.mark.parametrize("symbol", FEEDS)
-def test_a_refused_function_costs_its_own_fields_only(one: OneGpu, symbol: str, code: NvmlReturn) -> None:
+def test_a_refused_function_hides_only_its_own_fields(one: OneGpu, symbol: str, code: NvmlReturn) -> None:
     one.simulation.fail(symbol, code)
     one.read()
 
@@ -251,7 +251,7 @@ def test_a_refused_function_costs_its_own_fields_only(one: OneGpu, symbol: str, 
 
 
 @pytest.mark.parametrize("symbol", FEEDS)
-def test_a_missing_function_costs_its_own_fields_only(one: OneGpu, symbol: str) -> None:
+def test_a_missing_function_hides_only_its_own_fields(one: OneGpu, symbol: str) -> None:
     one.simulation.remove_function(symbol)
     one.read()
 

@@ -167,7 +167,7 @@ def test_each_link_reports_its_traffic_and_its_errors() -> None:
         ),
     ],
 )
-def test_a_missing_function_costs_its_own_fields_of_a_link_only(symbol: str, lost: set[str]) -> None:
+def test_a_missing_function_hides_only_its_own_fields_of_a_link(symbol: str, lost: set[str]) -> None:
     """On a GPU whose links are not reported by field values."""
     with one_gpu("a100") as one:
         before = (one.read().nvlink.links or ())[0]

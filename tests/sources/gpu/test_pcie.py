@@ -1,4 +1,4 @@
-"""PCIe throughput: rates from counters that can be trusted, else windows that nobody waits for.
+"""PCIe throughput: rates from counters that can be trusted, else windows that no sample waits for.
 
 And the link itself, read together with the load that it has to carry.
 """
