@@ -1,4 +1,4 @@
-"""Active if any of five criteria holds, idle if none does, and the words say which."""
+"""A GPU is active if any of five criteria holds, else idle; each criterion is reported in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from agent.derive.activity import Activity, ActivityJudgement, Criterion, Thresholds, judge_activity
 from tests.support.readings import reading
 
-QUIET = {  # a GPU that is idle by every criterion, each exactly at its edge
+QUIET = {  # a GPU that is idle by every criterion, each exactly at its threshold
     "utilization_gpu_percent": 4,
     "power_usage_watts": 10.0,
     "memory_total_bytes": 1000,
@@ -20,7 +20,7 @@ QUIET = {  # a GPU that is idle by every criterion, each exactly at its edge
 }
 
 
-def test_a_quiet_gpu_is_idle_and_every_criterion_says_so() -> None:
+def test_a_quiet_gpu_is_idle_by_every_criterion() -> None:
     assert judge_activity(reading(**QUIET), Thresholds()) == ActivityJudgement(
         Activity.IDLE,
         gpu_utilization=Criterion(False, "4.0% < 5.0%"),
@@ -109,7 +109,7 @@ def test_a_gpu_that_was_not_read_is_unavailable() -> None:
     assert judge_activity(None, Thresholds()) == ActivityJudgement(Activity.UNAVAILABLE)
 
 
-def test_a_gpu_of_which_nothing_is_known_is_unavailable() -> None:
+def test_a_gpu_without_known_values_is_unavailable() -> None:
     assert judge_activity(reading(), Thresholds()) == ActivityJudgement(Activity.UNAVAILABLE)
 
 
@@ -125,7 +125,7 @@ def test_a_gpu_of_which_nothing_is_known_is_unavailable() -> None:
         ("thermal_gpu_celsius", "temperature"),
     ],
 )
-def test_an_unknown_value_leaves_its_criterion_open_and_the_others_decide(
+def test_an_unknown_value_leaves_its_criterion_unknown_and_the_others_decide(
     unknown: str, criterion: str
 ) -> None:
     judgement = judge_activity(reading(**QUIET | {unknown: None}), Thresholds())

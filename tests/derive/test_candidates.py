@@ -56,7 +56,7 @@ def seen(gpu: GpuSample, **values: Any) -> Candidate:
     return candidates(snapshot(gpu, **values))[0]
 
 
-def test_a_candidate_knows_what_the_snapshot_reports() -> None:
+def test_a_candidate_has_the_values_of_the_snapshot() -> None:
     assert seen(sample(3)) == Candidate(
         index=3,
         uuid="GPU-3",
@@ -79,16 +79,16 @@ def test_a_candidate_knows_what_the_snapshot_reports() -> None:
         pytest.param(("0", "33", "GPU-33"), None, id="others"),
     ],
 )
-def test_what_the_operator_names_is_kept_out(named: tuple[str, ...], obstacle: str | None) -> None:
+def test_a_gpu_named_by_the_operator_is_kept_out(named: tuple[str, ...], obstacle: str | None) -> None:
     assert seen(sample(3), not_offered=named).obstacle == obstacle
 
 
-def test_kept_out_is_said_before_anything_that_is_wrong() -> None:
+def test_kept_out_is_the_reason_even_for_a_lost_gpu() -> None:
     lost = GpuSample(0, GpuState.LOST, error="The GPU is lost")
     assert seen(lost, not_offered=("0",)).obstacle == KEPT_OUT
 
 
-def test_whoever_takes_instances_is_offered_none_of_a_gpu_that_is_kept_out() -> None:
+def test_instances_of_a_gpu_that_is_kept_out_are_kept_out_too() -> None:
     instance = MigInstance(0, name="NVIDIA H100 MIG 1g.10gb", uuid="MIG-0", processes=())
     (gpu,) = candidates(
         snapshot(sample(0, mig_enabled=True, mig_instances=(instance,)), not_offered=("GPU-0",))
@@ -101,12 +101,12 @@ def test_whoever_takes_instances_is_offered_none_of_a_gpu_that_is_kept_out() -> 
     [(("GPU-0",), MAY_BE_KEPT_OUT), (("7",), None)],
     ids=["by UUID", "by index"],
 )
-def test_where_the_uuid_of_a_gpu_is_unknown_an_instance_of_it_may_be_kept_out(
+def test_an_instance_of_a_gpu_with_an_unknown_uuid_may_be_kept_out(
     named: tuple[str, ...], obstacle: str | None
 ) -> None:
     instance = MigInstance(0, name="NVIDIA H100 MIG 1g.10gb", uuid="MIG-0", processes=())
-    parted = sample(0, identity_uuid=None, mig_enabled=True, mig_instances=(instance,))
-    (gpu,) = candidates(snapshot(parted, not_offered=named))
+    partitioned = sample(0, identity_uuid=None, mig_enabled=True, mig_instances=(instance,))
+    (gpu,) = candidates(snapshot(partitioned, not_offered=named))
     assert [one.obstacle for one in (gpu, *gpu.instances)] == ["its UUID is unknown", obstacle]
 
 
@@ -142,7 +142,7 @@ WITHOUT_READING = {
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_obstacle(sample: GpuSample, obstacle: str | None) -> None:
+def test_a_gpu_with_an_obstacle_is_not_offered(sample: GpuSample, obstacle: str | None) -> None:
     assert seen(sample).obstacle == obstacle
     assert choose([seen(sample)], Wish(max_utilization_percent=100)).satisfied is (obstacle is None)
 
@@ -155,8 +155,8 @@ def test_an_obstacle(sample: GpuSample, obstacle: str | None) -> None:
         ("fabric.state", "state in the NVLink fabric"),
     ],
 )
-def test_what_the_driver_failed_to_report_may_stand_in_the_way(field: str, name: str) -> None:
-    """What it does not have at all does not."""
+def test_a_value_that_the_driver_failed_to_report_is_an_obstacle(field: str, name: str) -> None:
+    """An unsupported value is no obstacle."""
     failed = Unknown(Reason.FAILED, "f", "NVML_ERROR_UNKNOWN", "Unknown Error", 0.0, told_before=True)
     missing = replace(failed, reason=Reason.NOT_SUPPORTED)
 
@@ -175,7 +175,7 @@ def test_what_the_driver_failed_to_report_may_stand_in_the_way(field: str, name:
     ],
     ids=["process", "thread", "graphics", "MPS", "default"],
 )
-def test_an_exclusive_gpu_that_a_process_has_is_not_offered_to_another(
+def test_an_exclusive_gpu_with_a_compute_process_is_not_offered(
     mode: ComputeMode, processes: tuple[GpuProcess, ...], is_held: bool
 ) -> None:
     candidate = seen(sample(modes_compute_mode=mode, processes=processes))
@@ -193,7 +193,7 @@ def test_an_exclusive_gpu_that_a_process_has_is_not_offered_to_another(
             "it is not healthy: The registration with the NVLink fabric is in progress: CUDA does not start",
         ),
     ],
-    ids=["since a moment", "nobody knows since when"],
+    ids=["for a short time", "for an unknown time"],
 )
 def test_a_gpu_whose_fabric_is_not_ready_is_not_offered(ledger: LedgerReading | None, obstacle: str) -> None:
     assert seen(sample(fabric_state=2), ledger=ledger).obstacle == obstacle
@@ -209,7 +209,7 @@ def test_a_gpu_whose_fabric_is_not_ready_is_not_offered(ledger: LedgerReading | 
         ((GpuProcess(999, ProcessType.COMPUTE),), 1, {None}),
     ],
 )
-def test_compute_processes_and_owners(
+def test_compute_processes_and_their_users_are_counted(
     processes: tuple[GpuProcess, ...], number: int, users: set[str | None]
 ) -> None:
     candidate = seen(sample(processes=processes))
@@ -218,7 +218,7 @@ def test_compute_processes_and_owners(
     assert set(candidate.users) == users
 
 
-def test_without_a_host_reading_every_owner_is_unknown() -> None:
+def test_without_described_processes_every_user_is_unknown() -> None:
     snap = replace(snapshot(sample(processes=(COMPUTE, GRAPHICS))), processes=None)
 
     assert candidates(snap)[0].users == {None}
@@ -233,7 +233,9 @@ def test_without_a_host_reading_every_owner_is_unknown() -> None:
         pytest.param(None, 7, id="no ledger"),
     ],
 )
-def test_the_peak_is_the_ledgers(peaks: dict[str, int | None] | None, peak: int | None) -> None:
+def test_the_peak_utilization_is_that_of_the_ledger_or_else_of_the_sample(
+    peaks: dict[str, int | None] | None, peak: int | None
+) -> None:
     ledger = None if peaks is None else LedgerReading(peak_utilization_percent=peaks)
 
     assert seen(sample(), ledger=ledger).peak_utilization_percent == peak
@@ -243,17 +245,19 @@ def test_the_peak_is_the_ledgers(peaks: dict[str, int | None] | None, peak: int 
     ("values", "ledger", "works"),
     [
         pytest.param({"utilization_gpu_percent": 44}, None, True, id="the newest sample alone"),
-        pytest.param({"utilization_gpu_percent": 10}, None, False, id="just not above"),
+        pytest.param({"utilization_gpu_percent": 10}, None, False, id="at the threshold"),
         pytest.param({"utilization_gpu_percent": None}, None, False, id="utilization is unknown"),
         pytest.param(
-            {"utilization_gpu_percent": 44, "processes": (GRAPHICS,)}, None, False, id="one is listed"
+            {"utilization_gpu_percent": 44, "processes": (GRAPHICS,)}, None, False, id="a process is listed"
         ),
-        pytest.param({"utilization_gpu_percent": 0}, {"GPU-0": 11}, True, id="it worked"),
-        pytest.param({"utilization_gpu_percent": 44}, {"GPU-0": 10}, False, id="the newest does not count"),
-        pytest.param({"utilization_gpu_percent": 44}, {"GPU-1": 0}, True, id="too few count"),
+        pytest.param({"utilization_gpu_percent": 0}, {"GPU-0": 11}, True, id="it worked in the last minute"),
+        pytest.param(
+            {"utilization_gpu_percent": 44}, {"GPU-0": 10}, False, id="the newest sample does not count"
+        ),
+        pytest.param({"utilization_gpu_percent": 44}, {"GPU-1": 0}, True, id="too few samples"),
     ],
 )
-def test_a_gpu_that_works_without_a_listed_process(
+def test_a_gpu_that_works_without_a_listed_process_is_recognized(
     values: dict[str, Any], ledger: dict[str, int] | None, works: bool
 ) -> None:
     remembered = None if ledger is None else LedgerReading(unlisted_peak_utilization_percent=ledger)
@@ -261,7 +265,7 @@ def test_a_gpu_that_works_without_a_listed_process(
     assert seen(sample(**values), ledger=remembered).works_unlisted is works
 
 
-def test_a_ghost_does_not_work() -> None:
+def test_a_gpu_with_ghost_utilization_does_not_count_as_working() -> None:
     ledger = LedgerReading(unlisted_peak_utilization_percent={"GPU-0": 97}, ghost_utilization={"GPU-0": True})
     candidate = seen(sample(utilization_gpu_percent=97), ledger=ledger)
 
@@ -286,8 +290,8 @@ ZERO, ONE = "00000000:00:00.0", "00000000:01:00.0"
     [
         pytest.param([sample(0), sample(1)], [set(), set()], id="no links"),
         pytest.param([sample(0, **peers(ONE)), sample(1, **peers(ZERO))], [{1}, {0}], id="a bridge"),
-        pytest.param([sample(0, **peers(ONE)), sample(1)], [{1}, {0}], id="told by one of the two"),
-        pytest.param([sample(0, **peers("00000000:09:00.0"))], [set()], id="to a GPU that is not ours"),
+        pytest.param([sample(0, **peers(ONE)), sample(1)], [{1}, {0}], id="reported by one of the two"),
+        pytest.param([sample(0, **peers("00000000:09:00.0"))], [set()], id="to an unknown GPU"),
         pytest.param(
             [sample(0, **peers(NVSWITCH)), sample(1, **peers(NVSWITCH)), sample(2)],
             [{1}, {0}, set()],
@@ -299,5 +303,5 @@ ZERO, ONE = "00000000:00:00.0", "00000000:01:00.0"
         pytest.param([sample(0, **peers()), sample(1, **peers())], [set(), set()], id="links that are down"),
     ],
 )
-def test_neighbours(gpus: list[GpuSample], neighbours: list[set[int]]) -> None:
+def test_gpus_linked_by_nvlink_are_neighbours(gpus: list[GpuSample], neighbours: list[set[int]]) -> None:
     assert [gpu.nvlink_neighbours for gpu in candidates(snapshot(*gpus))] == neighbours

@@ -19,7 +19,7 @@ GIB = 1024**3
 
 
 def gpu(index: int, **values: Any) -> Candidate:
-    """A GPU that nothing speaks against: all alike but for what is given."""
+    """A GPU without any obstacle; all are equal except for these values."""
     perfect = Candidate(
         index=index,
         uuid=f"GPU-{index}",
@@ -85,17 +85,19 @@ def offered(
             id="the number of compute processes does not matter",
         ),
         pytest.param(
-            [gpu(0, peak_utilization_percent=9), gpu(1)], [0, 1], id="utilization below the limit neither"
+            [gpu(0, peak_utilization_percent=9), gpu(1)],
+            [0, 1],
+            id="nor does the utilization below the limit",
         ),
     ],
 )
-def test_the_best_comes_first(gpus: list[Candidate], best_first: list[int]) -> None:
+def test_the_best_gpu_comes_first(gpus: list[Candidate], best_first: list[int]) -> None:
     for order in (gpus, gpus[::-1]):
         assert offered(order, Wish(count=2, max_utilization_percent=10)) == best_first
         assert offered(order, Wish(max_utilization_percent=10)) == best_first[:1]
 
 
-def test_a_ghost_comes_after_all_others() -> None:
+def test_a_gpu_with_ghost_utilization_comes_last() -> None:
     ghost = gpu(0, has_ghost_utilization=True, peak_utilization_percent=97)
     gpus = linked([ghost, gpu(1, memory_free_bytes=1), gpu(2, compute_processes=1)], [0, 1])
 
@@ -121,13 +123,15 @@ UNLISTED = "in use by a process that is not listed"
         ({"holds_unlisted_memory": True, "memory_free_bytes": 0}, Wish(min_free_memory_bytes=1), UNLISTED),
     ],
 )
-def test_what_is_not_listed_uses_a_gpu_too(values: dict[str, Any], wish: Wish, reason: str | None) -> None:
+def test_a_gpu_in_use_by_an_unlisted_process_is_not_offered(
+    values: dict[str, Any], wish: Wish, reason: str | None
+) -> None:
     assert why_not(gpu(0, **values), wish) == reason
-    assert could_ever([gpu(0, **values)], wish), "it will end some time"
+    assert could_ever([gpu(0, **values)], wish), "the process will end some time"
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 5])
-def test_there_are_never_more_than_asked_for_or_than_there_are(number: int) -> None:
+def test_an_offer_has_at_most_the_requested_and_the_existing_gpus(number: int) -> None:
     gpus = [gpu(index) for index in range(number)]
 
     offers = [choose(gpus, Wish(count)) for count in (1, 2, 3, 128)]
@@ -160,12 +164,12 @@ SIX = [gpu(index, memory_free_bytes=(80 - index) * GIB) for index in range(6)]
         pytest.param(FOUR, 3, [0, 1, 2], id="no links"),
     ],
 )
-def test_neighbours_are_kept_together(gpus: list[Candidate], count: int, together: list[int]) -> None:
+def test_neighbours_are_offered_together(gpus: list[Candidate], count: int, together: list[int]) -> None:
     for order in (gpus, gpus[::-1]):
         assert offered(order, Wish(count=count)) == together
 
 
-def test_no_neighbour_is_worth_a_compute_process() -> None:
+def test_a_gpu_without_a_compute_process_comes_before_a_neighbour_with_one() -> None:
     gpus = linked([gpu(0), gpu(1, compute_processes=1), gpu(2), gpu(3, compute_processes=1)], [0, 1], [2, 3])
 
     assert offered(gpus, Wish(count=2, max_utilization_percent=10)) == [0, 2]
@@ -180,11 +184,11 @@ def test_neighbours_that_are_not_offered_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_of_any_topology_a_full_group_is_found_where_there_is_one(seed: int) -> None:
-    """Against the definition: the first of all combinations, by rank, in which everyone is linked."""
+def test_a_fully_linked_group_is_found_in_any_topology_that_has_one(seed: int) -> None:
+    """By definition it is the first combination, by rank, in which all GPUs are linked to each other."""
     chance = random.Random(seed)  # noqa: S311  (no secret)
     pairs = [pair for pair in combinations(range(8), 2) if chance.random() < 0.6]
-    assert pairs, "there is a group of two at least"
+    assert pairs, "there is at least a group of two"
     gpus = linked([gpu(index) for index in range(8)], *pairs)
     for count in range(2, 9):
         full = (group for group in combinations(range(8), count) if set(combinations(group, 2)) <= set(pairs))
@@ -192,8 +196,8 @@ def test_of_any_topology_a_full_group_is_found_where_there_is_one(seed: int) -> 
             assert offered(gpus, Wish(count=count)) == list(first)
 
 
-def test_sixteen_gpus_with_the_worst_links_take_no_time() -> None:
-    """Everyone is linked to all but one: the largest group is eight, of which there are 256."""
+def test_sixteen_gpus_with_the_worst_links_are_grouped_at_once() -> None:
+    """Each GPU is linked to all but one: the largest groups have eight GPUs, and there are 256 of them."""
     pairs = [(one, other) for one, other in combinations(range(16), 2) if one + 1 != other or one % 2]
     gpus = linked([gpu(index) for index in range(16)], *pairs)
 
@@ -210,14 +214,16 @@ def test_128_gpus_behind_switches_are_one_group() -> None:
 @pytest.mark.parametrize(
     ("candidate", "wish", "reason"),
     [
-        pytest.param(gpu(0), Wish(), None, id="nothing against it"),
+        pytest.param(gpu(0), Wish(), None, id="no obstacle"),
         pytest.param(gpu(0, obstacle="broken"), Wish(), "broken", id="an obstacle"),
         pytest.param(gpu(0, compute_processes=1), Wish(), "a compute process runs on it", id="in use"),
-        pytest.param(gpu(0), Wish(model="h100"), None, id="a part of its name, whatever the case"),
+        pytest.param(gpu(0), Wish(model="h100"), None, id="a part of its name, in any case"),
         pytest.param(gpu(0), Wish(model="a100"), "it is of another model", id="another model"),
         pytest.param(gpu(0, name=None), Wish(model="h100"), "its model is unknown", id="unknown model"),
-        pytest.param(gpu(0, peak_utilization_percent=100), Wish(), None, id="graphics may have worked"),
-        pytest.param(gpu(0, peak_utilization_percent=None), Wish(), None, id="utilization was not asked for"),
+        pytest.param(
+            gpu(0, peak_utilization_percent=100), Wish(), None, id="utilization without a compute process"
+        ),
+        pytest.param(gpu(0, peak_utilization_percent=None), Wish(), None, id="utilization is not limited"),
         pytest.param(
             gpu(0, compute_processes=1, peak_utilization_percent=10),
             Wish(max_utilization_percent=10),
@@ -246,7 +252,7 @@ def test_128_gpus_behind_switches_are_one_group() -> None:
             gpu(0, peak_utilization_percent=None),
             Wish(max_utilization_percent=100),
             "its utilization is unknown",
-            id="unknown utilization is no guess",
+            id="unknown utilization",
         ),
         pytest.param(
             gpu(0, memory_free_bytes=20 * GIB), Wish(min_free_memory_bytes=20 * GIB), None, id="just enough"
@@ -261,9 +267,9 @@ def test_128_gpus_behind_switches_are_one_group() -> None:
             gpu(0, memory_free_bytes=None),
             Wish(min_free_memory_bytes=0),
             "its free memory is unknown",
-            id="unknown memory is no guess",
+            id="unknown free memory",
         ),
-        pytest.param(gpu(0, memory_free_bytes=None), Wish(), None, id="memory was not asked for"),
+        pytest.param(gpu(0, memory_free_bytes=None), Wish(), None, id="free memory is not limited"),
         pytest.param(
             gpu(0, users=frozenset({"ann", "gdm"})),
             Wish(exclude_users=frozenset({"ann", "bob"})),
@@ -277,33 +283,33 @@ def test_128_gpus_behind_switches_are_one_group() -> None:
             id="excluded by number",
         ),
         pytest.param(
-            gpu(0, users=frozenset({"gdm"})), Wish(exclude_users=frozenset({"ann"})), None, id="somebody else"
+            gpu(0, users=frozenset({"gdm"})), Wish(exclude_users=frozenset({"ann"})), None, id="another user"
         ),
         pytest.param(
             gpu(0, users=frozenset({None})),
             Wish(exclude_users=frozenset({"ann"})),
             "the owner of a process on it is unknown",
-            id="an unknown owner is no guess",
+            id="unknown user",
         ),
         pytest.param(
             gpu(0, users=frozenset({None}), uids=frozenset({"1001"})),
             Wish(exclude_users=frozenset({"1002"})),
             None,
-            id="of somebody else the number is known, and numbers alone are excluded",
+            id="a known UID, and only UIDs are excluded",
         ),
         pytest.param(
             gpu(0, users=frozenset({None}), uids=frozenset({"1001"})),
             Wish(exclude_users=frozenset({"1002", "ann"})),
             "the owner of a process on it is unknown",
-            id="of somebody the number alone is known, and a name is excluded",
+            id="a known UID, and a name is excluded",
         ),
         pytest.param(
             gpu(0, users=frozenset({None}), uids=frozenset({None})),
             Wish(exclude_users=frozenset({"1002"})),
             "the owner of a process on it is unknown",
-            id="an unknown number is no guess",
+            id="unknown UID",
         ),
-        pytest.param(gpu(0, users=frozenset({None})), Wish(), None, id="owners were not asked for"),
+        pytest.param(gpu(0, users=frozenset({None})), Wish(), None, id="no user is excluded"),
         pytest.param(
             gpu(0, users=frozenset({"ann"}), compute_processes=1, peak_utilization_percent=0),
             Wish(max_utilization_percent=100, exclude_users=frozenset({"ann"})),
@@ -312,14 +318,14 @@ def test_128_gpus_behind_switches_are_one_group() -> None:
         ),
     ],
 )
-def test_a_filter(candidate: Candidate, wish: Wish, reason: str | None) -> None:
+def test_each_filter_passes_or_gives_its_reason(candidate: Candidate, wish: Wish, reason: str | None) -> None:
     assert why_not(candidate, wish) == reason
     offer = choose([candidate], wish)
     assert [*offer.gpus] == ([candidate] if reason is None else [])
     assert [*offer.unsuitable] == ([] if reason is None else [(candidate, reason)])
 
 
-def test_unavailable_gpus_are_told_apart() -> None:
+def test_unavailable_and_unsuitable_gpus_are_reported_separately() -> None:
     gpus = [gpu(0), gpu(1), gpu(2, obstacle="broken"), gpu(3)]
 
     offer = choose(gpus, Wish(count=3), unavailable={"GPU-0", "GPU-2"})
@@ -343,8 +349,8 @@ def test_unavailable_gpus_are_told_apart() -> None:
         (Wish(count=1, model="a100"), False),
     ],
 )
-def test_what_a_host_could_ever_give(wish: Wish, answer: bool) -> None:
-    """However busy it is now."""
+def test_a_host_could_ever_satisfy_what_its_working_gpus_can(wish: Wish, answer: bool) -> None:
+    """However busy the host is now."""
     busy = {"compute_processes": 9, "memory_free_bytes": 0, "users": frozenset({"ann"})}
     gpus = [gpu(0, **busy), gpu(1, memory_total_bytes=40 * GIB, **busy), gpu(2, obstacle="broken")]
 

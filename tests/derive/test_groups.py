@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     Pairs = Iterable[tuple[int, int]]
 
-MAX_STEPS = 20_000  # about 10 ms; no graph of 16 GPUs that was tried needs more than a tenth of it
+MAX_STEPS = 20_000  # about 10 ms; no tested graph of 16 GPUs needs more than a tenth of it
 
-EXACT = 16  # GPUs of a host, up to which the answer is always the best there is
+EXACT = 16  # GPUs of a host, up to which the answer is always the best one
 
 
 def links_of(gpus: int, pairs: Pairs) -> list[int]:
@@ -33,7 +33,7 @@ def links_of(gpus: int, pairs: Pairs) -> list[int]:
 
 
 def by_definition(links: list[int], count: int) -> list[int]:
-    """Again and again the first of the largest groups, out of all combinations."""
+    """Repeatedly the first of the largest groups, out of all combinations."""
     chosen: list[int] = []
     while (rest := [gpu for gpu in range(len(links)) if gpu not in chosen]) and len(chosen) < count:
         chosen += next(
@@ -67,18 +67,18 @@ def test_the_groups_are_those_of_the_definition(links: list[int], count: int) ->
 
 
 def multipartite(gpus: int, part: int) -> Pairs:
-    """Everyone is linked to all but those of the same part; parts of three are Moon and Moser's graph."""
+    """Each GPU is linked to all but those of its own part; parts of three are Moon and Moser's graph."""
     return (pair for pair in combinations(range(gpus), 2) if pair[0] // part != pair[1] // part)
 
 
 def crown(gpus: int) -> Pairs:
-    """Two halves, everyone linked to all of the other half but one's counterpart."""
+    """Two halves, each GPU linked to all of the other half except its counterpart."""
     half = gpus // 2
     return ((one, other) for one in range(half) for other in range(half, gpus) if other - half != one)
 
 
 def joined_pentagons(gpus: int) -> Pairs:
-    """No group takes more than two of a pentagon, but three colours are needed for each."""
+    """No group has more than two GPUs of a pentagon, but each pentagon needs three colours."""
     for one, other in combinations(range(gpus), 2):
         if one // 5 != other // 5 or other - one in (1, 4):
             yield one, other
@@ -92,7 +92,7 @@ def at_random(gpus: int, probability: float, hidden: float = 0) -> Pairs:
             yield one, other
 
 
-# name -> the links of so many GPUs
+# name -> the links of this many GPUs
 ADVERSARIES: dict[str, Callable[[int], Pairs]] = {
     "nothing": lambda _: (),
     "one switch": partial(multipartite, part=1),
@@ -116,7 +116,7 @@ ADVERSARIES: dict[str, Callable[[int], Pairs]] = {
 
 
 def shuffled(gpus: int, pairs: Pairs, seed: int = 0) -> list[int]:
-    """So that rank says nothing about who is linked."""
+    """Renumber the GPUs, so that rank does not depend on the links."""
     numbers = list(range(gpus))
     random.Random(seed).shuffle(numbers)  # noqa: S311  (no secret)
     return links_of(gpus, ((numbers[one], numbers[other]) for one, other in pairs))
@@ -124,8 +124,8 @@ def shuffled(gpus: int, pairs: Pairs, seed: int = 0) -> list[int]:
 
 @pytest.mark.parametrize("gpus", [32, 64, 128])
 @pytest.mark.parametrize("name", ADVERSARIES)
-def test_the_work_is_bounded_whatever_the_links(name: str, gpus: int) -> None:
-    """Beyond the steps of the search: to see who is linked to anybody, and to number the groups."""
+def test_the_work_is_bounded_for_all_links(name: str, gpus: int) -> None:
+    """In addition to the search: steps to find the linked GPUs and to number the groups."""
     links = shuffled(gpus, ADVERSARIES[name](gpus))
     for count in (2, gpus // 2, gpus):
         search = GroupSearch(links)
@@ -136,8 +136,8 @@ def test_the_work_is_bounded_whatever_the_links(name: str, gpus: int) -> None:
 
 
 @pytest.mark.parametrize("name", ADVERSARIES)
-def test_every_graph_of_sixteen_gpus_leaves_most_steps_over(name: str) -> None:
-    """So its answer is exact: nothing was cut short."""
+def test_sixteen_gpus_need_less_than_a_fifth_of_the_steps(name: str) -> None:
+    """So the answer is exact: the search was not cut short."""
     for seed in range(5):
         for count in range(2, EXACT + 1):
             search = GroupSearch(shuffled(EXACT, ADVERSARIES[name](EXACT), seed))
@@ -169,7 +169,7 @@ def test_a_known_largest_group_is_found(name: str, gpus: int, largest: int) -> N
 
 
 @pytest.mark.parametrize("max_steps", [0, 1, 10, 100, 1000])
-def test_a_search_cut_short_has_groups_of_its_own_that_are_as_large_as_they_can_grow(max_steps: int) -> None:
+def test_a_search_that_is_cut_short_still_returns_groups_that_cannot_grow(max_steps: int) -> None:
     links = shuffled(64, at_random(64, 0.9))
     search = GroupSearch(links, max_steps)
     chosen = search.together(64)
@@ -182,6 +182,6 @@ def test_a_search_cut_short_has_groups_of_its_own_that_are_as_large_as_they_can_
     assert search.steps <= max_steps + 64 * 64 // 2
 
 
-def test_members_come_best_first() -> None:
+def test_members_of_a_group_come_best_first() -> None:
     assert [*members(0b1011)] == [0, 1, 3]
     assert [*members(0)] == []

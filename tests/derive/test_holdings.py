@@ -55,15 +55,17 @@ def held(
 @pytest.mark.parametrize(
     ("idle", "idle_holder"),
     [(None, None), (0.0, False), (899.9, False), (900.0, True), (5000.0, True)],
-    ids=["not told", "at work", "not long enough", "just", "long"],
+    ids=["unknown", "working", "not long enough", "just long enough", "long"],
 )
-def test_an_idle_holder_has_been_idle_long_enough(idle: float | None, idle_holder: bool | None) -> None:
+def test_an_idle_holder_has_been_idle_for_the_configured_time(
+    idle: float | None, idle_holder: bool | None
+) -> None:
     ledger = LedgerReading({("GPU-0", 7): use(idle)})
     (one,) = holdings(snapshot(gpu(0, GpuProcess(7, C)), ledger=ledger), [gpu(0, GpuProcess(7, C))], 900)
     assert (one.idle_holder, one.use) == (idle_holder, use(idle))
 
 
-def test_holdings_are_of_the_selected_gpus_with_what_host_and_ledger_know() -> None:
+def test_holdings_are_of_the_selected_gpus_with_values_of_host_and_ledger() -> None:
     first, second = gpu(0, GpuProcess(7, C), GpuProcess(9, C)), gpu(1, GpuProcess(7, C))
     ledger = LedgerReading({("GPU-1", 7): use(1)})
     everything = snapshot(first, second, ledger=ledger)
@@ -81,7 +83,7 @@ def test_holdings_are_of_the_selected_gpus_with_what_host_and_ledger_know() -> N
 def test_processes_of_a_mig_gpu_are_reported_by_instance() -> None:
     instances = (
         MigInstance(0, processes=(GpuProcess(7, C, 1),)),
-        MigInstance(1),  # its list is refused
+        MigInstance(1),  # with a refused process list
         MigInstance(2, processes=(GpuProcess(7, C, 2), GpuProcess(8, C, 3))),
     )
     parent = gpu(0, GpuProcess(7, C, 1), GpuProcess(7, C, 2), GpuProcess(8, C, 3), instances=instances)
@@ -102,7 +104,7 @@ def test_gpus_that_do_not_report_their_processes_are_named() -> None:
     assert [one.process.pid for one in holdings(snapshot(partial), [partial], 900)] == [7]
 
 
-def test_a_user_s_sums() -> None:
+def test_the_values_of_a_user_are_sums_over_the_user_s_processes() -> None:
     held_now = [
         held(0, 7, "alice", 100, 30),
         held(0, 8, "alice", 50, 20),
@@ -119,14 +121,14 @@ def test_a_user_s_sums() -> None:
 @pytest.mark.parametrize(
     ("utilizations", "mean"),
     [
-        pytest.param({0: [80, 70]}, 100, id="together at most the whole GPU"),
-        pytest.param({0: [10], 1: [None]}, None, id="one GPU does not tell"),
-        pytest.param({0: [None, 40]}, None, id="one process is not told"),
-        pytest.param({0: [None]}, None, id="none tells"),
+        pytest.param({0: [80, 70]}, 100, id="at most 100 % of a GPU"),
+        pytest.param({0: [10], 1: [None]}, None, id="unknown on one GPU"),
+        pytest.param({0: [None, 40]}, None, id="unknown for one process"),
+        pytest.param({0: [None]}, None, id="unknown for all"),
         pytest.param({0: [0], 1: [99]}, 49.5, id="0 is a value"),
     ],
 )
-def test_mean_utilization_is_over_the_user_s_gpus(
+def test_the_mean_utilization_is_over_the_gpus_of_the_user(
     utilizations: dict[int, list[int | None]], mean: float | None
 ) -> None:
     rows = [
@@ -138,34 +140,34 @@ def test_mean_utilization_is_over_the_user_s_gpus(
     assert alice.sm_utilization_percent == mean
 
 
-def test_memory_is_unknown_if_any_is() -> None:
+def test_the_memory_sum_is_unknown_if_one_value_is() -> None:
     assert memory_bytes([]) == 0
     assert memory_bytes([held(0, 7, "alice", 1), held(0, 8, "alice", 2)]) == 3
     assert memory_bytes([held(0, 7, "alice", 1), held(0, 8, "alice", None)]) is None
 
 
 @pytest.mark.parametrize(
-    ("told", "remembered", "idle"),
+    ("idle_holders", "remembered", "idle"),
     [
         pytest.param([True, False], True, 1, id="one of two"),
-        pytest.param([None, True], True, 1, id="what is told"),
-        pytest.param([None, False], True, None, id="one may be"),
+        pytest.param([None, True], True, 1, id="one idle, one unknown"),
+        pytest.param([None, False], True, None, id="one unknown"),
         pytest.param([False, False], True, 0, id="none"),
-        pytest.param([None, None], True, None, id="nothing is told"),
+        pytest.param([None, None], True, None, id="all unknown"),
         pytest.param([], True, 0, id="holds nothing now"),
-        pytest.param([None], False, None, id="nothing is remembered"),
+        pytest.param([None], False, None, id="no ledger"),
     ],
 )
-def test_idle_holdings_are_unknown_rather_than_none(
-    told: list[bool | None], remembered: bool, idle: int | None
+def test_idle_holdings_are_unknown_and_not_empty_if_one_may_be_idle(
+    idle_holders: list[bool | None], remembered: bool, idle: int | None
 ) -> None:
-    rows = [held(0, pid, "alice", idle_holder=one) for pid, one in enumerate(told)]
+    rows = [held(0, pid, "alice", idle_holder=one) for pid, one in enumerate(idle_holders)]
     (alice,) = by_user(rows, {"alice": UserUse(1)} if remembered else None)
     assert (None if alice.idle is None else len(alice.idle)) == idle
     assert (alice.use is None) != remembered
 
 
-def test_users_come_by_name_the_unknown_last_and_only_while_there_is_one() -> None:
+def test_users_are_sorted_by_name_with_the_unknown_user_last_if_present() -> None:
     rows = [held(0, 7, None), held(0, 8, "zoe")]
     uses = {None: UserUse(9), "gone": UserUse(3)}
     assert [(user.username, user.use) for user in by_user(rows, uses)] == [

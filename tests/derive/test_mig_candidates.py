@@ -45,7 +45,7 @@ def instance(mig_index: int, profile: str = "1g.10gb", **values: Any) -> MigInst
 
 
 def gpu(index: int, *instances: MigInstance, **values: Any) -> GpuSample:
-    """In MIG mode where it has instances."""
+    """A GPU, in MIG mode if it has instances."""
     listed = [process for one in instances for process in one.processes or ()]
     known: dict[str, Any] = {
         "identity": GpuIdentity(f"GPU-{index}", "NVIDIA H100", f"00000000:0{index}:00.0"),
@@ -61,15 +61,15 @@ def gpu(index: int, *instances: MigInstance, **values: Any) -> GpuSample:
 
 
 def offer(wish: Wish, *gpus: GpuSample) -> tuple[list[str], dict[tuple[int, int | None], str]]:
-    """What is offered, and why the others are not."""
+    """The UUIDs that are offered, and why the others are not."""
     described = ProcessesReading({100: HostProcess(100, "ann", uid=1001)})
     snapshot = Snapshot(0, 0, gpus=gpus, processes=described, ledger=LedgerReading())
     found = choose(candidates(snapshot), wish)
     return [*found.uuids], {(one.index, one.mig_index): why for one, why in found.unsuitable}
 
 
-def test_instances_stand_in_the_place_of_their_gpu_for_those_who_want_them() -> None:
-    """Before whole GPUs, and the one with the most free memory first."""
+def test_instances_are_offered_instead_of_their_gpu_on_request() -> None:
+    """They come before whole GPUs, the one with the most free memory first."""
     host = gpu(0), gpu(1, instance(0), instance(3, "2g.20gb", memory_free_bytes=20 * GIB))
 
     assert offer(ANY, *host) == (["MIG-3", "MIG-0", "GPU-0"], {})
@@ -79,7 +79,7 @@ def test_instances_stand_in_the_place_of_their_gpu_for_those_who_want_them() -> 
     )
 
 
-PARTED = gpu(0, instance(0))
+PARTITIONED = gpu(0, instance(0))
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,10 @@ PARTED = gpu(0, instance(0))
         (gpu(0, instance(0), memory_free_bytes=None, process_list_is_partial=True), None),
     ],
 )
-def test_what_keeps_an_instance_from_being_offered(sample: GpuSample, why: str | None) -> None:
-    """What is its own or ails its GPU; not what is unknown of the GPU or of another instance."""
+def test_an_instance_with_an_obstacle_of_its_own_or_of_its_gpu_is_not_offered(
+    sample: GpuSample, why: str | None
+) -> None:
+    """Unknown values of the GPU or of another instance are no obstacle."""
     assert offer(ANY, sample) == ((["MIG-0"], {}) if why is None else ([], {(0, 0): why}))
 
 
@@ -115,10 +117,10 @@ def test_what_keeps_an_instance_from_being_offered(sample: GpuSample, why: str |
     [
         (gpu(0, mig_enabled=True), "MIG is enabled, and it has no instance"),
         (gpu(0, mig_enabled=True, mig_instances=None), "MIG is enabled, and its instances are unknown"),
-        (replace(PARTED, reading=None, state=GpuState.STUCK), "it cannot be read: stuck"),
+        (replace(PARTITIONED, reading=None, state=GpuState.STUCK), "it cannot be read: stuck"),
     ],
 )
-def test_a_gpu_without_an_instance_is_passed_over_itself(sample: GpuSample, why: str) -> None:
+def test_a_gpu_without_instances_is_passed_over_itself(sample: GpuSample, why: str) -> None:
     assert offer(ANY, sample) == ([], {(0, None): why})
 
 
@@ -131,19 +133,19 @@ def test_a_gpu_without_an_instance_is_passed_over_itself(sample: GpuSample, why:
         (Wish(mig=True, exclude_users=frozenset({"bob"})), None),
     ],
 )
-def test_a_wish_is_about_the_instance(wish: Wish, why: str | None) -> None:
-    assert offer(wish, PARTED) == ((["MIG-0"], {}) if why is None else ([], {(0, 0): why}))
+def test_limits_of_a_request_apply_to_the_instance(wish: Wish, why: str | None) -> None:
+    assert offer(wish, PARTITIONED) == ((["MIG-0"], {}) if why is None else ([], {(0, 0): why}))
 
 
-def test_an_excluded_user_s_instance_is_not_offered_and_the_one_beside_it_is() -> None:
+def test_only_the_instance_of_an_excluded_user_is_not_offered() -> None:
     host = gpu(0, instance(0, processes=BUSY), instance(1))
     for user in ("ann", "1001"):
         uuids, why = offer(Wish(mig=True, exclude_users=frozenset({user})), host)
         assert (uuids, why) == (["MIG-1"], {(0, 0): "a user of exclude_users has a process on it"})
 
 
-def test_memory_that_instances_have_together_is_accounted_for_by_all_of_them() -> None:
-    """Both tell what is in use on their common part of the GPU, and each its own processes."""
+def test_shared_memory_is_accounted_for_by_the_processes_of_all_instances_that_share_it() -> None:
+    """Both report the used memory of their common part of the GPU, and each its own processes."""
     both = {"memory_used_bytes": 5 * GIB, "memory_free_bytes": 5 * GIB, "gpu_instance_id": 3}
     holder = (GpuProcess(100, ProcessType.COMPUTE, 5 * GIB),)
     shared = gpu(0, instance(0, "1c.2g.10gb", processes=holder, **both), instance(1, "1c.2g.10gb", **both))
@@ -151,20 +153,20 @@ def test_memory_that_instances_have_together_is_accounted_for_by_all_of_them() -
     assert offer(ANY, shared) == (["MIG-1"], {(0, 0): "a compute process runs on it"})
 
 
-def test_who_is_on_another_part_of_the_gpu_accounts_for_nothing_here() -> None:
+def test_processes_on_another_part_of_the_gpu_do_not_account_for_shared_memory() -> None:
     both = {"memory_used_bytes": 5 * GIB, "memory_free_bytes": 5 * GIB, "gpu_instance_id": 3}
     shared = instance(0, "1c.2g.10gb", **both), instance(1, "1c.2g.10gb", **both)
-    stranger = instance(
+    other = instance(
         2, "2g.10gb", gpu_instance_id=4, processes=(GpuProcess(100, ProcessType.COMPUTE, 6 * GIB),)
     )
 
-    _, why = offer(ANY, gpu(0, *shared, stranger))
+    _, why = offer(ANY, gpu(0, *shared, other))
 
     unlisted = "in use by a process that is not listed"
     assert (why[0, 0], why[0, 1]) == (unlisted, unlisted)
 
 
-def test_an_instance_beside_one_whose_processes_are_unknown_is_not_offered() -> None:
+def test_an_instance_that_shares_memory_with_unknown_processes_is_not_offered() -> None:
     both = {"memory_used_bytes": 5 * GIB, "memory_free_bytes": 5 * GIB, "gpu_instance_id": 3}
     host = gpu(0, instance(0, "1c.2g.10gb", **both), instance(1, "1c.2g.10gb", processes=None, **both))
 
@@ -174,7 +176,7 @@ def test_an_instance_beside_one_whose_processes_are_unknown_is_not_offered() -> 
     assert why[0, 0] == "the processes of an instance that shares its memory are unknown"
 
 
-def test_a_host_can_satisfy_what_its_instances_can() -> None:
+def test_a_host_could_satisfy_as_many_requests_as_it_has_instances() -> None:
     gpus = candidates(Snapshot(0, 0, gpus=(gpu(0, instance(0), instance(1)),)))
 
     assert could_ever(gpus, Wish(count=2, mig=True, min_free_memory_bytes=10 * GIB))
@@ -195,5 +197,5 @@ def test_a_host_can_satisfy_what_its_instances_can() -> None:
         (None, None),
     ],
 )
-def test_the_profile_is_the_end_of_the_name(name: str | None, profile: str | None) -> None:
+def test_the_profile_of_an_instance_is_the_end_of_its_name(name: str | None, profile: str | None) -> None:
     assert MigInstance(0, name=name).profile == profile

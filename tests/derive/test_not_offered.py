@@ -43,18 +43,18 @@ def test_a_gpu_is_kept_out_by_its_index_or_its_uuid(
 @pytest.mark.parametrize(
     ("gpus", "names", "in_vain"),
     [
-        pytest.param(BOTH, ("0", "GPU-b"), (), id="all are there"),
-        pytest.param(BOTH, ("2", "GPU-c", "1"), ("2", "GPU-c"), id="two are not"),
-        pytest.param((BOTH[0], NAMELESS), ("GPU-c",), (), id="it may be the one whose UUID is unknown"),
+        pytest.param(BOTH, ("0", "GPU-b"), (), id="all match"),
+        pytest.param(BOTH, ("2", "GPU-c", "1"), ("2", "GPU-c"), id="two do not match"),
+        pytest.param((BOTH[0], NAMELESS), ("GPU-c",), (), id="may match the GPU with an unknown UUID"),
         pytest.param((BOTH[0], NAMELESS), ("2",), ("2",), id="an index needs no UUID"),
     ],
 )
-def test_what_fits_no_gpu_is_named(
+def test_entries_that_match_no_gpu_are_reported(
     gpus: tuple[GpuSample, ...], names: tuple[str, ...], in_vain: tuple[str, ...]
 ) -> None:
     assert named_in_vain(snapshot(*gpus, names=names)) == in_vain
 
 
-def test_nothing_is_in_vain_before_all_gpus_are_known() -> None:
+def test_no_entry_is_reported_before_all_gpus_are_known() -> None:
     assert named_in_vain(Snapshot(1.0, 1.0, not_offered=("7", "GPU-c"))) == ()
     assert named_in_vain(snapshot(BOTH[0], names=("GPU-c",), count=2)) == ()

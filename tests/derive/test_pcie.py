@@ -29,7 +29,7 @@ from tests.support.readings import reading
         (None, None, None),
     ],
 )
-def test_lanes_times_the_generations_rate(
+def test_the_bandwidth_is_the_lanes_times_the_rate_of_the_generation(
     generation: int | None, width: int | None, expected: float | None
 ) -> None:
     assert max_bandwidth_mbps(generation, width) == expected
@@ -48,7 +48,7 @@ def test_lanes_times_the_generations_rate(
         pytest.param(None, None, None, None, id="nothing known"),
     ],
 )
-def test_the_lanes_that_a_gpu_can_have(
+def test_the_possible_lanes_are_those_of_card_and_slot_or_else_those_seen(
     card: int | None, port: int | None, seen: int | None, expected: int | None
 ) -> None:
     assert expected_width(Pcie(max_width=card, port_width=port, widest_under_load=seen)) == expected
@@ -63,7 +63,7 @@ def test_a_megabyte_is_1024_kib(kib: float | None, expected: float | None) -> No
     ("tx", "rx", "expected"),
     [(1024, 2048, 3.0), (0, 0, 0.0), (None, 2048, None), (1024, None, None), (None, None, None)],
 )
-def test_the_total_is_unknown_if_a_direction_is(
+def test_the_total_throughput_is_unknown_if_one_direction_is(
     tx: float | None, rx: float | None, expected: float | None
 ) -> None:
     assert total_mbps(reading(pcie_tx_kib_per_second=tx, pcie_rx_kib_per_second=rx)) == expected
@@ -81,7 +81,7 @@ LINK = {"pcie_max_generation": 4, "pcie_max_width": 16, "pcie_port_width": 16}  
         pytest.param(31504, 31504, 100.0, id="both directions full: at most 100"),
     ],
 )
-def test_utilization_is_both_directions_over_what_one_can_carry(
+def test_utilization_is_both_directions_over_the_bandwidth_of_one(
     tx_mbps: float, rx_mbps: float, expected: float
 ) -> None:
     found = utilization_percent(
@@ -91,7 +91,7 @@ def test_utilization_is_both_directions_over_what_one_can_carry(
     assert found == expected
 
 
-def test_utilization_is_measured_against_the_best_and_not_the_present_link() -> None:
+def test_utilization_is_relative_to_the_best_link_and_not_to_the_present_one() -> None:
     found = utilization_percent(
         reading(
             pcie_tx_kib_per_second=7876 * 1024,
@@ -109,7 +109,7 @@ def test_utilization_is_measured_against_the_best_and_not_the_present_link() -> 
     "unknown",
     [*(f"pcie_{name}_kib_per_second" for name in ("tx", "rx")), *LINK],
 )
-def test_utilization_is_unknown_if_a_part_of_it_is(unknown: str) -> None:
+def test_utilization_is_unknown_if_one_of_its_values_is(unknown: str) -> None:
     known = {"pcie_tx_kib_per_second": 1.0, "pcie_rx_kib_per_second": 1.0, **LINK}
 
     assert utilization_percent(reading(**{**known, unknown: None})) is None

@@ -25,7 +25,7 @@ from agent.derive.rounding import percent, sum_if_all_known, tenths, thousandths
         (None, None),
     ],
 )
-def test_whole_numbers(value: float | None, expected: int | None) -> None:
+def test_halves_are_rounded_up_to_whole_numbers(value: float | None, expected: int | None) -> None:
     assert whole(value) == expected
     assert value is None or type(whole(value)) is int
 
@@ -47,12 +47,12 @@ def test_whole_numbers(value: float | None, expected: int | None) -> None:
         (None, None),
     ],
 )
-def test_tenths(value: float | None, expected: float | None) -> None:
+def test_halves_are_rounded_up_to_tenths(value: float | None, expected: float | None) -> None:
     assert tenths(value) == expected
     assert value is None or type(tenths(value)) is float
 
 
-def test_tenths_of_every_twentieth_are_what_decimal_arithmetic_says() -> None:
+def test_tenths_agree_with_decimal_arithmetic() -> None:
     for number in range(100_000):
         decimal = Decimal(number) / 20
         assert tenths(number / 20) == float(decimal.quantize(Decimal("0.1"), ROUND_HALF_UP)), decimal
@@ -62,7 +62,7 @@ def test_tenths_of_every_twentieth_are_what_decimal_arithmetic_says() -> None:
     ("value", "expected"),
     [(0.0625, 0.063), (0.06249, 0.062), (0.0005, 0.001), (0.00049, 0.0), (2.0, 2.0), (None, None)],
 )
-def test_thousandths(value: float | None, expected: float | None) -> None:
+def test_halves_are_rounded_up_to_thousandths(value: float | None, expected: float | None) -> None:
     assert thousandths(value) == expected
 
 
@@ -70,19 +70,21 @@ def test_thousandths(value: float | None, expected: float | None) -> None:
     ("part", "total", "expected"),
     [
         pytest.param(1, 4, 25.0, id="a quarter"),
-        pytest.param(0, 4, 0.0, id="nothing is 0"),
+        pytest.param(0, 4, 0.0, id="zero"),
         pytest.param(4, 4, 100.0, id="all"),
-        pytest.param(5, 4, 125.0, id="more than all is told as it is"),
+        pytest.param(5, 4, 125.0, id="above 100 is not cut"),
         pytest.param(29, 100, 29.0, id="exact where floating point could err: 29"),
         pytest.param(57, 100, 57.0, id="exact where floating point could err: 57"),
-        pytest.param(332.5, 350, 95.0, id="exact at the power edge"),
+        pytest.param(332.5, 350, 95.0, id="exact at the power threshold"),
         pytest.param(None, 4, None, id="part unknown"),
         pytest.param(1, None, None, id="total unknown"),
         pytest.param(1, 0, None, id="no total"),
-        pytest.param(0, 0, None, id="nothing of nothing"),
+        pytest.param(0, 0, None, id="zero of zero"),
     ],
 )
-def test_percent(part: float | None, total: float | None, expected: float | None) -> None:
+def test_a_percentage_is_exact_or_unknown(
+    part: float | None, total: float | None, expected: float | None
+) -> None:
     assert percent(part, total) == expected
 
 
@@ -98,5 +100,5 @@ def test_every_whole_percentage_of_every_total_is_exact() -> None:
     ("values", "expected"),
     [((1.5, 2), 3.5), ((0, 0), 0), ((None, 2), None), ((1, None), None), ((None, None), None)],
 )
-def test_a_sum_is_unknown_if_a_part_is(values: tuple[float | None, ...], expected: float | None) -> None:
+def test_a_sum_is_unknown_if_one_value_is(values: tuple[float | None, ...], expected: float | None) -> None:
     assert sum_if_all_known(*values) == expected

@@ -26,13 +26,13 @@ GIB = 1024**3
         ("007MB", 7 * 10**6),
         ("1.5GiB", 3 * GIB // 2),
         ("0.1KB", 100),
-        ("0.1KiB", 103),  # 102.4: rounded up, for less would not do
+        ("0.1KiB", 103),  # 102.4: rounded up, because less would not be enough
         ("0.000000001GB", 1),
         ("9223372036854775807", 9223372036854775807),
         ("9223372036854775807B", 9223372036854775807),
     ],
 )
-def test_a_size_is_exact(text: str, size: int) -> None:
+def test_a_size_is_parsed_exactly(text: str, size: int) -> None:
     assert parse_bytes(text) == size
 
 
@@ -51,20 +51,20 @@ BYTES = {
 
 
 @pytest.mark.parametrize(("unit", "blank", "number"), [*product(BYTES, ["", " "], [0, 1, 7, 4095])])
-def test_every_unit_multiplies(unit: str, blank: str, number: int) -> None:
+def test_every_unit_multiplies_by_its_number_of_bytes(unit: str, blank: str, number: int) -> None:
     assert parse_bytes(f"{number}{blank}{unit}") == number * BYTES[unit]
 
 
-def test_there_is_no_other_unit() -> None:
+def test_there_are_no_other_units() -> None:
     assert set(UNITS) == set(BYTES)
 
 
 @pytest.mark.parametrize(("binary", "decimal"), [("KiB", "KB"), ("MiB", "MB"), ("GiB", "GB"), ("TiB", "TB")])
-def test_a_binary_unit_is_the_larger_one(binary: str, decimal: str) -> None:
+def test_a_binary_unit_is_larger_than_the_decimal_one(binary: str, decimal: str) -> None:
     assert parse_bytes(f"1{binary}") > parse_bytes(f"1{decimal}")
 
 
-NONSENSE = [
+INVALID = [
     *[
         "",
         " ",
@@ -96,8 +96,8 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize("text", NONSENSE, ids=lambda text: ascii(text[:20]))
-def test_nonsense_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", INVALID, ids=lambda text: ascii(text[:20]))
+def test_invalid_text_is_refused_with_the_accepted_forms(text: str) -> None:
     with pytest.raises(ValueError, match="is no amount of memory") as caught:
         parse_bytes(text)
 
@@ -106,6 +106,6 @@ def test_nonsense_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["9223372036854775808", "9" * 20, "9999999999GiB", "8388608TiB"])
-def test_more_than_there_can_be_is_refused(text: str) -> None:
+def test_an_impossibly_large_size_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is more memory than there can be"):
         parse_bytes(text)

@@ -37,9 +37,9 @@ ONLY_TOTAL = reading(memory_total_bytes=5000)
         pytest.param([reading()], Summary(None, None, None, None, None, None), id="nothing known"),
         pytest.param([FULL], Summary(1000, 250, 25.0, 40.0, 58.0, 185.2), id="one GPU"),
         pytest.param([FULL, OTHER], Summary(4000, 2000, 50.0, 42.5, 58.5, 285.2), id="two GPUs"),
-        pytest.param([FULL, UNIFIED], Summary(1000, 250, 25.0, 22.5, 59.0, 195.2), id="one tells no memory"),
+        pytest.param([FULL, UNIFIED], Summary(1000, 250, 25.0, 22.5, 59.0, 195.2), id="one without memory"),
         pytest.param(
-            [FULL, ONLY_TOTAL], Summary(1000, 250, 25.0, 40.0, 58.0, 185.2), id="a total without its use"
+            [FULL, ONLY_TOTAL], Summary(1000, 250, 25.0, 40.0, 58.0, 185.2), id="a total without used memory"
         ),
         pytest.param([UNIFIED], Summary(None, None, None, 5.0, 60.0, 10.0), id="unified memory alone"),
         pytest.param(
@@ -56,5 +56,7 @@ ONLY_TOTAL = reading(memory_total_bytes=5000)
         ),
     ],
 )
-def test_summaries(readings: list[GpuReading], expected: Summary) -> None:
+def test_a_summary_has_the_sums_and_means_of_the_known_values(
+    readings: list[GpuReading], expected: Summary
+) -> None:
     assert summarize(readings) == expected

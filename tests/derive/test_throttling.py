@@ -10,7 +10,7 @@ import pytest
 from agent.derive.throttling import ClocksEventReason, bottlenecks, is_throttled, reason_names
 from tests.support.readings import reading
 
-BITS = [  # bit, name, whether it is a slowdown, the bottleneck it points to at 50 % of the power limit
+BITS = [  # bit, name, whether it is a slowdown, the bottleneck it indicates at 50 % of the power limit
     (0x1, "gpu_idle", False, []),
     (0x2, "applications_clocks_setting", False, []),
     (0x4, "sw_power_cap", True, ["power_throttling"]),
@@ -27,7 +27,9 @@ AT_HALF_POWER = {"power_usage_watts": 175.0, "power_limit_watts": 350.0}
 
 
 @pytest.mark.parametrize(("bit", "name", "slowdown", "found"), BITS, ids=[name for _, name, _, _ in BITS])
-def test_each_bit(bit: int, name: str, slowdown: bool, found: list[str]) -> None:
+def test_each_bit_has_its_name_and_its_bottleneck(
+    bit: int, name: str, slowdown: bool, found: list[str]
+) -> None:
     assert reason_names(bit) == [name]
     assert is_throttled(bit) is slowdown
     assert bottlenecks(reading(clocks_event_reasons=bit, **AT_HALF_POWER)) == found
@@ -50,12 +52,14 @@ def test_the_bits_are_those_of_nvml() -> None:
             0x113,
             ["gpu_idle", "applications_clocks_setting", "sync_boost", "display_clock_setting"],
             False,
-            id="all that are no slowdown",
+            id="all reasons without a slowdown",
         ),
         pytest.param(0x604, ["sw_power_cap", "0x200", "0x400"], True, id="known and unknown"),
     ],
 )
-def test_reasons_together(reasons: int | None, names: list[str] | None, throttled: bool | None) -> None:
+def test_several_reasons_are_named_together(
+    reasons: int | None, names: list[str] | None, throttled: bool | None
+) -> None:
     assert reason_names(reasons) == names
     assert is_throttled(reasons) is throttled
 
@@ -76,7 +80,7 @@ HW_SLOWDOWN = 0x8
         pytest.param(332.5, None, [], id="limit unknown"),
     ],
 )
-def test_a_hardware_slowdown_is_the_limits_work_at_95_percent_and_the_boards_below(
+def test_a_hardware_slowdown_is_due_to_the_power_limit_from_95_percent_else_to_the_board(
     watts: float | None, limit: float | None, found: list[str]
 ) -> None:
     slowed = reading(clocks_event_reasons=HW_SLOWDOWN, power_usage_watts=watts, power_limit_watts=limit)
@@ -147,9 +151,9 @@ LINK = {"pcie_max_generation": 4, "pcie_max_width": 16, "pcie_port_width": 16}
                 "memory_bound_workload",
                 "pcie_bandwidth_saturated",
             ],
-            id="all of them, in the documented order",
+            id="all bottlenecks, in the documented order",
         ),
     ],
 )
-def test_bottlenecks(values: dict[str, Any], found: list[str]) -> None:
+def test_bottlenecks_are_found_at_their_thresholds(values: dict[str, Any], found: list[str]) -> None:
     assert bottlenecks(reading(memory_total_bytes=100, **values)) == found

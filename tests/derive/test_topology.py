@@ -31,19 +31,19 @@ def matrix(*gpus: GpuSample, **values: Any) -> list[list[str | None]]:
 LEVELS = Topology(((None, 10, 40), (10, None, 50), (40, 50, None)))
 
 
-def test_pcie_connects_what_nvlink_does_not() -> None:
+def test_pcie_levels_show_where_there_is_no_nvlink() -> None:
     gpus = [gpu(0, "bus 1", "bus 1"), gpu(1, "bus 0", "bus 0"), gpu(2)]
 
     assert matrix(*gpus, topology=LEVELS) == [["X", "NV2", "NODE"], ["NV2", "X", "SYS"], ["NODE", "SYS", "X"]]
 
 
-def test_a_switch_connects_all_behind_it() -> None:
+def test_a_switch_connects_all_gpus_behind_it() -> None:
     gpus = [gpu(0, *[NVSWITCH] * 18), gpu(1, *[NVSWITCH] * 17), gpu(2)]
 
     assert matrix(*gpus) == [["X", "NV18", None], ["NV17", "X", None], [None, None, "X"]]
 
 
-def test_a_link_whose_end_is_unknown_leads_to_no_gpu_whose_bus_is_unknown() -> None:
+def test_a_link_with_an_unknown_end_connects_no_gpus() -> None:
     links = (NvLink(0, is_active=True, peer=None),)
     gpus = [
         GpuSample(index, GpuState.OK, reading(identity_pci_bus_id=None, nvlink_links=links))
@@ -53,11 +53,11 @@ def test_a_link_whose_end_is_unknown_leads_to_no_gpu_whose_bus_is_unknown() -> N
     assert matrix(*gpus) == [["X", None], [None, "X"]]
 
 
-def test_a_matrix_of_fewer_gpus_says_nothing_of_the_others() -> None:
+def test_gpus_outside_the_matrix_have_unknown_levels() -> None:
     assert matrix(gpu(0), gpu(1), gpu(2), gpu(3), topology=LEVELS)[3] == [None, None, None, "X"]
 
 
-def test_a_level_that_nobody_knows_is_unknown() -> None:
+def test_an_unknown_level_of_nvml_is_unknown() -> None:
     assert matrix(gpu(0), gpu(1), topology=Topology(((None, 15), (15, None)))) == [["X", None], [None, "X"]]
 
 
@@ -73,7 +73,7 @@ def test_a_level_that_nobody_knows_is_unknown() -> None:
         ("SYSTEM", "SYS"),
     ],
 )
-def test_a_level_of_nvml_is_shown_by_the_word_of_nvidia_smi(name: str, word: str) -> None:
+def test_each_level_of_nvml_has_the_word_of_nvidia_smi(name: str, word: str) -> None:
     level: int = getattr(pynvml, f"NVML_TOPOLOGY_{name}")
 
     assert matrix(gpu(0), gpu(1), topology=Topology(((None, level), (level, None))))[0] == ["X", word]

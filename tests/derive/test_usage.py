@@ -56,11 +56,11 @@ def test_several_processes_of_a_user_are_one_part() -> None:
     assert part(known, BOB) == Part(1.0, 0.1, False, GIB)
 
 
-def test_nobody_uses_more_than_a_gpu_has() -> None:
+def test_a_user_uses_at_most_the_whole_gpu() -> None:
     assert part(gpu(process(1, 80), process(2, 70)), ALICE).used == 1.0
 
 
-def test_together_they_hold_the_gpu_once_with_all_its_memory() -> None:
+def test_all_users_together_hold_the_gpu_once_with_all_its_memory() -> None:
     parts = parts_of(gpu(process(1, 30), process(3, 10)), OWNERS)
     assert parts is not None
     assert parts.all == Part(1.0, 0.4, False, 20 * GIB)
@@ -74,23 +74,23 @@ def test_a_gpu_without_a_process_is_held_by_nobody() -> None:
     assert parts.all == parts.nobody == Part(0.0, None, None, 20 * GIB)
 
 
-def test_where_no_process_list_is_reported_nothing_is_known() -> None:
+def test_without_a_process_list_the_parts_are_unknown() -> None:
     assert parts_of(reading(), OWNERS) is None
 
 
-def test_a_partial_list_is_not_whole() -> None:
+def test_a_partial_process_list_is_not_whole() -> None:
     parts = parts_of(gpu(process(1), partial=True), OWNERS)
     assert parts is not None
     assert not parts.is_whole
     assert parts.by_owner[ALICE].share == 1.0
 
 
-def test_one_process_whose_utilization_is_not_reported_makes_the_users_unknown() -> None:
-    told = part(gpu(process(1, 30), process(2, None)), ALICE)
-    assert (told.used, told.is_idle) == (None, None)
+def test_one_unreported_utilization_makes_the_utilization_of_the_user_unknown() -> None:
+    found = part(gpu(process(1, 30), process(2, None)), ALICE)
+    assert (found.used, found.is_idle) == (None, None)
 
 
-def test_memory_that_a_process_does_not_report_is_unknown() -> None:
+def test_one_unreported_process_memory_makes_the_memory_of_the_user_unknown() -> None:
     assert part(gpu(process(1), process(2, memory=None)), ALICE).memory_bytes is None
 
 
@@ -102,14 +102,14 @@ def test_memory_that_a_process_does_not_report_is_unknown() -> None:
         (False, process(1, 0, dram=1)),
         (False, process(1, 0, encoder=5)),
     ],
-    ids=["nothing", "SM", "memory", "encoder"],
+    ids=["no work", "SM", "memory", "encoder"],
 )
-def test_idle_is_who_does_no_work_of_any_kind(idle: bool, one: GpuProcess) -> None:
+def test_a_user_is_idle_only_without_work_of_any_kind(idle: bool, one: GpuProcess) -> None:
     assert part(gpu(one), ALICE).is_idle is idle
     assert part(gpu(process(1, 0), one), ALICE).is_idle is idle
 
 
-def test_those_without_an_owner_are_one_part() -> None:
+def test_processes_without_a_known_user_are_one_part() -> None:
     assert part(gpu(process(4, 5), process(99, 6)), None) == Part(1.0, 0.11, False, 2 * GIB)
 
 
@@ -130,27 +130,27 @@ def test_compute_instances_that_share_memory_count_once() -> None:
     assert part(known, ALICE).share == pytest.approx(10 / 80)
 
 
-def test_an_instance_whose_memory_is_not_reported_counts_for_nobody() -> None:
+def test_an_instance_with_unreported_memory_counts_for_nobody() -> None:
     parts = parts_of(mig_gpu(instance(0, process(1), gib=None), instance(1, process(3))), OWNERS)
     assert parts is not None
     assert parts.by_owner.keys() == {BOB}
     assert not parts.is_whole
 
 
-def test_sums_of_what_was_reported_and_of_what_was_not() -> None:
+def test_hours_and_memory_are_only_of_the_reported_times() -> None:
     sums = counted(UsageSums(), Part(1.0, 0.5, False, 4 * GIB), 1800)
     sums = counted(sums, Part(1.0, None, None, None), 3600)
     sums = counted(sums, Part(1.0, 0.0, True, 2 * GIB), 1800)
-    told = usage_of(sums, watched=True)
-    assert (told.hours_held, told.hours_told) == (2.0, 1.0)
-    assert (told.hours_used, told.hours_idle) == (0.25, 0.5), "never scaled up"
-    assert (told.memory_mean_bytes, told.memory_peak_bytes) == (3 * GIB, 4 * GIB)
+    found = usage_of(sums, watched=True)
+    assert (found.hours_held, found.hours_told) == (2.0, 1.0)
+    assert (found.hours_used, found.hours_idle) == (0.25, 0.5), "never scaled up"
+    assert (found.memory_mean_bytes, found.memory_peak_bytes) == (3 * GIB, 4 * GIB)
 
 
-def test_what_was_never_reported_is_unknown() -> None:
-    told = usage_of(counted(UsageSums(), Part(0.125), 3600), watched=False)
-    assert told.hours_held == 0.125
-    assert told[2:] == (None, None, None, None)
+def test_hours_that_were_never_reported_are_unknown() -> None:
+    found = usage_of(counted(UsageSums(), Part(0.125), 3600), watched=False)
+    assert found.hours_held == 0.125
+    assert found[2:] == (None, None, None, None)
 
 
 def test_energy_that_was_never_reported_is_unknown() -> None:

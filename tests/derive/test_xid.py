@@ -1,4 +1,4 @@
-"""The catalogue of XIDs, against what NVIDIA publishes; the numbers stand here once more, on purpose.
+"""The catalogue of XIDs, compared with NVIDIA's documentation; the numbers are repeated here on purpose.
 
 https://docs.nvidia.com/deploy/xid-errors/analyzing-xid-catalog.html: its columns "Description", "Applies to",
 "Immediate Action" and "Investigatory Action", for Ampere and newer.
@@ -16,7 +16,7 @@ from agent.readings import Belonging, Blamed, XidCount
 
 HOPPER, VOLTA, TURING, AMPERE = (9, 0), (7, 0), (7, 5), (8, 0)
 
-# NVIDIA's immediate action -> the codes that it stands beside.
+# NVIDIA's immediate action -> its codes.
 IMMEDIATE = {
     "RESTART_APP": [
         *(
@@ -66,7 +66,7 @@ IMMEDIATE = {
     ],
     None: [*range(162, 173)],
 }
-# NVIDIA's investigatory action -> the codes that it stands beside.
+# NVIDIA's investigatory action -> its codes.
 INVESTIGATORY = {
     "CHECK_APP/CUDA": [11, 25, 32, 37, 69, 80],
     "WORKFLOW_XID_13": [13],
@@ -83,8 +83,8 @@ INVESTIGATORY = {
     "UPDATE_SWFW": [78],
     "XID_137_FLOW": [108, 137],
     None: [142, 154, *range(162, 173)],
-}  # and CONTACT_SUPPORT beside all others
-# NVIDIA's columns "Applies to" -> the codes for which they say yes.
+}  # all other codes: CONTACT_SUPPORT
+# NVIDIA's columns "Applies to" -> the codes that apply to these products only.
 PRODUCTS_OF = {
     ("A100",): [93],
     ("A100", "H100"): [74, 80],
@@ -94,7 +94,7 @@ PRODUCTS_OF = {
     ("B100", "GB200"): [*range(126, 136), 139, *range(144, 151), 155, *range(159, 167), 170],
     ("GB200",): [121, 142],
     (): [152, 153],
-}  # and all of them for all others
+}  # all other codes apply to all products
 
 
 def test_each_code_has_the_immediate_action_that_nvidia_names() -> None:
@@ -127,24 +127,24 @@ def test_each_code_is_listed_for_the_products_that_nvidia_names() -> None:
         (Remedy.UNKNOWN, [78, 142, 157, 161, 164, 165, 166, 167, 168, 169, 170]),
     ],
 )
-def test_what_helps_on_ampere_and_newer(helps: Remedy, codes: list[int]) -> None:
+def test_each_code_has_its_remedy_on_ampere_and_newer(helps: Remedy, codes: list[int]) -> None:
     assert {code: remedy(code, look_up(code, HOPPER)) for code in codes} == dict.fromkeys(codes, helps)
 
 
 @pytest.mark.parametrize("code", [38, 44, 80])
-def test_an_older_gpu_or_one_of_unknown_age_has_the_graver_row(code: int) -> None:
+def test_an_older_gpu_or_one_of_unknown_age_has_the_graver_remedy(code: int) -> None:
     assert {remedy(code, look_up(code, age)) for age in (VOLTA, TURING, None)} == {Remedy.RESET}
     assert remedy(code, look_up(code, AMPERE)) is not Remedy.RESET
 
 
 @pytest.mark.parametrize("code", [16, 57, 58, 61, 81, 122, 123])
-def test_a_code_that_is_in_the_older_list_alone_is_not_harmless_on_a_newer_gpu(code: int) -> None:
+def test_a_code_of_the_older_catalogue_alone_is_not_harmless_on_a_newer_gpu(code: int) -> None:
     assert code not in CATALOGUE
     assert remedy(code, look_up(code, HOPPER)) is Remedy.RESET
 
 
 @pytest.mark.parametrize("code", OF_OUR_OWN)
-def test_what_is_judged_otherwise_than_nvidia_says_has_a_reason(code: int) -> None:
+def test_each_remedy_that_differs_from_nvidia_s_has_a_reason(code: int) -> None:
     helps, why = OF_OUR_OWN[code]
 
     assert why
@@ -201,24 +201,24 @@ def test_what_is_judged_otherwise_than_nvidia_says_has_a_reason(code: int) -> No
         (172, "sram"),
     ],
 )
-def test_a_code_means_what_nvidia_says(code: int, words: str) -> None:
+def test_each_code_has_the_meaning_that_nvidia_documents(code: int, words: str) -> None:
     assert words in look_up(code).meaning.lower()
 
 
-def test_a_meaning_is_a_few_words() -> None:
-    """Each event of a stream repeats them."""
+def test_a_meaning_has_at_most_52_characters() -> None:
+    """Each event of a stream repeats the meanings."""
     for row in [*CATALOGUE.values(), *OLDER.values()]:
         assert 0 < len(row.meaning) <= 52, row
 
 
 @pytest.mark.parametrize("code", [0, 1, 12, 15, 47, 111, 118, 173, 9999])
-def test_a_code_that_is_not_in_the_catalogue_is_unknown_and_not_harmless(code: int) -> None:
+def test_a_code_outside_the_catalogue_is_unknown_and_not_harmless(code: int) -> None:
     assert code not in {*CATALOGUE, *OLDER}
     assert remedy(code, look_up(code)) is Remedy.UNKNOWN
     assert look_up(code).meaning
 
 
-def test_what_speaks_of_memory_is_an_error_of_it_or_retires_a_part_of_it() -> None:
+def test_codes_about_memory_are_errors_or_retirements_of_it() -> None:
     words = re.compile(r"ECC error|ontained memory error|in DRAM|in SRAM|[Rr]etire")
 
     assert {code for code, row in CATALOGUE.items() if words.search(row.meaning)} == ABOUT_MEMORY
@@ -241,5 +241,5 @@ def test_what_speaks_of_memory_is_an_error_of_it_or_retires_a_part_of_it() -> No
         (Blamed(7, "train", None, Belonging("0123", "box", pod_name="pod-0")), "train (pid 7) in pod-0"),
     ],
 )
-def test_whom_the_driver_blames_is_told_with_owner_and_place(blamed: Blamed | None, words: str) -> None:
+def test_the_blamed_process_is_shown_with_user_and_container(blamed: Blamed | None, words: str) -> None:
     assert blame(XidCount(1, 0.0, blamed=blamed)) == words

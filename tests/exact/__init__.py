@@ -1,6 +1,6 @@
-"""What the agent answers about one reading in which every field has a value of its own, to the letter.
+"""The exact text of every answer to one reading in which each field has a value of its own.
 
-A value that is wired to its neighbour, a unit that is forgotten and a field that is left out all show here.
-Where an answer is meant to change: `python -m tests.exact` writes the files anew, and `git diff` shows what
+A swapped value, a forgotten unit and a missing field all show here.
+If an answer is meant to change: `python -m tests.exact` writes the files again, and `git diff` shows what
 clients will see.
 """

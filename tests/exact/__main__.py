@@ -1,4 +1,4 @@
-"""`python -m tests.exact`: write the files of tests/exact/answers anew. What it changes is to be reviewed."""
+"""`python -m tests.exact`: write the files of tests/exact/answers again, for review."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.exact.reading import SNAPSHOT
 
 
 async def write() -> None:
-    """One file for each question."""
+    """Write one file for each question."""
     FOLDER.mkdir(exist_ok=True)
     async with exact_agent() as agent:
         agent.show(SNAPSHOT)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "answers"
 HISTORY_INTERVAL = 10.0
 
-OTHERS = ",".join(FIELDS[len(DEFAULT) :])  # the columns that are not told unasked
-# File -> the question, and what it accepts.
+OTHERS = ",".join(FIELDS[len(DEFAULT) :])  # the columns that are reported only on request
+# File -> the path of the request, and its Accept header.
 QUESTIONS: dict[str, tuple[str, str]] = {
     "count.json": ("/count", "*/*"),
     "status.json": ("/status", "*/*"),
@@ -56,38 +56,38 @@ QUESTIONS: dict[str, tuple[str, str]] = {
 
 
 class FixedCollector:
-    """In the place of the workers and their sources."""
+    """A substitute for the collector with its workers and sources."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
 
-    async def collect(self, *, watched: bool = True) -> Snapshot:  # noqa: ARG002  (it has one for all)
+    async def collect(self, *, watched: bool = True) -> Snapshot:  # noqa: ARG002  (not used)
         return self._snapshot
 
 
 class ExactAgent:
-    """An agent that answers about whichever Snapshot it is shown."""
+    """An agent that answers about the Snapshot that it is shown."""
 
     def __init__(self, client: httpx.AsyncClient, agent: SharedState) -> None:
         self._client = client
         self._agent = agent
 
     def show(self, snapshot: Snapshot) -> None:
-        """From here on answer about this one, with three moments behind it."""
+        """Answer about this Snapshot from now on, with three earlier times in the history."""
         collector = cast("Collector", FixedCollector(snapshot))
         self._agent.sampler = Sampler(collector, Pace(1.0, 0), clock=lambda: snapshot.taken_monotonic)
         self._agent.queue = WaitingQueue()
         self._agent.history = History(HISTORY_INTERVAL)
-        for seconds, k in ((75.0, 3), (20.0, 2), (10.0, 1)):  # after the first of them there is a gap
+        for seconds, k in ((75.0, 3), (20.0, 2), (10.0, 1)):  # after the first there is a gap
             self._agent.history.add(before(snapshot, seconds, k))
         self._agent.history.add(snapshot)
 
     async def answer(self, file: str) -> str:
-        """To the question of this file, as the file has it."""
+        """The answer to the question of this file, in the form of the file."""
         return await self.get(*QUESTIONS[file])
 
     async def get(self, path: str, accept: str = "*/*") -> str:
-        """An answer: JSON so that a person can read it, text as it comes; no version of the agent in it."""
+        """An answer: JSON in a readable form, text unchanged; without the version of the agent."""
         response = await self._client.get(path, headers={"Accept": accept, "Accept-Encoding": "identity"})
         assert response.status_code == 200, f"GET {path}: {response.text}"
         if response.headers["content-type"] == "application/json":
@@ -98,7 +98,7 @@ class ExactAgent:
 
 @asynccontextmanager
 async def exact_agent() -> AsyncIterator[ExactAgent]:
-    """No Snapshot is shown yet."""
+    """An agent without a Snapshot; call `show` first."""
     app = create_app(settings(HISTORY_INTERVAL="10", METRICS_PROCESSES="1"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
         app.state.shared.read_agent = lambda: AGENT
@@ -106,7 +106,7 @@ async def exact_agent() -> AsyncIterator[ExactAgent]:
 
 
 def readable(value: Any, indent: str = "") -> str:
-    """JSON with its keys as they came; what fits a line stands on one."""
+    """JSON with its keys in their order; a value that fits is on one line."""
     line = json.dumps(value, ensure_ascii=False)
     if len(indent) + len(line) <= 110 or not isinstance(value, dict | list):
         return line

@@ -1,9 +1,9 @@
 """One Snapshot in which every field of every reading has a value of its own.
 
-The numbers are not plausible, they are different: within a GPU no two are the same, and no field is the same
-on two GPUs. `test_reading.py` holds that, and names what is missing here.
+The numbers are not plausible, but different: within a GPU no two are the same, and no field is the same
+on two GPUs. `test_reading.py` checks that, and names the missing fields.
 
-GPUs 0 to 2 tell everything; GPU 3 is lost; GPU 4 can be taken; GPU 5 answers, and knows little.
+GPUs 0 to 2 report everything; GPU 3 is lost; GPU 4 is free; GPU 5 can be read, but reports little.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ from agent.readings import (
 from tests.support.readings import with_values
 
 MIB, GIB = 1024**2, 1024**3
-MORE = 629_146  # 0.6 MiB: rounded is not cut off
+MORE = 629_146  # 0.6 MiB, so that rounding differs from cutting off
 TAKEN_AT = 1_757_926_889.5
 MONOTONIC = 50_000.25
 SINCE_BOOT = 80_000.5
 
-# On the GPUs 0 to 2, in turn: six that differ from each other, for a yes looks like any other.
-# The seventh, of another reading, has one of them again.
+# On the GPUs 0 to 2: six patterns that differ from each other, because one true flag looks like any other.
+# The seventh, of another reading, repeats one of them.
 PENDING_RETIREMENT = (True, False, False)
 PENDING_REMAPPING = (False, True, False)
 FAILED_REMAPPING = (True, True, False)
@@ -123,7 +123,7 @@ PROCESSES = tuple(
 )
 
 
-OF_PACKETS = (  # of NVLink 5 alone
+OF_PACKETS = (  # only of NVLink 5
     "malformed_packet_errors",
     "buffer_overrun_errors",
     "receive_errors",
@@ -183,7 +183,7 @@ def _mig_instance(mig_index: int, position: int) -> MigInstance:
 MIG_INSTANCES = (_mig_instance(8, 0), _mig_instance(9, 1))
 
 
-# That of GPU 1 is slow under load.
+# The link of GPU 1 is slow under load.
 LINK_SAMPLES = (
     LinkSample(generation=291, width=294, performance_state=297, gpu_percent=331),
     LinkSample(generation=1, width=6, performance_state=0, gpu_percent=332),
@@ -396,7 +396,7 @@ def _reading(n: int) -> GpuReading:
             requires_reset=REQUIRES_RESET[n],
             channel_repair_pending=CHANNEL_REPAIR[n],
             tpc_repair_pending=TPC_REPAIR[n],
-        ),  # GPU 2 is not so ill that nothing else is said of it
+        ),  # GPU 2 needs no recovery, so that its other findings show
         processes=PROCESSES[n],
         process_list_is_partial=PARTIAL_LIST[n],
         mig=Mig(enabled=MIG[n], pending=PENDING_MIG[n], instances=MIG_INSTANCES if MIG[n] else ()),
@@ -438,7 +438,7 @@ def _sample(n: int) -> GpuSample:
     )
 
 
-TELL_ALL = tuple(_sample(n) for n in range(3))
+COMPLETE = tuple(_sample(n) for n in range(3))
 
 LOST = GpuSample(
     index=3,
@@ -496,8 +496,8 @@ UNKNOWN = {
     )
 }
 
-# What usually comes together does not here: that one is unknown says nothing of the other.
-KNOWS_LITTLE = GpuSample(
+# Values that are usually unknown together are not so here.
+NEARLY_UNKNOWN = GpuSample(
     index=5,
     state=GpuState.OK,
     reading=GpuReading(
@@ -512,7 +512,7 @@ USERS = ("ann", "bob", "a-user-with-a-long-name")
 
 
 def _job(k: int) -> Job | None:
-    """One after the other each scheduler; one job without a name, and one process without a job."""
+    """Each scheduler in turn; one job without a name, and one process without a job."""
     scheduler = list(Scheduler)[k % len(Scheduler)]
     return None if k == 3 else Job(scheduler, f"job-{k}", f"job-name-{k}" if k != 2 else None)
 
@@ -547,7 +547,7 @@ def _host_process(pid: int, position: int) -> HostProcess:
 _PIDS = sorted(
     {process.pid for processes in PROCESSES for process in processes}
     | {process.pid for instance in MIG_INSTANCES for process in instance.processes or ()}
-    | {2_001}  # of the others on GPU 4 the host tells little and nothing
+    | {2_001}  # of the other two on GPU 4 the host reports little and nothing
 )
 
 HOST = HostReading(
@@ -592,7 +592,7 @@ HOST_PROCESSES = ProcessesReading(
 
 def _ledger() -> LedgerReading:
     uses: dict[tuple[str, int], ProcessUse] = {}
-    for gpu in (*TELL_ALL, FREE):
+    for gpu in (*COMPLETE, FREE):
         instances = gpu.values.mig.instances or ()
         on_instances = [one for instance in instances for one in instance.processes or ()]
         for process in (*(gpu.values.processes or ()), *on_instances):
@@ -649,11 +649,11 @@ SNAPSHOT = Snapshot(
         nvml_version="nvml-3",
         pci_bus_ids=("bus-id-4",),
     ),
-    gpus=(*TELL_ALL, LOST, FREE, KNOWS_LITTLE),
+    gpus=(*COMPLETE, LOST, FREE, NEARLY_UNKNOWN),
     census=GpuCensus(expected=5, seen=13),
     host=HOST,
     processes=HOST_PROCESSES,
-    # NVML's six levels and an unknown one; from one side not as from the other.
+    # The six levels of NVML and an unknown one; they differ between the two directions.
     topology=Topology(
         levels=(
             (None, 0, 10, 20, 30, 40),
@@ -689,7 +689,7 @@ SNAPSHOT = Snapshot(
 
 
 def before(snapshot: Snapshot, seconds: float, k: int) -> Snapshot:
-    """The same GPUs `seconds` earlier, with other values of what /history shows."""
+    """The same GPUs `seconds` earlier, with other values in /history."""
     return replace(
         snapshot,
         taken_at=snapshot.taken_at - seconds,

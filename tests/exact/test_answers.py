@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-ANEW = "if it is meant, write the files anew with `python -m tests.exact` and review what changed"
+HOW_TO_WRITE = "if it is intended, write the files again with `python -m tests.exact` and review what changed"
 
 # Fields that no answer shows -> why.
 UNSHOWN = {
-    "DriverReading.pci_bus_ids": "they say which GPU it is that could never be read",
-    "GpuReading.sampled_since_boot": "the sample says it, for a reading that may no longer be shown too",
-    "Fans.gpu_celsius": "it says whether fans that stand still should run",
-    "LinkSample.gpu_percent": "it says whether the link should be fast",
-    "Unknown.asked": "with `since` it says how long a value has been unknown",
-    "Unknown.error": "it says what to count an error by",
-    "Unknown.since": "it says how long a value has been unknown",
-    "HostProcess.start_ticks": "it says whether a pid was used again",
-    "ProcessUse.uid": "it says for whom GPU hours count; tests/sampling/test_usage.py",
-    "LedgerReading.unlisted_peak_utilization_percent": "it says whether a GPU without any process is in use",
-    "Lately.low_margin_seconds": "it says whether a low margin has lasted long enough to be told",
-    "Snapshot.taken_monotonic": "the clock of rates and of who waits",
-    "Snapshot.taken_since_boot": "the clock of what is remembered, shown in the time of day",
+    "DriverReading.pci_bus_ids": "they identify a GPU that could never be read",
+    "GpuReading.sampled_since_boot": "the sample has it, also for a reading that is no longer shown",
+    "Fans.gpu_celsius": "it decides whether fans that stand still should run",
+    "LinkSample.gpu_percent": "it decides whether the link should be fast",
+    "Unknown.asked": "with `since` it gives the time for which a value is unknown",
+    "Unknown.error": "errors are counted by it",
+    "Unknown.since": "it gives the time for which a value is unknown",
+    "HostProcess.start_ticks": "it shows whether a pid was reused",
+    "ProcessUse.uid": "GPU hours are counted by it; tests/sampling/test_usage.py",
+    "LedgerReading.unlisted_peak_utilization_percent": "it decides whether a GPU without a process is in use",
+    "Lately.low_margin_seconds": "it decides whether a low margin is a finding",
+    "Snapshot.taken_monotonic": "the clock of rates and of waiting requests",
+    "Snapshot.taken_since_boot": "the clock of remembered values, which are shown with wall clock times",
 }
 # Names that are null in every answer -> why.
 ALWAYS_NULL = {
@@ -41,13 +41,13 @@ ALWAYS_NULL = {
     ".state": "nothing is kept; tests/http/test_state.py",
     ".kernel_log.error": "the kernel log is read; tests/http/test_kernel_log.py",
 }
-# Where most fields show and that is made quickly; only then is everything asked.
+# Quick answers that show most fields; they are tried first.
 LIKELY = ["/gpu?detail=1&idx=1", "/gpu?detail=1&idx=0", "/processes?idx=1", "/users"]
 
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:
-    """One loop for all of them: so is the agent."""
+    """One event loop for all tests, because they share the agent."""
     return "asyncio"
 
 
@@ -58,24 +58,24 @@ async def agent() -> AsyncIterator[ExactAgent]:
 
 
 @pytest.mark.parametrize("file", QUESTIONS)
-async def test_an_answer_is_the_same_to_the_letter(agent: ExactAgent, file: str) -> None:
+async def test_each_answer_is_exactly_the_text_of_its_file(agent: ExactAgent, file: str) -> None:
     agent.show(SNAPSHOT)
 
     answer = await agent.answer(file)
 
     expected = (FOLDER / file).read_text("utf-8") if (FOLDER / file).exists() else "nothing yet"
-    assert answer == expected, f"GET {QUESTIONS[file][0]} changed; {ANEW}"
+    assert answer == expected, f"GET {QUESTIONS[file][0]} changed; {HOW_TO_WRITE}"
 
 
 def test_each_question_has_a_file_and_each_file_a_question() -> None:
     assert {path.name for path in FOLDER.iterdir()} == set(QUESTIONS), (
-        "QUESTIONS in tests/exact/answers.py says what is asked; `python -m tests.exact` writes a new file"
+        "QUESTIONS in tests/exact/answers.py has the requests; `python -m tests.exact` writes a new file"
     )
 
 
 @pytest.mark.slow
 async def test_every_field_of_the_reading_shows_in_some_answer(agent: ExactAgent) -> None:
-    """Each is changed alone, and some answer must change with it."""
+    """Each field is changed alone, and some answer must change with it."""
     questions = [*((path, "*/*") for path in LIKELY), *QUESTIONS.values()]
     agent.show(SNAPSHOT)
     expected = {question: await agent.get(*question) for question in questions}
@@ -95,23 +95,23 @@ async def test_every_field_of_the_reading_shows_in_some_answer(agent: ExactAgent
     )
 
 
-async def test_every_name_in_an_answer_has_a_value_somewhere(agent: ExactAgent) -> None:
-    """One that is null in all of them is not held by any file."""
+async def test_every_name_in_the_answers_has_a_value_in_some_answer(agent: ExactAgent) -> None:
+    """A name that is null in all answers is not tested by any file."""
     agent.show(SNAPSHOT)
-    told, named = set(), set()
+    with_value, named = set(), set()
     for file in QUESTIONS:
         if file.endswith(".json"):
             for path, value in entries(json.loads(await agent.answer(file))):
                 named.add(path)
                 if value not in (None, "N/A", [], {}):
-                    told.add(path)
+                    with_value.add(path)
 
     assert len(named) > 200
-    assert named - told == ALWAYS_NULL.keys(), "give them a value in tests/exact/reading.py"
+    assert named - with_value == ALWAYS_NULL.keys(), "give them a value in tests/exact/reading.py"
 
 
 def entries(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every name in an answer with what it holds; the entries of a list have the same name."""
+    """Every name in an answer with its value; the entries of a list have the same name."""
     yield path, value
     if isinstance(value, dict):
         for name, held in value.items():

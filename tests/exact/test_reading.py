@@ -10,17 +10,17 @@ import pytest
 
 from agent.readings import HistoryReading, Snapshot
 from agent.sampling.history import History
-from tests.exact.reading import AGENT, SNAPSHOT, TELL_ALL, before
+from tests.exact.reading import AGENT, COMPLETE, SNAPSHOT, before
 from tests.exact.walking import fields_with_a_value, is_countable, leaves, names, readings
 
 FILE = "tests/exact/reading.py"
 
 # Fields without a value -> why.
 EMPTY = {
-    "Snapshot.driver_error": "there is one only where there is no driver",
-    "KernelLogReading.error": "there is one only where the log is not read",
+    "Snapshot.driver_error": "there is one only without a driver",
+    "KernelLogReading.error": "there is one only if the log is not read",
     "KernelLogReading.todo": "as error",
-    "RuntimePower.bus_ids": "what sleeps has no values; tests/faults/test_sleeping_gpus.py has its answers",
+    "RuntimePower.bus_ids": "sleeping GPUs have no values; see tests/faults/test_sleeping_gpus.py",
     "RuntimePower.are_suspended": "as bus_ids",
 }
 # Fields that may have a value that another field has -> why.
@@ -30,7 +30,7 @@ ALIKE = {
     "Fabric.state": "NVML has three states, and three summaries and eight faults of a fabric",
     "Fabric.health_summary": "as its state",
     "Fabric.incorrect_configuration": "as its state",
-    "Recovery.action": "one that is not 0 makes a GPU ill: GPU 2 has none",
+    "Recovery.action": "an action other than 0 is a finding: GPU 2 has none",
 }
 
 
@@ -38,7 +38,7 @@ def history() -> HistoryReading:
     remembered = History(10.0)
     remembered.add(before(SNAPSHOT, 10.0, 1))
     remembered.add(SNAPSHOT)
-    reading = remembered.read(SNAPSHOT, 3600.0, TELL_ALL)
+    reading = remembered.read(SNAPSHOT, 3600.0, COMPLETE)
     return replace(reading, gpus=tuple(reading.gpus))
 
 
@@ -53,13 +53,13 @@ def test_every_field_of_every_reading_has_a_value() -> None:
     )
 
 
-# Three GPUs can tell six flags of a reading apart. These two come from different functions and show in other
+# Three GPUs can distinguish six flags of a reading. These two come from different functions and show in other
 # places.
 SEVENTH = {"MemoryErrors.ecc_pending", "MemoryErrors.remapping_pending"}
 
-# Within each of them no two numbers or texts are the same.
+# Within each of these no two numbers or texts are the same.
 WHOLES: dict[str, Any] = {
-    **{f"GPU {gpu.index}": gpu for gpu in TELL_ALL},
+    **{f"GPU {gpu.index}": gpu for gpu in COMPLETE},
     "host": SNAPSHOT.host,
     "driver": SNAPSHOT.driver,
     "ledger": SNAPSHOT.ledger,
@@ -69,7 +69,7 @@ WHOLES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("whole", WHOLES)
-def test_no_two_fields_have_the_same_value(whole: str) -> None:
+def test_no_two_fields_of_a_gpu_have_the_same_value(whole: str) -> None:
     holders: dict[Any, set[str]] = defaultdict(set)
     for leaf in leaves(WHOLES[whole]):
         if leaf.field not in ALIKE and is_countable(leaf.value):
@@ -80,7 +80,7 @@ def test_no_two_fields_have_the_same_value(whole: str) -> None:
         assert len(fields) == 1, f"{sorted(fields)} are all {value!r} ({whole}): tell them apart in {FILE}"
 
 
-def told(gpu: Any) -> dict[str, list[Any]]:
+def values_by_field(gpu: Any) -> dict[str, list[Any]]:
     """The values of each field of one GPU."""
     values: dict[str, list[Any]] = defaultdict(list)
     for leaf in leaves(gpu):
@@ -88,8 +88,8 @@ def told(gpu: Any) -> dict[str, list[Any]]:
     return values
 
 
-def test_no_field_is_the_same_on_two_gpus() -> None:
-    first, second, third = (told(gpu) for gpu in TELL_ALL)
+def test_no_field_has_the_same_value_on_two_gpus() -> None:
+    first, second, third = (values_by_field(gpu) for gpu in COMPLETE)
 
     for field in first.keys() & second.keys() & third.keys():
         if is_countable(first[field][0]):
@@ -98,10 +98,10 @@ def test_no_field_is_the_same_on_two_gpus() -> None:
             assert both == [set()] * 3, f"{field} is the same on two GPUs: tell them apart in {FILE}"
 
 
-def test_each_yes_or_no_is_shown_both_ways_and_no_two_of_a_reading_alike() -> None:
+def test_each_flag_has_both_values_and_no_two_flags_of_a_reading_are_the_same() -> None:
     patterns: dict[str, tuple[bool, ...]] = {}
-    for gpu in TELL_ALL:
-        for field, values in told(gpu).items():
+    for gpu in COMPLETE:
+        for field, values in values_by_field(gpu).items():
             if isinstance(values[0], bool):
                 patterns[field] = (*patterns.get(field, ()), *values)
 
@@ -117,8 +117,8 @@ def test_each_yes_or_no_is_shown_both_ways_and_no_two_of_a_reading_alike() -> No
         assert len(alike) == 1, f"{alike} are the same on every GPU: tell them apart in {FILE}"
 
 
-def test_the_walk_sees_what_is_wrong() -> None:
-    """A field without a value, and one with its neighbour's: as this file would find them."""
+def test_the_walk_finds_a_missing_value_and_a_repeated_one() -> None:
+    """It finds a field without a value, and a field with the value of another."""
     bare = Snapshot(1.0, 2.0)
 
     assert "Snapshot.host" not in fields_with_a_value(bare)

@@ -25,8 +25,8 @@ class Leaf(NamedTuple):
 def readings() -> dict[str, type]:
     """Every dataclass and named tuple of agent/readings, by name.
 
-    Not the words of troubles.py, nor the lines of kernel_lines.py, of which the readings are made, nor what
-    is kept in a file.
+    Without the texts of troubles.py, the lines of kernel_lines.py, from which readings are made, and values
+    that are kept in a file.
     """
     aside = {f"agent.readings.{name}" for name in ("troubles", "kernel_lines", "restored", "state", "usage")}
     modules = pkgutil.walk_packages(agent.readings.__path__, "agent.readings.")
@@ -62,7 +62,7 @@ def leaves(value: Any, field: str = "") -> Iterator[Leaf]:
 
 
 def fields_with_a_value(value: Any) -> set[str]:
-    """The fields under this one that hold something somewhere: no None, and no empty container."""
+    """The fields below this value that have a value somewhere: neither None nor an empty container."""
     found: set[str] = set()
     if own := names(type(value)):
         for name in own:
@@ -76,7 +76,7 @@ def fields_with_a_value(value: Any) -> set[str]:
 
 
 def with_other(value: Any, field: str) -> Any:
-    """The same tree, in which this field ("Fan.speed_rpm") holds something else wherever it is."""
+    """The same tree, in which this field ("Fan.speed_rpm") has another value everywhere."""
     if own := names(type(value)):
         held = {name: getattr(value, name) for name in own}
         changed = {
@@ -94,7 +94,7 @@ def with_other(value: Any, field: str) -> Any:
 
 
 def other(value: Any) -> Any:
-    """Something else of the same type; nothing instead of a container."""
+    """Another value of the same type; an empty one for a container."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, Enum):

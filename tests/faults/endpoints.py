@@ -1,7 +1,7 @@
-"""Every endpoint of the agent, and what each must tell while something is wrong with the driver.
+"""Every endpoint of the agent, and what each must answer while something is wrong with the driver.
 
-The endpoints are those that declare themselves. One that has no row in EXPECTED must meet `anything_else`:
-so a new endpoint joins every fault by itself, and gets a row once it has more to promise.
+The endpoints are all that the agent declares. One without a row in EXPECTED must meet `anything_else`:
+so a new endpoint is tested in every fault, and gets a row if more is expected of it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 GPUS = 8
-# What a loaded machine adds to an answer; the driver's own part is MAX_WAIT; a hung call never ends.
+# Seconds that a loaded machine adds to MAX_WAIT, the longest wait for the driver; a hung call never ends.
 SCHEDULING = 8.0
 VERDICTS = {"ok": "healthy", "stuck": "critical", "lost": "critical", "starting": None}
 LIVE_VALUES_OF_STATUS = ("fan_speed", "temperature", "gpu_utilization", "memory_utilization")
@@ -33,15 +33,17 @@ LIVE_VALUES_OF_STATUS = ("fan_speed", "temperature", "gpu_utilization", "memory_
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is the matter, as a client must be told it."""
+    """What is wrong, as every answer must report it."""
 
-    bad: Mapping[int, tuple[str, str]] = field(default_factory=dict)  # GPU -> its state, words of its error
-    no_driver: str | None = None  # words of the sentence
+    bad: Mapping[int, tuple[str, str]] = field(default_factory=dict)  # GPU -> its state, text in its error
+    no_driver: str | None = None  # text in the error
     no_contact: bool = False
     late: bool = False  # the driver is so slow that a GPU may be `ok` or `stale`
-    known_before: bool = True  # the GPUs were seen before it began
-    ill: bool = False  # the GPUs have troubles of their own: other verdicts than their states tell
-    celsius: int | None = None  # of GPU 0, each next one has a degree more: what is shown is live and its own
+    known_before: bool = True  # the GPUs were read before the fault began
+    has_findings: bool = False  # the GPUs have findings: their verdicts are not those of their states
+    celsius: int | None = (
+        None  # of GPU 0; each next GPU has a degree more, which shows that its values are live and its own
+    )
 
     def states(self) -> list[str]:
         return [self.bad[index][0] if index in self.bad else "ok" for index in range(GPUS)]
@@ -51,12 +53,12 @@ class Truth:
         return self.no_driver is None and not self.no_contact
 
     def error(self) -> tuple[int, str]:
-        """Status and words of a failing answer."""
+        """HTTP status and text of a failing answer."""
         return (503, NO_CONTACT) if self.no_contact else (500, self.no_driver or "")
 
 
-WELL = Truth()
-HOST_IS_WELL = {"verdict": "healthy", "findings": {}}  # a GPU that is lost is still there
+HEALTHY = Truth()
+HEALTHY_HOST = {"verdict": "healthy", "findings": {}}  # a lost GPU is still listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +79,20 @@ class Answer:
         return error_of(self.status, self.body)
 
 
-class Asker:
+class TimedClient:
     """A client that measures how long each answer takes."""
 
     def __init__(self, url: str) -> None:
         self._client = httpx.AsyncClient(base_url=url, timeout=2 * SCHEDULING)
 
-    async def __aenter__(self) -> Asker:
-        assert EXPECTED.keys() <= set(PATHS), "each row is of an endpoint that there is"
+    async def __aenter__(self) -> TimedClient:
+        assert EXPECTED.keys() <= set(PATHS), "each row is of an existing endpoint"
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._client.aclose()
 
-    async def ask(self, path: str) -> Answer:
+    async def get(self, path: str) -> Answer:
         began = time.monotonic()
         async with self._client.stream("GET", path) as response:
             if response.headers.get("content-type", "").startswith("text/event-stream"):
@@ -101,23 +103,23 @@ class Asker:
         assert seconds < MAX_WAIT + SCHEDULING, f"{path} took {seconds:.2f} s"
         return Answer(path, response.status_code, response.headers, body)
 
-    async def ask_all(self) -> dict[str, Answer]:
-        """Everything at once, as several clients would."""
-        answers = await asyncio.gather(*(self.ask(path) for path in PATHS))
+    async def get_all(self) -> dict[str, Answer]:
+        """The answers of all endpoints, requested at once as by several clients."""
+        answers = await asyncio.gather(*(self.get(path) for path in PATHS))
         return {answer.path: answer for answer in answers}
 
     async def status(self) -> Any:
         """The whole answer of `/status`."""
-        return (await self.ask("/status")).json
+        return (await self.get("/status")).json
 
     @asynccontextmanager
     async def twenty_dashboards(self) -> AsyncIterator[set[int]]:
-        """Poll `/status` at the same time; the set has every status that they have seen."""
+        """Poll `/status` at the same time; the set has every HTTP status of their answers."""
         statuses: set[int] = set()
 
         async def poll() -> None:
             while True:
-                statuses.add((await self.ask("/status")).status)
+                statuses.add((await self.get("/status")).status)
                 await asyncio.sleep(0.5)
 
         polling = [asyncio.create_task(poll()) for _ in range(20)]
@@ -130,8 +132,8 @@ class Asker:
         failures = [end for end in ends if not isinstance(end, asyncio.CancelledError)]
         assert not failures, f"no dashboard failed or waited: {failures}"
 
-    async def see(self, condition: Callable[[Any], object], within: float, what: str) -> Any:
-        """Poll `/status` until it is as it should be; AssertionError when it is not `within` seconds."""
+    async def wait_for(self, condition: Callable[[Any], object], within: float, what: str) -> Any:
+        """Poll `/status` until the condition holds; AssertionError if it does not hold `within` seconds."""
         end = time.monotonic() + within
         while True:
             seen = await self.status()
@@ -159,20 +161,20 @@ def verdicts_of(status: Any) -> list[str]:
 
 
 def every_gpu_is_ok(status: Any) -> bool:
-    """Whether each has been read: at first contact some may not have been."""
+    """Whether every GPU has been read: at first contact, some may not be read yet."""
     return set(states_of(status)) == {"ok"}
 
 
-def tells(status: Any, truth: Truth) -> bool:
-    """Whether `/status` has come to tell it; all that it must tell is looked at afterwards."""
+def reports(status: Any, truth: Truth) -> bool:
+    """Whether `/status` reports this state of things; `check` then compares all answers."""
     if truth.gpus_are_shown and not truth.late:
-        told = [VERDICTS[state] or "N/A" for state in truth.states()]
-        return states_of(status) == truth.states() and (verdicts_of(status) != told) == truth.ill
+        reported = [VERDICTS[state] or "N/A" for state in truth.states()]
+        return states_of(status) == truth.states() and (verdicts_of(status) != reported) == truth.has_findings
     return truth.late or truth.error()[1] in status.get("error", "")
 
 
 def check(answers: Iterable[Answer], truth: Truth, healthy: Mapping[str, Answer]) -> None:
-    """Every endpoint tells the truth."""
+    """Every endpoint reports what is wrong, and nothing else."""
     for answer in answers:
         row = EXPECTED.get(answer.path)
         if row is not None:
@@ -182,7 +184,7 @@ def check(answers: Iterable[Answer], truth: Truth, healthy: Mapping[str, Answer]
 
 
 def anything_else(answer: Answer, truth: Truth, healthy: Answer | None) -> None:
-    """As when all is well; without a driver, or with no GPU that is ok, also an envelope with code 2."""
+    """The answer is as in a healthy agent; it may fail without a driver, or if no GPU is ok."""
     no_gpu = not truth.gpus_are_shown or truth.late or "ok" not in truth.states()
     if answer.status in (500, 503):
         assert no_gpu, f"{answer.path} fails although a GPU is ok: {answer.body!r}"
@@ -191,22 +193,22 @@ def anything_else(answer: Answer, truth: Truth, healthy: Answer | None) -> None:
         assert healthy.status == answer.status, f"{answer.path}: {answer.body[:200]!r}"
 
 
-def unmoved(answer: Answer, _truth: Truth) -> None:
-    """It has nothing to do with the driver."""
+def independent_of_driver(answer: Answer, _truth: Truth) -> None:
+    """The answer does not depend on the driver."""
     assert answer.status in (200, 307), answer.path
 
 
 def count(answer: Answer, truth: Truth) -> None:
-    if fails_as_it_must(answer, truth):
+    if has_data(answer, truth):
         assert answer.json == {"code": 0, "data": GPUS}
 
 
 def status(answer: Answer, truth: Truth) -> None:
-    if not fails_as_it_must(answer, truth):
+    if not has_data(answer, truth):
         return
     assert (answer.json["code"], answer.json["data"]["count"]) == (0, GPUS)
     devices = answer.json["data"]["devices"]
-    the_states_are_told(devices, truth)
+    check_states(devices, truth)
     for device in devices:
         if device["state"] in ("ok", "stale"):
             continue
@@ -217,36 +219,38 @@ def status(answer: Answer, truth: Truth) -> None:
 
 
 def gpu(answer: Answer, truth: Truth) -> None:
-    if fails_as_it_must(answer, truth):
-        the_object_is_true(answer.json, truth)
+    if has_data(answer, truth):
+        check_object(answer.json, truth)
 
 
 def summary(answer: Answer, truth: Truth) -> None:
-    """A GPU that cannot be read says why and what to do, is not free, and has no live value."""
-    if not fails_as_it_must(answer, truth):
+    """A GPU that cannot be read has a reason, is not free, and has no live value."""
+    if not has_data(answer, truth):
         return
     shown = answer.json["data"]
     assert shown["counts"]["gpus"] == len(shown["gpus"]) == GPUS
-    assert shown["host"]["verdict"] == HOST_IS_WELL["verdict"]
-    for number, (told, expected) in enumerate(zip(shown["gpus"], truth.states(), strict=True)):
-        live = [told[name] for name in ("utilization_percent", "temperature_celsius", "power_watts", "users")]
+    assert shown["host"]["verdict"] == HEALTHY_HOST["verdict"]
+    for number, (reported, expected) in enumerate(zip(shown["gpus"], truth.states(), strict=True)):
+        live = [
+            reported[name] for name in ("utilization_percent", "temperature_celsius", "power_watts", "users")
+        ]
         if truth.late:
-            assert told["state"] in ("ok", "stale")
+            assert reported["state"] in ("ok", "stale")
         elif number in truth.bad:
-            assert (told["state"], told["verdict"]) == (expected, VERDICTS[expected])
-            assert truth.bad[number][1] in (told["reason"] or truth.bad[number][1])
-            assert (told["free"], live) == (False, [None] * 4)
+            assert (reported["state"], reported["verdict"]) == (expected, VERDICTS[expected])
+            assert truth.bad[number][1] in (reported["reason"] or truth.bad[number][1])
+            assert (reported["free"], live) == (False, [None] * 4)
         else:
-            assert told["state"] == "ok"
+            assert reported["state"] == "ok"
             if truth.celsius is not None:
-                assert told["temperature_celsius"] == truth.celsius + number
+                assert reported["temperature_celsius"] == truth.celsius + number
 
 
 def stream(answer: Answer, truth: Truth) -> None:
-    """A failure is an event, never another status."""
+    """A failure is an event, never another HTTP status."""
     assert answer.status == 200
     if truth.gpus_are_shown:
-        the_object_is_true(answer.json, truth)
+        check_object(answer.json, truth)
     else:
         assert list(answer.json) == ["status", "error", "timestamp"]
         assert answer.json["status"] == "error"
@@ -268,8 +272,8 @@ def ready(answer: Answer, truth: Truth) -> None:
             {
                 "status": "ready",
                 "gpus": Counter(truth.states()),
-                "health": answer.json["health"] if truth.ill else health,
-                "host": HOST_IS_WELL,
+                "health": answer.json["health"] if truth.has_findings else health,
+                "host": HEALTHY_HOST,
                 "state": None,
             },
         )
@@ -280,8 +284,8 @@ def ready(answer: Answer, truth: Truth) -> None:
         assert answer.headers["retry-after"] == "1"
 
 
-def fails_as_it_must(answer: Answer, truth: Truth) -> bool:
-    """Whether there is more to look at: False where it failed, rightly."""
+def has_data(answer: Answer, truth: Truth) -> bool:
+    """Whether the answer has data to check; False if it failed as expected."""
     if truth.gpus_are_shown:
         assert answer.status == 200, answer.body
         return True
@@ -292,24 +296,27 @@ def fails_as_it_must(answer: Answer, truth: Truth) -> bool:
     return False
 
 
-def the_states_are_told(gpus: list[dict[str, Any]], truth: Truth) -> None:
-    for number, (told, expected) in enumerate(zip(gpus, truth.states(), strict=True)):
+def check_states(gpus: list[dict[str, Any]], truth: Truth) -> None:
+    for number, (reported, expected) in enumerate(zip(gpus, truth.states(), strict=True)):
         if truth.late:
-            assert told["state"] in ("ok", "stale")
+            assert reported["state"] in ("ok", "stale")
             continue
-        assert expected == told["state"], f"GPU {number}: {told}"
+        assert expected == reported["state"], f"GPU {number}: {reported}"
         if number in truth.bad:
-            assert truth.bad[number][1] in told["error"]
+            assert truth.bad[number][1] in reported["error"]
             continue
-        assert told.get("error") is None
+        assert reported.get("error") is None
         if truth.celsius is not None:
-            assert truth.celsius + number in (told.get("temperature"), told.get("temperature_celsius"))
+            assert truth.celsius + number in (
+                reported.get("temperature"),
+                reported.get("temperature_celsius"),
+            )
 
 
-def the_object_is_true(shown: dict[str, Any], truth: Truth) -> None:
-    """`/gpu`, also as an event."""
+def check_object(shown: dict[str, Any], truth: Truth) -> None:
+    """Check the object of `/gpu`, which is also that of an event."""
     assert shown["gpu_count"] == GPUS
-    the_states_are_told(shown["gpus"], truth)
+    check_states(shown["gpus"], truth)
     if truth.late:
         return
     assert ("degraded" if truth.bad else "ok") == shown["status"]
@@ -323,13 +330,13 @@ def the_object_is_true(shown: dict[str, Any], truth: Truth) -> None:
         else:
             assert one["status"] in ("active", "idle")
     if len(truth.bad) == GPUS:
-        assert set(shown["summary"].values()) == {None}, "nothing is known of no GPU"
+        assert set(shown["summary"].values()) == {None}, "a summary of no GPU is unknown"
 
 
 EXPECTED: Mapping[str, Callable[[Answer, Truth], None]] = {
-    "/": unmoved,
-    "/docs": unmoved,
-    "/openapi.json": unmoved,
+    "/": independent_of_driver,
+    "/docs": independent_of_driver,
+    "/openapi.json": independent_of_driver,
     "/health": health,
     "/ready": ready,
     "/count": count,

@@ -31,7 +31,7 @@ class JudgedGpus:
         self._clock = clock
 
     def findings(self, after: float) -> list[list[Finding]]:
-        """Those on each GPU, by a sample `after` seconds from now."""
+        """The findings on each GPU, by a sample `after` seconds from now."""
         self._clock.now += after
         self.samples = tuple(
             GpuSample(source.index, GpuState.OK, source.read(), sampled_at=self._clock.wall(), age_ms=0)
@@ -41,17 +41,17 @@ class JudgedGpus:
         return [list(health[sample.index].findings) for sample in self.samples]
 
     def names(self, after: float) -> list[list[str]]:
-        """The names of the findings."""
+        """The names of the findings on each GPU."""
         return [[finding.name for finding in found] for found in self.findings(after)]
 
     def names_of_first(self, *after: float) -> list[list[str]]:
-        """Those on GPU 0, by a sample after each of these pauses."""
+        """The names of the findings on GPU 0, by a sample after each of these pauses."""
         return [self.names(seconds)[0] for seconds in after]
 
 
 @contextmanager
 def judged(gpus: int = 1, model: str = "h100", **values: Any) -> Iterator[JudgedGpus]:
-    """GPUs of a model that hold these values, and are not slowed down by heat."""
+    """GPUs of a model with these fixed values, which are not slowed down by heat."""
     clock = Clock()
     with Simulation(
         gpus, models=[model], clock=clock, wall_clock=clock.wall, pcie_window_seconds=0

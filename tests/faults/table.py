@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agent.simulation import NvmlReturn, SimulatedProcess, Simulation
-from tests.faults.endpoints import GPUS, WELL, Truth
+from tests.faults.endpoints import GPUS, HEALTHY, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,10 +21,10 @@ ALL = range(GPUS)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`by` is the way of the simulated driver that it is made with.
+    """A fault; `by` is the method or attribute of the simulated driver that causes it.
 
-    `running` is what a client is told when it begins in a running agent, `at_start` when it was there before;
-    None: it cannot be. `end` is None for one that the agent must get over by itself.
+    `running` is what answers report if it begins in a running agent, `at_start` if it began before the agent;
+    None: impossible. `end` is None for a fault from which the agent must recover by itself.
     """
 
     by: str
@@ -48,14 +48,14 @@ def of_gpus(
     begin: Callable[[Simulation], object],
     end: Callable[[Simulation], object],
 ) -> Fault:
-    """Of some GPUs; at start their identity is not known either."""
+    """A fault of some GPUs; at start their identity is unknown, too."""
     truth = Truth(bad)
     return Fault(by, begin, end, truth, replace(truth, known_before=False))
 
 
 def harmless(by: str, begin: Callable[[Simulation], object], end: Callable[[Simulation], object]) -> Fault:
-    """Some value is unknown, and nothing else is wrong."""
-    return Fault(by, begin, end, WELL, WELL)
+    """A fault that makes some value unknown, and no more."""
+    return Fault(by, begin, end, HEALTHY, HEALTHY)
 
 
 def without_driver(kind: str, words: str) -> Fault:
@@ -65,7 +65,7 @@ def without_driver(kind: str, words: str) -> Fault:
 
 
 def release(simulation: Simulation) -> None:
-    """End every hang there is."""
+    """End all hangs."""
     for faults in (simulation, *simulation.gpus):
         faults.release()
 
@@ -81,7 +81,7 @@ def three_at_once(simulation: Simulation) -> None:
     simulation.gpus[7].deny()
 
 
-def three_are_well(simulation: Simulation) -> None:
+def three_recover(simulation: Simulation) -> None:
     release(simulation)
     simulation.gpus[3].restore()
     simulation.gpus[7].permit()
@@ -119,7 +119,7 @@ def find(simulation: Simulation) -> None:
 
 
 def lose_and_miscount(simulation: Simulation) -> None:
-    """A GPU in doubt makes the driver be asked for their number, which fails in passing."""
+    """A lost GPU causes the agent to count the GPUs again, which fails once."""
     simulation.gpus[0].lose()
     simulation.fail("nvmlDeviceGetCount_v2", NvmlReturn.UNKNOWN, times=1)
 
@@ -136,7 +136,7 @@ FAULTS: Mapping[str, Fault] = {
         on(1, do=lambda gpu: gpu.vanish()),
         on(1, do=lambda gpu: gpu.appear()),
         Truth({1: LOST}),
-        None,  # one that was never there is no GPU of this host: see tests/sampling/test_census.py
+        None,  # a GPU that was never there is none of this host: see tests/sampling/test_census.py
     ),
     "every GPU falls off the bus": of_gpus(
         "lose",
@@ -165,7 +165,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "all GPUs hang": of_gpus("hang", dict.fromkeys(ALL, STUCK), on(*ALL, do=lambda gpu: gpu.hang()), release),
     "one hangs, one is lost, one is forbidden": of_gpus(
-        "hang", {0: STUCK, 3: LOST, 7: DENIED}, three_at_once, three_are_well
+        "hang", {0: STUCK, 3: LOST, 7: DENIED}, three_at_once, three_recover
     ),
     "everything hangs": Fault(
         "hang", lambda simulation: simulation.hang(), release, Truth(dict.fromkeys(ALL, STUCK)), NO_CONTACT
@@ -174,13 +174,13 @@ FAULTS: Mapping[str, Fault] = {
         "hang", lambda simulation: simulation.hang("nvmlInitWithFlags"), release, None, NO_CONTACT
     ),
     "counting the GPUs hangs": Fault(
-        "hang", lambda simulation: simulation.hang("nvmlDeviceGetCount_v2"), release, WELL, NO_CONTACT
+        "hang", lambda simulation: simulation.hang("nvmlDeviceGetCount_v2"), release, HEALTHY, NO_CONTACT
     ),
     "counting the GPUs fails": Fault(
         "fail",
         lambda simulation: simulation.fail("nvmlDeviceGetCount_v2", NvmlReturn.UNKNOWN),
         heal,
-        WELL,
+        HEALTHY,
         NO_COUNT,
     ),
     "counting the GPUs fails once while one is lost": Fault(
@@ -197,12 +197,12 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "there is no library": without_driver("absent", "No NVIDIA driver: the NVML library"),
     "the driver is not loaded": without_driver("not_loaded", "installed but not loaded"),
-    "library and driver do not fit": without_driver("mismatched", "have different versions"),
-    "the driver is reloaded under our feet": Fault(
-        "reload_driver", lambda simulation: simulation.reload_driver(), None, WELL, None
+    "library and driver have different versions": without_driver("mismatched", "have different versions"),
+    "the driver is reloaded while the agent runs": Fault(
+        "reload_driver", lambda simulation: simulation.reload_driver(), None, HEALTHY, None
     ),
-    "NVML is shut down beneath nvitop": Fault(
-        "shutdown_nvml", lambda simulation: simulation.shutdown_nvml(), None, WELL, None
+    "NVML is shut down while the agent runs": Fault(
+        "shutdown_nvml", lambda simulation: simulation.shutdown_nvml(), None, HEALTHY, None
     ),
     "functions are missing": harmless("remove_function", miss, find),
     "a value is not supported": harmless(
@@ -210,7 +210,7 @@ FAULTS: Mapping[str, Fault] = {
         on(*ALL, do=lambda gpu: gpu.unsupport("nvmlDeviceGetFanSpeed")),
         on(*ALL, do=lambda gpu: gpu.support("nvmlDeviceGetFanSpeed")),
     ),
-    "values are garbage": harmless(
+    "values are impossible": harmless(
         "fix",
         on(*ALL, do=lambda gpu: gpu.fix(memory_utilization=2**32 - 1, power_limit=2**32 - 1)),
         on(*ALL, do=lambda gpu: gpu.unfix("memory_utilization", "power_limit")),
@@ -224,12 +224,12 @@ FAULTS: Mapping[str, Fault] = {
     "an application makes a GPU report an XID": harmless(
         "raise_xid", on(0, do=lambda gpu: gpu.raise_xid(31)), lambda _simulation: None
     ),
-    "the driver is an old one": Fault(
+    "the driver is old": Fault(
         "set_driver_generation",
         lambda simulation: simulation.set_driver_generation("r470"),
         lambda simulation: simulation.set_driver_generation("current"),
         None,
-        WELL,
+        HEALTHY,
     ),
     "each call takes 2 ms": harmless("call_seconds", slow_down(0.002), slow_down(0)),
     "each call takes 50 ms": Fault("call_seconds", slow_down(0.05), slow_down(0), Truth(late=True), None),

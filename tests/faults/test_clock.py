@@ -1,7 +1,7 @@
-"""The time of day is set, or the machine is suspended: what happened stays in order, and as old as it is.
+"""The wall clock is set, or the machine is suspended: samples stay in order, and ages stay correct.
 
-Ages go by the clock that counts suspended time too, rates and idle time by the one that does not, and neither
-notices that somebody sets the time of day.
+Ages use the clock that counts suspended time, rates and idle time the clock that does not. Neither changes
+when the wall clock is set.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ HOUR = 3600.0
 
 
 class Time:
-    """The monotonic clock, the one that goes on in suspension, and the time of day, which can be set."""
+    """The monotonic clock, the clock that also counts suspended time, and the wall clock that can be set."""
 
     def __init__(self) -> None:
         self.monotonic = 1000.0
@@ -59,7 +59,7 @@ class Time:
 
 @dataclass
 class World:
-    """Two simulated GPUs, and an agent that watches them by this time."""
+    """Two simulated GPUs, and the collector that samples them by this time."""
 
     time: Time
     simulation: Simulation
@@ -85,19 +85,19 @@ class World:
         )
 
     async def sample(self, after: float = PROCESS_PACE) -> Snapshot:
-        """A Snapshot so many seconds later."""
+        """A Snapshot this many seconds later."""
         self.time.monotonic += after
         return await self.collector.collect()
 
     def report(self, xid: int) -> None:
-        """GPU 0 has this error now."""
+        """Let GPU 0 report this XID error now."""
         uuid = self.simulation.gpus[0].values.uuid
         wait_until(lambda: self.xids.counts(uuid, 0.0) is not None, "the GPU is listened to")
         self.simulation.gpus[0].raise_xid(xid)
-        wait_until(lambda: xid in (self.xids.counts(uuid, 0.0) or {}), "it is heard")
+        wait_until(lambda: xid in (self.xids.counts(uuid, 0.0) or {}), "the XID is received")
 
-    def told(self, snapshot: Snapshot) -> list[float]:
-        """The moments of the last hour as /history tells them, in seconds before this Snapshot."""
+    def history_ages(self, snapshot: Snapshot) -> list[float]:
+        """The times of the samples of the last hour in /history, in seconds before this Snapshot."""
         moments = self.history.read(snapshot, HOUR, snapshot.gpus).taken_at
         assert list(moments) == sorted(moments)
         return [snapshot.taken_at - moment for moment in moments]
@@ -122,7 +122,7 @@ SET = pytest.mark.parametrize(
 
 
 @SET
-async def test_setting_the_time_of_day_changes_nothing_but_the_time_of_day(seconds: float) -> None:
+async def test_setting_the_wall_clock_changes_nothing_but_the_times(seconds: float) -> None:
     with watched() as world:
         await world.sample()
         before = await world.sample()
@@ -144,7 +144,7 @@ async def test_setting_the_time_of_day_changes_nothing_but_the_time_of_day(secon
 
 
 @SET
-async def test_what_is_remembered_moves_with_the_time_of_day(seconds: float) -> None:
+async def test_remembered_times_move_with_the_wall_clock(seconds: float) -> None:
     with watched() as world:
         for _ in range(3):
             before = await world.sample()
@@ -152,7 +152,7 @@ async def test_what_is_remembered_moves_with_the_time_of_day(seconds: float) -> 
         for _ in range(2):
             after = await world.sample()
         uuid = after.gpus[0].identity.uuid or ""
-        assert world.told(after) == [8, 6, 4, 2, 0]
+        assert world.history_ages(after) == [8, 6, 4, 2, 0]
     assert before.ledger is not None
     assert after.ledger is not None
     first_seen = [
@@ -163,7 +163,7 @@ async def test_what_is_remembered_moves_with_the_time_of_day(seconds: float) -> 
 
 
 @SET
-async def test_an_xid_is_as_old_as_it_is(seconds: float) -> None:
+async def test_the_age_of_an_xid_does_not_depend_on_the_wall_clock(seconds: float) -> None:
     with watched() as world:
         await world.sample()
         world.report(31)
@@ -175,7 +175,7 @@ async def test_an_xid_is_as_old_as_it_is(seconds: float) -> None:
             xids = snapshot.gpus[0].xids or {}
             assert {code: snapshot.taken_at - seen.last_at for code, seen in xids.items()} == ages
         found = {finding.name for finding in examine(last)[0].findings}
-        assert found >= {"xid_31", "xid_13"}, "they are not old yet"
+        assert found >= {"xid_31", "xid_13"}, "they are still findings"
         world.time.ahead = -seconds
         later = await world.sample(after=2 * HOUR)
         assert not {"xid_31", "xid_13"} & {finding.name for finding in examine(later)[0].findings}
@@ -184,7 +184,7 @@ async def test_an_xid_is_as_old_as_it_is(seconds: float) -> None:
 async def test_suspended_time_counts_for_ages_and_not_for_idle_time() -> None:
     with watched() as world:
         world.simulation.gpus[0].processes = [SimulatedProcess(pid=1, memory_bytes=2**30)]
-        world.simulation.gpus[0].fix(gpu_utilization=0)  # else its process could have worked
+        world.simulation.gpus[0].fix(gpu_utilization=0)  # otherwise its process could have worked
         for _ in range(2):
             before = await world.sample()
         world.report(31)
@@ -192,25 +192,25 @@ async def test_suspended_time_counts_for_ages_and_not_for_idle_time() -> None:
         world.time.suspended = HOUR / 2
         for _ in range(2):
             after = await world.sample()
-        told = world.told(after)
+        reported = world.history_ages(after)
         uuid = after.gpus[0].identity.uuid or ""
     assert [before.gpus[1].age_ms, after.gpus[1].age_ms] == [0, (HOUR / 2 + 4) * 1000]
     assert after.gpus[0].age_ms == 0
     assert after.taken_at - before.taken_at == HOUR / 2 + 4
-    assert told[0] == HOUR / 2 + 6
-    assert any(earlier - later > 60 for earlier, later in pairwise(told)), "there is a gap"
+    assert reported[0] == HOUR / 2 + 6
+    assert any(earlier - later > 60 for earlier, later in pairwise(reported)), "there is a gap"
     assert {after.taken_at - seen.last_at for seen in (after.gpus[0].xids or {}).values()} == {HOUR / 2 + 4}
     assert after.ledger is not None
     assert after.ledger.processes[uuid, 1].idle_seconds == 6
 
 
-async def test_a_moment_is_told_the_same_each_time() -> None:
-    """Though one clock is read a little later than the other, now more, now less."""
+async def test_the_time_of_a_sample_is_always_reported_the_same() -> None:
+    """Although the two clocks are read at slightly different times, which vary."""
     with watched() as world:
         first = await world.sample()
-        told = []
+        reported = []
         for late in (0.0001, 0.0039, 0.0):
             world.time.ahead = late
             last = await world.sample()
-            told.append(world.history.read(last, HOUR, last.gpus).taken_at[0])
-    assert told == [first.taken_at] * 3
+            reported.append(world.history.read(last, HOUR, last.gpus).taken_at[0])
+    assert reported == [first.taken_at] * 3

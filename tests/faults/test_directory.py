@@ -1,4 +1,4 @@
-"""A real directory of users that is slow or away: the agent, in namespaces where the C library asks it."""
+"""A real directory of users that is slow or away: the agent runs where the C library uses that directory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-SECONDS = 6  # that the directory takes for an answer
+SECONDS = 6  # for each answer of the directory
 KEPT = f"""
 from agent.sources.user_names import RENEW_SECONDS, UserNames
 import sys, time
@@ -53,14 +53,14 @@ def rows(client: httpx.Client) -> dict[str, Any]:
 
 
 def owners(client: httpx.Client) -> set[str | None]:
-    """Of these processes, once /proc has been read."""
+    """The user names of these processes, once /proc has been read."""
     wait_until(
         lambda: {row["command"] for row in rows(client).values()} == {"sleep 600"}, "all are described"
     )
     return {row["username"] for row in rows(client).values()}
 
 
-def test_a_slow_directory_leaves_its_own_names_unknown_and_nothing_else(machine: Machine) -> None:
+def test_a_slow_directory_leaves_only_its_user_names_unknown(machine: Machine) -> None:
     machine.directory(seconds=SECONDS)
     inside = machine.inside([ALICE, BOB, 1])
     with (
@@ -87,10 +87,10 @@ def test_a_slow_directory_leaves_its_own_names_unknown_and_nothing_else(machine:
             client.get("/status").raise_for_status()
             assert time.monotonic() - asked < SECONDS / 2, "no request waits for the directory"
             time.sleep(0.2)
-        assert time.monotonic() - began > SECONDS, "it was slow"
+        assert time.monotonic() - began > SECONDS, "the directory was slow"
 
 
-def test_an_owner_that_the_directory_does_not_report_is_unknown_until_it_does(machine: Machine) -> None:
+def test_a_user_name_is_unknown_until_the_directory_reports_it(machine: Machine) -> None:
     machine.directory(is_away=True)
     inside = machine.inside([ALICE, STRANGER])
     with (
@@ -115,10 +115,10 @@ def test_an_owner_that_the_directory_does_not_report_is_unknown_until_it_does(ma
         machine.directory()
         wait_until(lambda: "alice" in owners(client), "alice is known")
         users = [user["username"] for user in client.get("/users").json()["data"]["users"]]
-        assert users == ["alice", "root", None], "who is in no database stays unknown"
+        assert users == ["alice", "root", None], "a user in no database stays unknown"
 
 
-def test_a_name_is_kept_while_the_directory_is_away(machine: Machine) -> None:
+def test_a_user_name_stays_known_while_the_directory_is_away(machine: Machine) -> None:
     with subprocess.Popen(  # noqa: S603  (our own code)
         [*machine.inside(), sys.executable, "-c", KEPT],
         cwd=ROOT,

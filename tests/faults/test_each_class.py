@@ -24,7 +24,7 @@ from agent.views.prometheus.gpus import gpu_families
 from agent.views.prometheus.processes import process_families
 from tests.exact.reading import OF_PACKETS
 from tests.sources.gpu.numbers import value_at, with_value
-from tests.sources.gpu.test_unknown import ALL_ANEW, CODES, EACH_IN_EACH, FIELDS, GRAPHICS_LIST
+from tests.sources.gpu.test_unknown import ALL_READ_AGAIN, CODES, EACH_IN_EACH, FIELDS, GRAPHICS_LIST
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
     from agent.readings import GpuReading
 
-WELL = {
+HEALTHY_VALUES = {
     "memory_used": 2**28,
     "memory_reserved": 2**27,
     "gpu_utilization": 5,
     "clocks_event_reasons": 0,
     "slowed_by_sync_boost": 10**9,
-    "temperature": 50,  # none of the numbers that cannot be, as the next
+    "temperature": 50,  # different from the impossible numbers, like the next
     "memory_temperature": 56,
 }
 
-# Metrics without a sample, without "nvidia_gpu_". Of all other functions none.
+# The metrics without a sample, without "nvidia_gpu_", by function; other functions remove none.
 GONE: Mapping[str, str] = {
     "nvmlDeviceGetPciInfo_v3": "pcie_max_width pcie_port_generation",  # the port is not known
     "nvmlDeviceGetMaxClockInfo": "clock_max_hertz",
@@ -89,11 +89,11 @@ GONE: Mapping[str, str] = {
     "nvmlDeviceGetTotalEccErrors": "ecc_errors_total",
     "nvmlDeviceGetRemappedRows": "remapped_rows remapping_failed remapping_pending",
 }
-# The same in one class alone.
+# The same, for one class of error only.
 GONE_IN: Mapping[tuple[str, Reason], str] = {
-    ("nvmlDeviceGetPowerUsage", Reason.NO_PERMISSION): "power_watts",  # elsewhere another function tells
+    ("nvmlDeviceGetPowerUsage", Reason.NO_PERMISSION): "power_watts",  # otherwise another function reports it
     ("nvmlDeviceGetPowerManagementLimit", Reason.NO_PERMISSION): "power_limit_watts",
-    # Nothing stands in for what is forbidden, nor for links that the driver fails to tell.
+    # Nothing stands in for a forbidden value, nor for links that the driver fails to report.
     ("nvmlDeviceGetFieldValues", Reason.NO_PERMISSION): (
         "memory_power_watts memory_temperature_celsius nvlink_speed_bytes_per_second recovery_action"
         " nvlink_errors_total nvlink_up temperature_margin_threshold_celsius throttled_seconds_total"
@@ -107,7 +107,7 @@ GONE_IN: Mapping[tuple[str, Reason], str] = {
         "process_memory_used_bytes process_sm_utilization_ratio processes",
     ),
 }
-# Another function tells the same, or this GPU never told it: then a failure is no finding.
+# Another function reports the same, or this GPU never reported it: then a failure is no finding.
 NOT_JUDGED = {
     "nvmlDeviceGetPowerUsage",
     "nvmlDeviceGetPowerManagementLimit",
@@ -120,7 +120,7 @@ NOT_JUDGED = {
     "nvmlDeviceGetRetiredPagesPendingStatus",
     "nvmlDeviceGetNvLinkRemoteDeviceType",
 }
-# Why /free does not offer it, by function and class; None: in each.
+# Why /free does not offer the GPU, by function and class of error; None: each class.
 NOT_OFFERED: Mapping[tuple[str, Reason | None], str] = {
     ("nvmlDeviceGetUUID", None): "its UUID is unknown",
     ("nvmlDeviceGetComputeRunningProcesses_v3", None): "its processes are unknown",
@@ -135,15 +135,15 @@ NOT_OFFERED: Mapping[tuple[str, Reason | None], str] = {
 
 @pytest.fixture(scope="module")
 def one() -> Iterator[OneGpu]:
-    """A GPU that is well and free; a process on it draws."""
+    """A healthy, free GPU with one graphics process."""
     with one_gpu() as one:
-        one.gpu.fix(**WELL)
+        one.gpu.fix(**HEALTHY_VALUES)
         one.gpu.processes = [SimulatedProcess(4_194_303, "G", 2**27, sm_utilization=5)]
         yield one
 
 
-def afresh(one: OneGpu) -> None:
-    """As an agent that has just started, and has read it once."""
+def start_again(one: OneGpu) -> None:
+    """Start again with a new source that has read the GPU once."""
     one.gpu.heal()
     one.source.release()
     one.source = GpuSource(0, clock=one.clock, now=one.clock.wall, since_boot=one.clock)
@@ -156,7 +156,7 @@ def snapshot_of(reading: GpuReading) -> Snapshot:
 
 
 def metrics(reading: GpuReading) -> dict[str, list[float]]:
-    """The values by name."""
+    """The values of the metrics by name."""
     snapshot = snapshot_of(reading)
     found: dict[str, list[float]] = {}
     for family in (
@@ -170,9 +170,9 @@ def metrics(reading: GpuReading) -> dict[str, list[float]]:
 
 
 def become_zero(before: GpuReading, after: GpuReading) -> list[str]:
-    """The metrics that were not."""
-    well = metrics(before)
-    return [name for name, values in metrics(after).items() if any(well.get(name, ())) and not any(values)]
+    """The metrics that are 0 now and were not before."""
+    earlier = metrics(before)
+    return [name for name, values in metrics(after).items() if any(earlier.get(name, ())) and not any(values)]
 
 
 def findings(reading: GpuReading) -> list[str]:
@@ -184,20 +184,22 @@ def not_offered(reading: GpuReading) -> str | None:
 
 
 @pytest.mark.parametrize(("symbol", "code"), EACH_IN_EACH)
-def test_what_follows_from_each_function_in_each_class(one: OneGpu, symbol: str, code: int) -> None:
+def test_a_failed_function_has_the_expected_effect_on_metrics_findings_and_offers(
+    one: OneGpu, symbol: str, code: int
+) -> None:
     reason = CODES[code]
-    afresh(one)
-    before = one.read(after=ALL_ANEW)
+    start_again(one)
+    before = one.read(after=ALL_READ_AGAIN)
     assert (findings(before), not_offered(before)) == ([], None)
     one.source.release()
     one.gpu.fail(symbol, code)
-    one.read(after=ALL_ANEW)
+    one.read(after=ALL_READ_AGAIN)
 
-    after = one.read(after=ALL_ANEW)
+    after = one.read(after=ALL_READ_AGAIN)
 
     gone = GONE_IN.get((symbol, reason), GONE.get(symbol, ""))
     assert metrics(before).keys() - metrics(after).keys() == set(gone.split())
-    # Without the list of graphics processes there are none.
+    # A GPU without the list of graphics processes has none.
     has_none = symbol == GRAPHICS_LIST and reason in {Reason.NOT_SUPPORTED, Reason.MISSING}
     assert become_zero(before, after) == (["processes"] if has_none else [])
     is_judged = reason is Reason.FAILED and symbol not in NOT_JUDGED
@@ -206,13 +208,13 @@ def test_what_follows_from_each_function_in_each_class(one: OneGpu, symbol: str,
     assert not_offered(after) == expected
 
 
-def test_the_tables_name_no_function_that_is_not_asked() -> None:
+def test_the_tables_name_only_functions_that_are_called() -> None:
     named = {*GONE, *NOT_JUDGED, *(symbol for symbol, _ in (*GONE_IN, *NOT_OFFERED))}
 
     assert named <= FIELDS.keys()
 
 
-# By field; of all others no metric is gone where the number cannot be, or it is one that only some GPUs have.
+# Why /free does not offer the GPU, by the field with an impossible number; other fields have no such effect.
 IMPOSSIBLE_NOT_OFFERED = {
     "memory.used_bytes": "its memory in use is unknown: the driver reports",
     "memory.total_bytes": "its memory in use is unknown: the driver reports",
@@ -223,8 +225,8 @@ IMPOSSIBLE_NOT_OFFERED = {
 }
 
 
-# Numbers that this GPU does not have: of fans, MIG, retired pages, NVLink 5 and a module with a CPU, and what
-# needs a second sample.
+# Numbers that this GPU does not have: of fans, MIG, retired pages, NVLink 5 and a module with a CPU; and
+# numbers that need a second sample.
 NOT_HERE = {
     path
     for path in RANGES
@@ -246,9 +248,9 @@ def has_number(reading: GpuReading, path: str) -> bool:
         return False
 
 
-def test_this_gpu_has_each_of_the_other_numbers(one: OneGpu) -> None:
-    afresh(one)
-    reading = one.read(after=ALL_ANEW)
+def test_this_gpu_has_every_number_that_is_not_excepted(one: OneGpu) -> None:
+    start_again(one)
+    reading = one.read(after=ALL_READ_AGAIN)
 
     plain = {path for path, one in RANGES.items() if one.is_plain}
 
@@ -258,9 +260,9 @@ def test_this_gpu_has_each_of_the_other_numbers(one: OneGpu) -> None:
 @pytest.mark.parametrize(
     "path", [path for path, one in RANGES.items() if one.is_plain and path not in NOT_HERE]
 )
-def test_a_number_that_cannot_be_is_in_no_metric_and_no_finding(one: OneGpu, path: str) -> None:
-    afresh(one)
-    before = one.read(after=ALL_ANEW)
+def test_an_impossible_number_is_in_no_metric_and_no_finding(one: OneGpu, path: str) -> None:
+    start_again(one)
+    before = one.read(after=ALL_READ_AGAIN)
     wild = RANGES[path].most * 4 + 1
 
     after = only_possible(replace(with_value(before, path, wild), sampled_since_boot=one.clock.now), before)

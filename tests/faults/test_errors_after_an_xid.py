@@ -28,7 +28,7 @@ async def test_the_counts_of_a_memory_error_are_reported_with_its_xid() -> None:
         assert names(await world.sample(1)) >= {"xid_48", "ecc_uncorrected"}
 
 
-async def test_other_xids_and_other_gpus_leave_the_pace_as_it_is() -> None:
+async def test_other_xids_and_other_gpus_do_not_change_the_pace() -> None:
     with watched() as world:
         await world.sample()
         for gpu in world.simulation.gpus:

@@ -1,4 +1,4 @@
-"""Any call may fail with any code of nvml.h, or hang: its GPU reports that, and no other is affected."""
+"""Any call may fail with any code of nvml.h, or hang: only its own GPU is affected, and reports it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from agent.simulation import FieldId, NvmlReturn, SimulatedGpu, SimulatedProcess, Simulation
 from agent.sources.gpu import GpuSource
 from agent.sources.nvml import DriverSource
-from tests.faults.endpoints import SCHEDULING, Asker, every_gpu_is_ok, states_of
+from tests.faults.endpoints import SCHEDULING, TimedClient, every_gpu_is_ok, states_of
 from tests.support.agents import agent_server, hung_agent_server
 
 if TYPE_CHECKING:
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-# Each with a fault of its own, every fourth without any; two slow cores read them within SAMPLE_TIMEOUT.
+# Each has its own fault, every fourth has none; two slow cores can read all of them within SAMPLE_TIMEOUT.
 GPUS = 48
 SAMPLE_INTERVAL = 1.0
 SAMPLE_TIMEOUT = 0.5
 SHOWS_WITHIN = 2 * SAMPLE_INTERVAL + SAMPLE_TIMEOUT + SCHEDULING
-WELL_WITHIN = 2 * SAMPLE_INTERVAL + SCHEDULING
+RECOVERS_WITHIN = 2 * SAMPLE_INTERVAL + SCHEDULING
 
 CODES = (*range(1, 30), 999)  # nvmlReturn_t
 # UNINITIALIZED, DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND, GPU_IS_LOST, LIB_RM_VERSION_MISMATCH
 NO_OTHER_CALL_CAN_SUCCEED = {1, 9, 12, 15, 18}
-# INVALID_ARGUMENT, GPU_NOT_FOUND: every GPU has memory, so the handle is of none
+# INVALID_ARGUMENT, GPU_NOT_FOUND: every GPU has memory, so the handle is invalid
 SPEAKS_FOR_THE_WHOLE_GPU = NO_OTHER_CALL_CAN_SUCCEED | {2, 28}
 OF_NO_GPU = (
     "nvmlSystem",
@@ -44,7 +44,7 @@ OF_NO_GPU = (
 )
 
 
-# Some functions are only called of a GPU that is partitioned, or does not count bytes on PCIe.
+# Some functions are only called for a GPU that is partitioned, or that does not count PCIe bytes.
 KINDS: Mapping[str, Callable[[SimulatedGpu], object]] = {
     "plain": lambda _: None,
     "partitioned": lambda gpu: gpu.enable_mig(),
@@ -68,7 +68,7 @@ class Fault:
 
     @property
     def states(self) -> set[str]:
-        """What the GPU may be said to be."""
+        """The states that the agent may report for the GPU."""
         if self.code is None:
             return {"stuck"}
         if self.symbol == "nvmlDeviceGetHandleByIndex_v2":
@@ -76,19 +76,19 @@ class Fault:
         if self.symbol == "nvmlDeviceGetMemoryInfo_v2" and self.code in SPEAKS_FOR_THE_WHOLE_GPU:
             return {"lost"}
         if self.code in NO_OTHER_CALL_CAN_SUCCEED:
-            return {"lost", "ok"}  # if it was only that call, the first of the next sample knows better
+            return {"lost", "ok"}  # ok if only this call fails: the next sample can be read
         return {"ok"}
 
 
 def prepare(gpu: SimulatedGpu, kind: str) -> None:
-    """One that works: of an idle one fewer functions are asked."""
+    """Make the GPU busy, because fewer functions are called for an idle GPU."""
     gpu.fix(gpu_utilization=90)
     gpu.processes = [SimulatedProcess(pid=1)]
     KINDS[kind](gpu)
 
 
 def functions_called(*, each_time: bool) -> dict[str, str]:
-    """The functions of one GPU that the agent calls at its first sample, or at each; of which kind of GPU."""
+    """The functions called in the first sample of a GPU, or in each, with a kind of GPU that needs them."""
     found: dict[str, str] = {}
     for kind in KINDS:
         with Simulation(1) as simulation:
@@ -97,7 +97,7 @@ def functions_called(*, each_time: bool) -> dict[str, str]:
             source.read()
             source.measure_slow_counters()
             if each_time:
-                time.sleep(0.11)  # GPM wants 100 ms between two samples
+                time.sleep(0.11)  # GPM needs 100 ms between two samples
                 simulation.reset_calls()
                 source.read()
             found = dict.fromkeys(simulation.calls, kind) | found
@@ -105,7 +105,7 @@ def functions_called(*, each_time: bool) -> dict[str, str]:
 
 
 def batches(faults: list[Fault]) -> list[dict[int, Fault]]:
-    """The faults by GPU, a GPU that is well between any three."""
+    """The faults by GPU; after three faulty GPUs comes a healthy one."""
     faulty = [index for index in range(GPUS) if index % 4]
     return [
         dict(zip(faulty, faults[start : start + len(faulty)], strict=False))
@@ -114,7 +114,9 @@ def batches(faults: list[Fault]) -> list[dict[int, Fault]]:
 
 
 @pytest.mark.parametrize("at_start", [False, True], ids=["in a running agent", "before the agent"])
-async def test_each_call_in_each_way(at_start: bool, caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_failing_or_hung_call_affects_only_its_own_gpu(
+    at_start: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     functions = functions_called(each_time=not at_start)
     assert len(functions) >= (25 if at_start else 8)
     every_fault = [Fault(*function, code) for function, code in product(functions.items(), [None, *CODES])]
@@ -127,17 +129,17 @@ async def test_each_call_in_each_way(at_start: bool, caplog: pytest.LogCaptureFi
             with agent_server(
                 SAMPLE_INTERVAL=str(SAMPLE_INTERVAL), SAMPLE_TIMEOUT=str(SAMPLE_TIMEOUT)
             ) as url:
-                async with Asker(url) as asker:
+                async with TimedClient(url) as client:
                     if not at_start:
-                        await asker.see(every_gpu_is_ok, SCHEDULING, "all is well")
+                        await client.wait_for(every_gpu_is_ok, SCHEDULING, "all GPUs are ok")
                         begin(faults, simulation)
-                    await the_truth_is_told(faults, asker)
+                    await check_states(faults, client)
                     for gpu in simulation.gpus:
                         gpu.heal()
                         gpu.release()
-                    await asker.see(every_gpu_is_ok, WELL_WITHIN, "all is well again")
-    faults_of_ours = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert not faults_of_ours, "what a driver does is no error of the agent"
+                    await client.wait_for(every_gpu_is_ok, RECOVERS_WITHIN, "all GPUs are ok again")
+    errors_of_the_agent = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert not errors_of_the_agent, "a driver fault is no error of the agent"
 
 
 def begin(faults: dict[int, Fault], simulation: Simulation) -> None:
@@ -145,8 +147,8 @@ def begin(faults: dict[int, Fault], simulation: Simulation) -> None:
         fault.begin(simulation.gpus[index])
 
 
-async def the_truth_is_told(faults: dict[int, Fault], asker: Asker) -> None:
-    """In /status and in /gpu; the state goes with a sentence."""
+async def check_states(faults: dict[int, Fault], client: TimedClient) -> None:
+    """Check the states in /status and in /gpu; each state but ok has an error."""
 
     def wrong(states: list[str]) -> set[str]:
         allowed = [faults[index].states if index in faults else {"ok"} for index in range(GPUS)]
@@ -156,8 +158,8 @@ async def the_truth_is_told(faults: dict[int, Fault], asker: Asker) -> None:
             if state not in allowed[index]
         }
 
-    await asker.see(lambda status: not wrong(states_of(status)), SHOWS_WITHIN, f"it is told of {faults}")
-    gpus = (await asker.ask("/gpu")).json["gpus"]
+    await client.wait_for(lambda status: not wrong(states_of(status)), SHOWS_WITHIN, f"it reports {faults}")
+    gpus = (await client.get("/gpu")).json["gpus"]
     assert not wrong([gpu["state"] for gpu in gpus])
     for gpu in gpus:
         assert (gpu["state"] == "ok") == (gpu["error"] is None)
@@ -165,19 +167,21 @@ async def the_truth_is_told(faults: dict[int, Fault], asker: Asker) -> None:
 
 
 def library_functions_called() -> list[str]:
-    """Those that concern no GPU alone."""
+    """The functions that are not called for a single GPU."""
     with Simulation(1) as simulation:
         DriverSource().read()
         source = GpuSource(0)
         source.read()
-        time.sleep(0.11)  # GPM wants 100 ms between two samples
+        time.sleep(0.11)  # GPM needs 100 ms between two samples
         source.read()
         return sorted(symbol for symbol in simulation.calls if symbol.startswith(OF_NO_GPU))
 
 
 @pytest.mark.parametrize("way", ["hangs", "fails", "is missing"])
-async def test_each_call_of_the_library_as_a_whole(way: str, caplog: pytest.LogCaptureFixture) -> None:
-    """There before the agent: it concerns every GPU, or none, and all is well when it ends."""
+async def test_each_failing_call_of_the_whole_library_ends_without_an_error_of_the_agent(
+    way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The fault begins before the agent, affects every GPU or none, and leaves no effect when it ends."""
     symbols = library_functions_called()
     assert len(symbols) >= 6
     for symbol in symbols:
@@ -189,18 +193,20 @@ async def test_each_call_of_the_library_as_a_whole(way: str, caplog: pytest.LogC
             else:
                 simulation.remove_function(symbol)
             with hung_agent_server(SAMPLE_INTERVAL="0.5", SAMPLE_TIMEOUT="0.5") as url:
-                async with Asker(url) as asker:
-                    await asker.see(knows_what_is_wrong, 2.0, f"it is clear that {symbol} {way}")
+                async with TimedClient(url) as client:
+                    await client.wait_for(shows_the_fault, 2.0, f"/status shows that {symbol} {way}")
                     simulation.release()
                     simulation.heal()
                     simulation.restore_function(symbol)
-                    await asker.see(
-                        lambda status: states_of(status) == ["ok"] * 2, 1.0 + SCHEDULING, f"{symbol} is well"
+                    await client.wait_for(
+                        lambda status: states_of(status) == ["ok"] * 2,
+                        1.0 + SCHEDULING,
+                        f"{symbol} works again",
                     )
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-def knows_what_is_wrong(status: Any) -> bool:
+def shows_the_fault(status: Any) -> bool:
     if status["data"] is None:
         assert "agent failed" not in status["error"]
         return True

@@ -1,4 +1,4 @@
-"""PCIe links: healthy by design is no finding, a real degradation is one."""
+"""PCIe links: a link that is slow by design is no finding, a degraded link is one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.faults.false_alarms import JudgedGpus, judged
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RESTING = {"pcie_generation": 1, "gpu_utilization": 0, "performance_state": 8}
-WORKING = {"pcie_generation": 4, "gpu_utilization": 97, "performance_state": 2}
-WELL: list[str] = []
+IDLE = {"pcie_generation": 1, "gpu_utilization": 0, "performance_state": 8}
+BUSY = {"pcie_generation": 4, "gpu_utilization": 97, "performance_state": 2}
+NO_FINDING: list[str] = []
 SLOW_LINK = ["pcie_degraded"]
 
 
 def width_of(judged: JudgedGpus) -> int | None:
-    """What the agent says of the lanes of GPU 0, by /gpu and by the metric alike."""
+    """The lanes of GPU 0, which /gpu and the metric report alike."""
     reading = judged.samples[0].reading
     assert reading is not None
     view = pcie_view(reading)
@@ -36,70 +36,70 @@ def width_of(judged: JudgedGpus) -> int | None:
     return view.width
 
 
-# A resting link
+# An idle link
 
 
 @pytest.mark.parametrize("late", [1.0, 2.0, 3.0, 4.0])
-def test_work_that_begins_between_two_readings_of_a_resting_link(late: float) -> None:
-    with judged(model="rtx4090", **RESTING) as one:
-        assert one.names_of_first(0, 5, late) == [WELL, WELL, WELL]
-        one.gpus[0].fix(**WORKING)
+def test_work_that_begins_between_two_readings_of_an_idle_link_is_no_finding(late: float) -> None:
+    with judged(model="rtx4090", **IDLE) as one:
+        assert one.names_of_first(0, 5, late) == [NO_FINDING, NO_FINDING, NO_FINDING]
+        one.gpus[0].fix(**BUSY)
 
-        assert one.names_of_first(*[1.0] * 30) == [WELL] * 30
+        assert one.names_of_first(*[1.0] * 30) == [NO_FINDING] * 30
 
 
-def test_a_link_that_is_read_once_before_it_leaves_its_resting_speed() -> None:
-    with judged(model="rtx4090", **WORKING) as one:
+def test_a_link_read_once_before_it_leaves_its_idle_speed_is_no_finding() -> None:
+    with judged(model="rtx4090", **BUSY) as one:
         one.gpus[0].fix(pcie_generation=1)
-        assert one.names_of_first(0) == [WELL]
-        one.gpus[0].fix(**WORKING)
+        assert one.names_of_first(0) == [NO_FINDING]
+        one.gpus[0].fix(**BUSY)
 
-        assert one.names_of_first(*[1.0] * 10) == [WELL] * 10
+        assert one.names_of_first(*[1.0] * 10) == [NO_FINDING] * 10
 
 
-def test_work_in_bursts_whose_pauses_are_read_too() -> None:
+def test_bursts_of_work_with_pauses_between_are_no_finding() -> None:
     with judged(model="rtx4090") as one:
         for _ in range(10):
             one.gpus[0].fix(pcie_generation=1, gpu_utilization=97, performance_state=0)
-            assert one.names_of_first(SLOW_PACE) == [WELL]
-            one.gpus[0].fix(**RESTING)
-            assert one.names_of_first(SLOW_PACE) == [WELL]
+            assert one.names_of_first(SLOW_PACE) == [NO_FINDING]
+            one.gpus[0].fix(**IDLE)
+            assert one.names_of_first(SLOW_PACE) == [NO_FINDING]
 
 
-def test_a_link_that_stays_slow_is_found_at_its_second_reading_and_forgiven_at_the_first_good_one() -> None:
-    with judged(model="rtx4090", **WORKING) as one:
+def test_a_slow_link_is_a_finding_at_its_second_reading_until_the_first_good_one() -> None:
+    with judged(model="rtx4090", **BUSY) as one:
         one.gpus[0].fix(pcie_generation=2)
-        assert one.names_of_first(0, 1, 1, 1, 1) == [WELL] * 5
+        assert one.names_of_first(0, 1, 1, 1, 1) == [NO_FINDING] * 5
         (found,) = one.findings(1)[0]
         assert found.what == "PCIe generation 2 x16 under load, instead of 4 x16"
 
-        one.gpus[0].fix(**RESTING)
-        assert one.names_of_first(1, 1, 1, 1) == [SLOW_LINK] * 4, "its own sample is what it is judged by"
-        assert one.names_of_first(1) == [WELL]
+        one.gpus[0].fix(**IDLE)
+        assert one.names_of_first(1, 1, 1, 1) == [SLOW_LINK] * 4, "the link is judged by its own samples only"
+        assert one.names_of_first(1) == [NO_FINDING]
 
 
-def test_a_reading_that_fails_between_them_is_no_second_one() -> None:
-    with judged(model="rtx4090", **WORKING) as one:
+def test_a_failed_reading_in_between_does_not_count_as_a_second_slow_one() -> None:
+    with judged(model="rtx4090", **BUSY) as one:
         one.gpus[0].fix(pcie_generation=2)
         for symbol in ("nvmlDeviceGetCurrPcieLinkGeneration", "nvmlDeviceGetPerformanceState"):
-            assert one.names_of_first(SLOW_PACE)[0] == WELL
+            assert one.names_of_first(SLOW_PACE)[0] == NO_FINDING
             one.gpus[0].fail(symbol, NvmlReturn.UNKNOWN, times=1)
-            assert one.names_of_first(SLOW_PACE)[0] == WELL
+            assert one.names_of_first(SLOW_PACE)[0] == NO_FINDING
 
-        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [WELL, SLOW_LINK]
+        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [NO_FINDING, SLOW_LINK]
 
 
-def test_a_new_contact_begins_to_count_anew() -> None:
-    with judged(model="rtx4090", **WORKING) as one:
+def test_after_a_new_contact_the_slow_readings_are_counted_again() -> None:
+    with judged(model="rtx4090", **BUSY) as one:
         one.gpus[0].fix(pcie_generation=2)
         one.names(0)
         one.sources[0].release()
 
-        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [WELL, SLOW_LINK]
+        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [NO_FINDING, SLOW_LINK]
 
 
-def test_what_was_slow_is_named_though_the_other_half_is_unknown() -> None:
-    with judged(model="rtx4090", **WORKING) as one:
+def test_a_slow_link_with_an_unknown_generation_is_reported_by_its_width() -> None:
+    with judged(model="rtx4090", **BUSY) as one:
         one.gpus[0].fix(pcie_width=8, pcie_generation=None)
         one.names(0)
 
@@ -130,77 +130,77 @@ def by_unknown_card(one: JudgedGpus) -> None:
 
 
 @pytest.mark.parametrize("hide", [by_flag, by_passthrough, by_vgpu, by_unknown_port, by_unknown_card])
-def test_a_cloud_gpu_at_8_of_16_lanes_is_well(hide: Callable[[JudgedGpus], None]) -> None:
-    with judged(model="rtx4090", **RESTING) as one:
+def test_a_cloud_gpu_at_8_of_16_lanes_is_no_finding(hide: Callable[[JudgedGpus], None]) -> None:
+    with judged(model="rtx4090", **IDLE) as one:
         one.gpus[0].fix(pcie_width=8)
         hide(one)
-        assert one.names_of_first(0, 5) == [WELL, WELL]
-        assert width_of(one) is None, "at rest nobody knows"
+        assert one.names_of_first(0, 5) == [NO_FINDING, NO_FINDING]
+        assert width_of(one) is None, "unknown while idle"
 
-        one.gpus[0].fix(**WORKING)
-        assert one.names_of_first(*[SLOW_PACE] * 5) == [WELL] * 5
+        one.gpus[0].fix(**BUSY)
+        assert one.names_of_first(*[SLOW_PACE] * 5) == [NO_FINDING] * 5
         assert width_of(one) == 8
-        one.gpus[0].fix(**RESTING)
+        one.gpus[0].fix(**IDLE)
         one.names(SLOW_PACE)
-        assert width_of(one) == 8, "it is remembered"
+        assert width_of(one) == 8, "the width is remembered"
 
 
 @pytest.mark.parametrize("hide", [by_flag, by_passthrough, by_vgpu, by_unknown_port, by_unknown_card])
-def test_a_cloud_gpu_that_had_16_lanes_and_has_8_is_found(hide: Callable[[JudgedGpus], None]) -> None:
-    with judged(model="rtx4090", **WORKING) as one:
+def test_a_cloud_gpu_that_falls_from_16_to_8_lanes_is_a_finding(hide: Callable[[JudgedGpus], None]) -> None:
+    with judged(model="rtx4090", **BUSY) as one:
         hide(one)
-        assert one.names_of_first(0, 5) == [WELL, WELL]
+        assert one.names_of_first(0, 5) == [NO_FINDING, NO_FINDING]
         one.gpus[0].fix(pcie_width=8)
 
-        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [WELL, SLOW_LINK]
+        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [NO_FINDING, SLOW_LINK]
         assert width_of(one) == 16
 
 
-def test_what_a_card_had_outlasts_a_new_contact_but_is_no_other_cards() -> None:
-    with judged(model="rtx4090", **WORKING) as one:
+def test_the_lanes_of_a_card_are_remembered_after_a_new_contact_for_this_card_only() -> None:
+    with judged(model="rtx4090", **BUSY) as one:
         by_flag(one)
         one.names(0)
         one.gpus[0].fix(pcie_width=8)
         one.sources[0].release()
-        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [WELL, SLOW_LINK]
+        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [NO_FINDING, SLOW_LINK]
 
         one.gpus[0].fix(uuid="GPU-another")
         one.sources[0].release()
-        assert one.names_of_first(*[SLOW_PACE] * 3) == [WELL] * 3
+        assert one.names_of_first(*[SLOW_PACE] * 3) == [NO_FINDING] * 3
         assert width_of(one) == 8
 
 
 @pytest.mark.parametrize("mode", [0, 3, 4], ids=["none", "the host of vGPUs", "the host of a vSGA"])
-def test_a_slot_of_8_lanes_is_all_that_a_card_of_16_can_have(mode: int) -> None:
-    with judged(model="rtx4090", **RESTING) as one:
+def test_a_card_of_16_lanes_in_a_slot_of_8_is_no_finding(mode: int) -> None:
+    with judged(model="rtx4090", **IDLE) as one:
         one.gpus[0].virtualization_mode = mode
         one.gpus[0].port_width = 8
         one.gpus[0].fix(pcie_width=8)
         one.names(0)
-        assert width_of(one) == 8, "at rest too"
+        assert width_of(one) == 8, "also while idle"
 
-        one.gpus[0].fix(**WORKING)
-        assert one.names_of_first(*[SLOW_PACE] * 5) == [WELL] * 5
+        one.gpus[0].fix(**BUSY)
+        assert one.names_of_first(*[SLOW_PACE] * 5) == [NO_FINDING] * 5
         one.gpus[0].fix(pcie_width=4)
-        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [WELL, SLOW_LINK]
+        assert one.names_of_first(SLOW_PACE, SLOW_PACE) == [NO_FINDING, SLOW_LINK]
 
 
-def test_a_card_of_8_lanes_in_a_slot_of_16_is_well() -> None:
-    with judged(model="rtx4090", **WORKING) as one:
+def test_a_card_of_8_lanes_in_a_slot_of_16_is_no_finding() -> None:
+    with judged(model="rtx4090", **BUSY) as one:
         one.gpus[0].fix(pcie_width=8, pcie_max_width=8)
 
-        assert one.names_of_first(*[SLOW_PACE] * 5) == [WELL] * 5
+        assert one.names_of_first(*[SLOW_PACE] * 5) == [NO_FINDING] * 5
         assert width_of(one) == 8
 
 
-def test_a_port_of_16_lanes_with_8_in_use_is_found_from_the_start() -> None:
-    with judged(model="rtx4090", **WORKING) as one:
+def test_a_link_with_8_of_16_possible_lanes_is_a_finding_from_the_start() -> None:
+    with judged(model="rtx4090", **BUSY) as one:
         one.gpus[0].fix(pcie_width=8)
 
-        assert one.names_of_first(0, SLOW_PACE) == [WELL, SLOW_LINK]
+        assert one.names_of_first(0, SLOW_PACE) == [NO_FINDING, SLOW_LINK]
 
 
-def test_the_port_is_looked_at_seldom() -> None:
+def test_the_pcie_port_is_read_rarely() -> None:
     with judged(model="rtx4090") as one:
         one.names_of_first(*[1.0] * (int(FIXED_PACE) + 1))
 

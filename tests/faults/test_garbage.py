@@ -1,4 +1,4 @@
-"""Garbage from the driver: no answer has an impossible number, or a number for an unknown value."""
+"""Impossible values from the driver: no answer has such a number, or a number for an unknown value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.simulation import SimulatedProcess, Simulation
-from tests.faults.endpoints import SCHEDULING, Asker, every_gpu_is_ok
+from tests.faults.endpoints import SCHEDULING, TimedClient, every_gpu_is_ok
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ NOT_AVAILABLE_32, NOT_AVAILABLE_64 = 2**32 - 1, 2**64 - 1
 GIB = 2**30
 OF_NO_GPU = ("nvmlDeviceGetHandle", "nvmlDeviceGetCount")
 
-# What the driver says of one GPU -> where /gpu and /status show that it is unknown.
+# The values that the driver reports for one GPU -> where /gpu and /status show that they are unknown.
 GARBAGE: dict[str, tuple[dict[str, int], str, dict[str, object]]] = {
     "utilization above 100": (
         {"gpu_utilization": 101, "memory_utilization": 250},
@@ -84,17 +84,17 @@ def numbers(value: Any) -> Iterator[float]:
         yield value
 
 
-async def test_garbage_is_unknown_and_the_rest_is_shown() -> None:
-    """Each kind on a GPU of its own; the sums leave it out."""
+async def test_impossible_values_are_unknown_and_all_others_are_shown() -> None:
+    """Each kind on its own GPU; the sums leave it out."""
     with Simulation(len(GARBAGE) + 1) as simulation:
         for gpu, (values, _, _) in zip(simulation.gpus, GARBAGE.values(), strict=False):
             gpu.fix(**values)
         simulation.gpus[-1].fix(memory_used=40 * GIB, power_usage=300_000, gpu_utilization=50)
         with agent_server(SAMPLE_INTERVAL="0.5") as url:
-            async with Asker(url) as asker:
-                await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
-                shown = (await asker.ask("/gpu")).json
-                devices = (await asker.status())["data"]["devices"]
+            async with TimedClient(url) as client:
+                await client.wait_for(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
+                shown = (await client.get("/gpu")).json
+                devices = (await client.status())["data"]["devices"]
     for number, (kind, (_, unknown, strings)) in enumerate(GARBAGE.items()):
         gpu, device = shown["gpus"][number], devices[number]
         assert "ok" == gpu["state"] == device["state"], kind
@@ -110,28 +110,28 @@ async def test_garbage_is_unknown_and_the_rest_is_shown() -> None:
 
 
 @pytest.mark.slow
-async def test_everything_not_supported_is_unknown_and_never_an_error() -> None:
-    """It answers: it only has nothing to tell. The others stay exact."""
+async def test_unsupported_values_are_unknown_and_no_error() -> None:
+    """The GPU can be read, but reports no values. The others stay exact."""
     with Simulation(4) as simulation:
         for gpu in simulation.gpus:
             gpu.fix(temperature=40 + gpu.index)
         with agent_server(SAMPLE_INTERVAL="0.5") as url:
-            async with Asker(url) as asker:
-                await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
+            async with TimedClient(url) as client:
+                await client.wait_for(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
                 called = [symbol for symbol in simulation.calls if symbol.startswith("nvmlDeviceGet")]
                 simulation.gpus[2].unsupport(
                     *(symbol for symbol in called if not symbol.startswith(OF_NO_GPU))
                 )
                 expected = [40, 41, "N/A", 43]
                 seen = lambda status: [one["temperature"] for one in status["data"]["devices"]] == expected  # noqa: E731
-                status = await asker.see(seen, 2, "it has nothing to tell")
-                gpu = (await asker.ask("/gpu?idx=2")).json["gpus"][0]
+                status = await client.wait_for(seen, 2, "the GPU reports no values")
+                gpu = (await client.get("/gpu?idx=2")).json["gpus"][0]
     assert [device["state"] for device in status["data"]["devices"]] == ["ok"] * 4
     assert (gpu["state"], gpu["error"]) == ("ok", None)
     assert (gpu["temperature_celsius"], gpu["power"]["usage_watts"]) == (None, None)
 
 
-async def test_garbage_about_processes_is_unknown() -> None:
+async def test_impossible_values_of_processes_are_unknown() -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].processes = [
             SimulatedProcess(pid=4_194_300, memory_bytes=None, sm_utilization=2**31),
@@ -139,20 +139,20 @@ async def test_garbage_about_processes_is_unknown() -> None:
             SimulatedProcess(pid=4_194_302, memory_bytes=GIB, sm_utilization=100),
         ]
         with agent_server() as url:
-            async with Asker(url) as asker:
-                status = await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
-    told = [(one["gpu_memory"], one["gpu_sm_utilization"]) for one in status["data"]["processes"]]
-    assert told == [("N/A", "N/A"), ("N/A", "N/A"), ("1024MiB", 100)]
+            async with TimedClient(url) as client:
+                status = await client.wait_for(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
+    shown_processes = [(one["gpu_memory"], one["gpu_sm_utilization"]) for one in status["data"]["processes"]]
+    assert shown_processes == [("N/A", "N/A"), ("N/A", "N/A"), ("1024MiB", 100)]
 
 
-async def test_unified_memory_is_unknown_and_never_the_hosts() -> None:
-    """GB10: no total, no use; what each process holds is known."""
+async def test_unified_memory_is_unknown_in_every_answer() -> None:
+    """GB10: total and used memory are unknown, the memory of each process is known."""
     with Simulation(2, models=["gb10"]) as simulation:
         simulation.gpus[0].processes = [SimulatedProcess(pid=4_194_300, memory_bytes=3 * GIB)]
         with agent_server() as url:
-            async with Asker(url) as asker:
-                status = await asker.see(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
-                shown = (await asker.ask("/gpu")).json
+            async with TimedClient(url) as client:
+                status = await client.wait_for(every_gpu_is_ok, SCHEDULING, "every GPU is ok")
+                shown = (await client.get("/gpu")).json
     device, gpu = status["data"]["devices"][0], shown["gpus"][0]
     assert "ok" == device["state"] == gpu["state"]
     assert [

@@ -7,32 +7,32 @@ from functools import partial
 import pytest
 
 from agent.simulation import SCENARIOS, Simulation
-from tests.faults.endpoints import GPUS, WELL, Asker, Truth, check, tells
+from tests.faults.endpoints import GPUS, HEALTHY, TimedClient, Truth, check, reports
 from tests.faults.table import DENIED, LOST, STUCK
 from tests.support.agents import agent_server
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-DEADLINE = 15.0  # seconds until a step shows: what changes seldom is read every five
+DEADLINE = 15.0  # seconds until a step shows: slow values are read every five
 
-# Seconds of the scenario -> what a client is told from then on.
+# Seconds of the scenario -> what every answer reports from then on.
 SCENES: dict[str, dict[float, Truth]] = {
-    "lost": {1: WELL, 31: Truth({1: LOST}), 61: WELL, 91: Truth({1: LOST})},
-    "hang": {1: WELL, 21: Truth({1: STUCK}), 81: WELL},
+    "lost": {1: HEALTHY, 31: Truth({1: LOST}), 61: HEALTHY, 91: Truth({1: LOST})},
+    "hang": {1: HEALTHY, 21: Truth({1: STUCK}), 81: HEALTHY},
     "permission-denied": {1: Truth({1: DENIED}, known_before=False)},
-    "no-driver": {1: Truth(no_driver="No NVIDIA driver: the NVML library"), 31: WELL},
-    "sick": {1: Truth(ill=True)},
-    "xid": {1: WELL, 61: Truth({1: LOST}), 81: WELL},
-    "reset-required": {1: WELL, 61: Truth(ill=True), 121: WELL},
+    "no-driver": {1: Truth(no_driver="No NVIDIA driver: the NVML library"), 31: HEALTHY},
+    "sick": {1: Truth(has_findings=True)},
+    "xid": {1: HEALTHY, 61: Truth({1: LOST}), 81: HEALTHY},
+    "reset-required": {1: HEALTHY, 61: Truth(has_findings=True), 121: HEALTHY},
     "driver-mismatch": {1: Truth(no_driver="have different versions")},
 }
 
-# Scenarios in which not all GPUs are there -> the file that tells of it.
+# Scenarios in which not all GPUs are there -> the file that tests them.
 ELSEWHERE = {"gone": "tests/sampling/test_census.py"}
 
 
 class Clock:
-    """Seconds of the simulation; stands until it is moved."""
+    """Seconds of the simulation; moves only when the test sets `now`."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -42,18 +42,18 @@ class Clock:
 
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in ELSEWHERE])
-async def test_a_scenario_shows_what_it_says(name: str) -> None:
-    """Those without a scene of their own only lack values."""
+async def test_every_endpoint_reports_what_a_scenario_simulates(name: str) -> None:
+    """A scenario without a scene only lacks some values."""
     clock = Clock()
     with (
         Simulation(GPUS, scenario=name, clock=clock),
         agent_server(SAMPLE_INTERVAL="0.5", SAMPLE_TIMEOUT="0.5") as url,
     ):
-        async with Asker(url) as asker:
-            for clock.now, truth in SCENES.get(name, {1.0: WELL}).items():
-                await asker.see(partial(tells, truth=truth), DEADLINE, f"{name} at {clock.now} s")
-                check((await asker.ask_all()).values(), truth, {})
+        async with TimedClient(url) as client:
+            for clock.now, truth in SCENES.get(name, {1.0: HEALTHY}).items():
+                await client.wait_for(partial(reports, truth=truth), DEADLINE, f"{name} at {clock.now} s")
+                check((await client.get_all()).values(), truth, {})
 
 
-def test_every_scene_is_of_a_scenario() -> None:
+def test_every_scene_belongs_to_a_scenario() -> None:
     assert SCENES.keys() | ELSEWHERE.keys() <= SCENARIOS.keys()

@@ -43,15 +43,15 @@ async def states(client: httpx.AsyncClient) -> list[str]:
 
 
 async def fall_asleep(client: httpx.AsyncClient, simulation: Simulation) -> None:
-    """After a first sample: who they are is known."""
+    """Let the GPUs sleep after a first sample, so that their identities are known."""
     assert await states(client) == ["ok", "ok"]
     async with asyncio.timeout(20):
         while await states(client) != ["asleep", "asleep"]:
-            suspend(simulation)  # again, if a sample that was under way has woken them
+            suspend(simulation)  # again, in case a sample in progress has woken them
             await asyncio.sleep(0.1)
 
 
-async def test_every_answer_reports_that_they_sleep_and_none_wakes_them(laptop: Simulation) -> None:
+async def test_every_answer_reports_that_gpus_sleep_and_none_wakes_them(laptop: Simulation) -> None:
     async with agent_client(SAMPLE_INTERVAL="0.5", EXPECTED_GPUS="2") as client:
         await fall_asleep(client, laptop)
         before = laptop.total_calls
@@ -68,30 +68,30 @@ async def test_every_answer_reports_that_they_sleep_and_none_wakes_them(laptop: 
         assert [one["uuid"] for one in gpu["gpus"]] == [one.values.uuid for one in laptop.gpus]
         assert {one["temperature_celsius"] for one in gpu["gpus"]} == {None}, "identity, and nothing else"
         assert {one["memory"]["total_mb"] for one in gpu["gpus"]} == {None}
-        assert {one["health"]["verdict"] for one in gpu["gpus"]} == {None}, "which is not known"
+        assert {one["health"]["verdict"] for one in gpu["gpus"]} == {None}, "the verdict is unknown"
         assert [one["state"] for one in status["devices"]] == ["asleep", "asleep"]
         assert [one["state"] for one in summary["gpus"]] == ["asleep", "asleep"]
         assert [one["idx"] for one in offered["gpus"]] == [0, 1]
         metrics = (await client.get("/metrics")).text
-        told = [
+        metric_lines = [
             line for line in metrics.splitlines() if 'state="asleep"' in line and "nvidia_gpu_state{" in line
         ]
-        assert [line.rpartition(" ")[2] for line in told] == ["1.0", "1.0"]
+        assert [line.rpartition(" ")[2] for line in metric_lines] == ["1.0", "1.0"]
         assert laptop.total_calls == before
         assert [one.runtime_status for one in laptop.gpus] == ["suspended", "suspended"]
 
 
-async def test_once_they_are_awake_they_are_read_again(laptop: Simulation) -> None:
+async def test_awake_gpus_are_read_again(laptop: Simulation) -> None:
     async with agent_client(SAMPLE_INTERVAL="0.5") as client:
         await fall_asleep(client, laptop)
         for gpu in laptop.gpus:
             gpu.runtime_status = "active"
         async with asyncio.timeout(20):
-            while await states(client) != ["ok", "ok"]:  # noqa: ASYNC110  (only answers tell)
+            while await states(client) != ["ok", "ok"]:  # noqa: ASYNC110  (only answers show it)
                 await asyncio.sleep(0.1)
 
 
-async def test_an_agent_that_starts_while_they_sleep_knows_their_number_and_where_they_are(
+async def test_an_agent_that_starts_while_gpus_sleep_knows_their_number_and_places(
     laptop: Simulation,
 ) -> None:
     suspend(laptop)
@@ -118,35 +118,35 @@ def plug_in(sys_root: Path, simulation: Simulation) -> list[Path]:
     return devices
 
 
-async def test_of_two_that_sleep_by_sys_the_one_that_is_unplugged_is_lost(
-    laptop: Simulation, tmp_path: Path
-) -> None:
+async def test_a_sleeping_gpu_that_is_unplugged_is_lost(laptop: Simulation, tmp_path: Path) -> None:
     devices = plug_in(tmp_path, laptop)
-    runtime_power.in_place = HostRuntimePower(str(tmp_path))  # put back with the simulation
+    runtime_power.in_place = HostRuntimePower(str(tmp_path))  # the end of the simulation restores it
     async with agent_client(SAMPLE_INTERVAL="0.5") as client:
         assert await states(client) == ["ok", "ok"]
         for device in devices:
             (device / "power/runtime_status").write_text("suspended\n")
         async with asyncio.timeout(20):
-            while await states(client) != ["asleep", "asleep"]:  # noqa: ASYNC110  (only answers tell)
+            while await states(client) != ["asleep", "asleep"]:  # noqa: ASYNC110  (only answers show it)
                 await asyncio.sleep(0.1)
         before = laptop.total_calls
         shutil.rmtree(devices[1])
         async with asyncio.timeout(20):
-            while await states(client) != ["asleep", "lost"]:  # noqa: ASYNC110  (only answers tell)
+            while await states(client) != ["asleep", "lost"]:  # noqa: ASYNC110  (only answers show it)
                 await asyncio.sleep(0.1)
         offered = (await client.get("/free?count=2")).json()["data"]
 
         assert (await client.get("/count")).json()["data"] == 1
         assert [gpu["idx"] for gpu in offered["gpus"]] == [0]
-        assert offered["gpus"][0]["compute_processes"] is None, "nobody asks who has it open"
+        assert offered["gpus"][0]["compute_processes"] is None, "its processes are not read"
         assert [gpu["idx"] for gpu in offered["passed_over"]] == [1]
         assert laptop.total_calls == before
 
 
-async def test_a_server_is_sampled_whatever_its_gpus_are_said_to_do(simulation: Simulation) -> None:
+async def test_gpus_that_may_not_sleep_are_sampled_whatever_their_runtime_status(
+    simulation: Simulation,
+) -> None:
     async with agent_client(SAMPLE_INTERVAL="0.5") as client:
-        suspend(simulation)  # but they were not allowed to, and that is asked again only after a minute
+        suspend(simulation)  # they may not sleep, which is read again only after a minute
         before = simulation.total_calls
         async with asyncio.timeout(20):
             while simulation.total_calls == before:

@@ -11,7 +11,7 @@ from agent.simulation import Simulation
 from agent.simulation.call_faults import Faults
 from agent.simulation.gpu import SimulatedGpu
 from agent.simulation.library import SimulatedLibrary
-from tests.faults.endpoints import GPUS, SCHEDULING, WELL, Asker, check, states_of, tells
+from tests.faults.endpoints import GPUS, HEALTHY, SCHEDULING, TimedClient, check, reports, states_of
 from tests.faults.table import FAULTS
 from tests.support.agents import agent_server, hung_agent_server
 
@@ -26,9 +26,9 @@ pytestmark = pytest.mark.anyio
 INTERVAL = 0.5
 SAMPLE_TIMEOUT = 0.5
 SETTINGS = {"SAMPLE_INTERVAL": str(INTERVAL), "SAMPLE_TIMEOUT": str(SAMPLE_TIMEOUT)}
-# Until it shows: the sample that is under way, the patience with a call, and the sample that tells of it.
+# Until it shows: the sample in progress, the timeout of a call, and the sample that reports it.
 SHOWS_WITHIN = 2 * INTERVAL + SAMPLE_TIMEOUT + SCHEDULING
-WELL_WITHIN = 2 * INTERVAL + SCHEDULING
+RECOVERS_WITHIN = 2 * INTERVAL + SCHEDULING
 BEFORE, AFTERWARDS = 40, 70  # degrees Celsius of GPU 0
 
 QUICK = {"a GPU falls off the bus", "one call on a GPU hangs"}
@@ -36,7 +36,7 @@ QUICK_AT_START = {"nvmlInit hangs"}
 
 
 def rows(*, at_start: bool) -> list[object]:
-    """The names of the faults that can be then; a few of them for the quick suite."""
+    """The names of the faults that are possible then; only a few of them are in the quick suite."""
     quick = QUICK_AT_START if at_start else QUICK
     return [
         pytest.param(name, marks=() if name in quick else pytest.mark.slow, id=name)
@@ -46,49 +46,53 @@ def rows(*, at_start: bool) -> list[object]:
 
 
 @pytest.mark.parametrize("name", rows(at_start=False))
-async def test_a_fault_in_a_running_agent(name: str) -> None:
+async def test_every_endpoint_reports_a_fault_in_a_running_agent_and_recovers(name: str) -> None:
     fault = FAULTS[name]
-    truth = replace(fault.running or WELL, celsius=BEFORE)
-    with well_simulation() as simulation, agent_server(**SETTINGS) as url:
-        async with Asker(url) as asker, asker.twenty_dashboards() as statuses:
-            await asker.see(lambda status: tells(status, WELL), SCHEDULING, "all is well")
-            healthy = await asker.ask_all()
-            check(healthy.values(), replace(WELL, celsius=BEFORE), healthy)
+    truth = replace(fault.running or HEALTHY, celsius=BEFORE)
+    with healthy_simulation() as simulation, agent_server(**SETTINGS) as url:
+        async with TimedClient(url) as client, client.twenty_dashboards() as statuses:
+            await client.wait_for(lambda status: reports(status, HEALTHY), SCHEDULING, "all GPUs are ok")
+            healthy = await client.get_all()
+            check(healthy.values(), replace(HEALTHY, celsius=BEFORE), healthy)
             fault.begin(simulation)
             if fault.end is not None:
-                await asker.see(lambda status: tells(status, truth), SHOWS_WITHIN, f"{name} is told")
+                await client.wait_for(
+                    lambda status: reports(status, truth), SHOWS_WITHIN, f"reported: {name}"
+                )
                 for _ in range(2):
-                    check((await asker.ask_all()).values(), truth, healthy)
-            await all_is_well_after(fault, simulation, asker, healthy)
+                    check((await client.get_all()).values(), truth, healthy)
+            await check_recovery(fault, simulation, client, healthy)
         assert statuses == {200} if truth.gpus_are_shown else statuses == {200, truth.error()[0]}
 
 
 @pytest.mark.parametrize("name", rows(at_start=True))
-async def test_a_fault_that_was_there_before_the_agent(name: str) -> None:
+async def test_every_endpoint_reports_a_fault_from_before_the_agent_and_recovers(name: str) -> None:
     fault = FAULTS[name]
-    truth = replace(fault.at_start or WELL, celsius=BEFORE)
-    with well_simulation() as simulation:
+    truth = replace(fault.at_start or HEALTHY, celsius=BEFORE)
+    with healthy_simulation() as simulation:
         fault.begin(simulation)
         with hung_agent_server(**SETTINGS) as url:
-            async with Asker(url) as asker, asker.twenty_dashboards():
-                await asker.see(lambda status: tells(status, truth), SHOWS_WITHIN, f"{name} is told")
+            async with TimedClient(url) as client, client.twenty_dashboards():
+                await client.wait_for(
+                    lambda status: reports(status, truth), SHOWS_WITHIN, f"reported: {name}"
+                )
                 for _ in range(2):
-                    check((await asker.ask_all()).values(), truth, {})
-                await all_is_well_after(fault, simulation, asker, {})
+                    check((await client.get_all()).values(), truth, {})
+                await check_recovery(fault, simulation, client, {})
 
 
-async def all_is_well_after(
-    fault: Fault, simulation: Simulation, asker: Asker, healthy: Mapping[str, Answer]
+async def check_recovery(
+    fault: Fault, simulation: Simulation, client: TimedClient, healthy: Mapping[str, Answer]
 ) -> None:
-    """Every GPU is `ok` and live within two sample intervals, and every endpoint as it was."""
+    """Every GPU is `ok` and live within two sample intervals, and every endpoint answers as before."""
     fix_temperatures(simulation, AFTERWARDS)
     if fault.end is not None:
         fault.end(simulation)
-    await asker.see(is_well_and_live, WELL_WITHIN, "all is well and live again")
-    check((await asker.ask_all()).values(), replace(WELL, celsius=AFTERWARDS), healthy)
+    await client.wait_for(is_healthy_and_live, RECOVERS_WITHIN, "all GPUs are ok and live again")
+    check((await client.get_all()).values(), replace(HEALTHY, celsius=AFTERWARDS), healthy)
 
 
-def well_simulation() -> Simulation:
+def healthy_simulation() -> Simulation:
     simulation = Simulation(GPUS)
     fix_temperatures(simulation, BEFORE)
     return simulation
@@ -99,26 +103,26 @@ def fix_temperatures(simulation: Simulation, celsius: int) -> None:
         gpu.fix(temperature=celsius + gpu.index)
 
 
-def is_well_and_live(status: Any) -> bool:
-    return states_of(status) == WELL.states() and all(
+def is_healthy_and_live(status: Any) -> bool:
+    return states_of(status) == HEALTHY.states() and all(
         device["temperature"] == AFTERWARDS + device["idx"] for device in status["data"]["devices"]
     )
 
 
 @pytest.mark.slow
-async def test_a_driver_that_was_upgraded_tells_its_new_version() -> None:
-    with well_simulation() as simulation, agent_server(**SETTINGS) as url:
-        async with Asker(url) as asker:
-            await asker.see(lambda status: tells(status, WELL), SCHEDULING, "all is well")
+async def test_an_upgraded_driver_reports_its_new_version() -> None:
+    with healthy_simulation() as simulation, agent_server(**SETTINGS) as url:
+        async with TimedClient(url) as client:
+            await client.wait_for(lambda status: reports(status, HEALTHY), SCHEDULING, "all GPUs are ok")
             simulation.driver_version = "999.1"
             simulation.reload_driver()
             fix_temperatures(simulation, AFTERWARDS)
-            await asker.see(is_well_and_live, WELL_WITHIN, "all is well and live again")
-            assert (await asker.ask("/gpu")).json["system_info"]["driver_version"] == "999.1"
+            await client.wait_for(is_healthy_and_live, RECOVERS_WITHIN, "all GPUs are ok and live again")
+            assert (await client.get("/gpu")).json["system_info"]["driver_version"] == "999.1"
 
 
-def test_every_fault_that_the_simulated_driver_knows_is_in_the_table() -> None:
-    """A new one must get a row, or be named here as none."""
+def test_every_fault_of_the_simulated_driver_is_in_the_table() -> None:
+    """A new method needs a row in the table, or a line in NO_FAULT or ENDS."""
     known = {
         name
         for kind in (Faults, SimulatedLibrary, Simulation, SimulatedGpu)
@@ -127,7 +131,7 @@ def test_every_fault_that_the_simulated_driver_knows_is_in_the_table() -> None:
     }
     assert known - NO_FAULT - ENDS == {fault.by for fault in FAULTS.values()} - NOT_A_METHOD, (
         "a new way to fail needs a row in FAULTS (tests/faults/table.py);"
-        " what is none stands in NO_FAULT or ENDS (tests/faults/test_table.py)"
+        " add other methods to NO_FAULT or ENDS (tests/faults/test_table.py)"
     )
 
 
@@ -153,7 +157,7 @@ NO_FAULT = {
     "lacks",
     "uninstall",
     "join_held_up",
-    "wake",  # what the kernel does with a GPU that sleeps: tests/faults/test_sleeping_gpus.py
+    "wake",  # as the kernel wakes a GPU: tests/faults/test_sleeping_gpus.py
     "elapsed",
     "process_table",
     "advance",

@@ -1,4 +1,4 @@
-"""Promises that hold for whatever is given, not only for the examples that somebody thought of.
+"""Properties that hold for any input, not only for chosen examples.
 
 Deterministic: the same cases in each run, and nothing is kept between runs.
 """

@@ -17,7 +17,7 @@ HEX = "0123456789abcdef"
 UUID = st.uuids(version=4).map(str)
 NUMBER = st.integers(0, 10**10 - 1).map(str)
 HOST = st.from_regex(r"[a-z][a-z0-9-]{0,9}(\.[a-z0-9-]{1,9})?", fullmatch=True)
-# Pieces of the groups of all runtimes and schedulers, in an order that no host has.
+# Parts of the groups of all runtimes and schedulers, which the test joins in any order.
 PIECES = ["..", "docker", "kubepods.slice", "user@1000.service", "session-4.scope", "lxc", "lxc.payload.web"]
 PIECES += ["a b", "machine.slice", "machine-qemu\\x2d1\\x2dvm.scope", "machine-\\x2f\\x0a.scope"]
 PIECES += ["slurm", "job_7", "step_0", "pbs_jobs.service", "jobid", "7.a", "pbspro.slice", "torque"]
@@ -38,20 +38,26 @@ ANY_CGROUP = st.text(max_size=60) | st.lists(CGROUP_PATH, max_size=4).map(
 
 @PROPERTY
 @given(ANY_CGROUP)
-def test_any_cgroup_text_tells_something_harmless_or_nothing(text: str) -> None:
-    """What it tells stands in the text, escaped or not."""
-    told = parse_cgroup(text)
-    said = text + unescape(text)
-    names = (told.container_id, told.container_name, told.systemd_unit, told.user_session, told.slurm_step)
-    for value in (*names, *(told.job or ())[1:]):
+def test_any_cgroup_text_gives_safe_names_or_none(text: str) -> None:
+    """Each name is part of the text, escaped or not."""
+    found = parse_cgroup(text)
+    known_text = text + unescape(text)
+    names = (
+        found.container_id,
+        found.container_name,
+        found.systemd_unit,
+        found.user_session,
+        found.slurm_step,
+    )
+    for value in (*names, *(found.job or ())[1:]):
         assert value is None or value == clean(value) != ""
-        assert value is None or value in said or value in {"batch", "extern", "interactive"}
-    assert told.slurm_step is None or told.slurm_job_id is not None
+        assert value is None or value in known_text or value in {"batch", "extern", "interactive"}
+    assert found.slurm_step is None or found.slurm_job_id is not None
 
 
 @PROPERTY
 @given(st.text(max_size=40))
-def test_a_name_is_itself_after_systemd_has_escaped_it(name: str) -> None:
+def test_a_name_escaped_by_systemd_is_unescaped_to_itself(name: str) -> None:
     escaped = "".join(f"\\x{byte:02x}" for byte in name.encode(errors="replace"))
     assert unescape(escaped) == clean(name.encode(errors="replace").decode())
 
@@ -64,7 +70,7 @@ def test_a_name_is_itself_after_systemd_has_escaped_it(name: str) -> None:
     st.booleans(),
     st.booleans(),
 )
-def test_container_and_pod_are_found_however_they_are_written(
+def test_container_and_pod_are_found_in_every_form_of_a_cgroup(
     container: str, runtime: str, pod: str, systemd: bool, v2: bool
 ) -> None:
     if systemd:
@@ -91,7 +97,7 @@ def test_a_slurm_step_is_found_in_groups_and_environment(job: int, step: int, v2
 
 @PROPERTY
 @given(NUMBER, st.none() | NUMBER, HOST, UUID)
-def test_a_job_is_found_however_its_scheduler_writes_it(
+def test_a_job_is_found_in_the_form_of_its_scheduler(
     number: str, index: str | None, host: str, allocation: str
 ) -> None:
     array = "" if index is None else f"[{index}]"
@@ -123,7 +129,7 @@ ENVIRON = st.lists(
 
 @PROPERTY
 @given(ENVIRON, CGROUP_PATH)
-def test_any_environment_tells_harmless_jobs_and_nothing_against_the_group(environ: bytes, path: str) -> None:
+def test_any_environment_gives_safe_jobs_that_never_contradict_the_group(environ: bytes, path: str) -> None:
     claims, group = jobs_of_environ(environ), job_of_group(path)
     for scheduler, (job, step) in claims.items():
         assert job is not None
@@ -153,7 +159,7 @@ def conmon(container_id: str, name: str) -> bytes:
     | st.binary(max_size=60),
     st.booleans(),
 )
-def test_any_command_line_of_a_monitor_tells_harmless_names(data: bytes, is_cut: bool) -> None:
+def test_any_command_line_of_a_monitor_gives_a_safe_name_or_none(data: bytes, is_cut: bool) -> None:
     _, name = parse_conmon(Content(data, is_cut))
     assert name is None or (name.isascii() and name.isprintable() and name.encode() in data)
 

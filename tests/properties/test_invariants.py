@@ -1,4 +1,4 @@
-"""What holds of every value that is derived: rounding, the pace of sampling, the choice of GPUs."""
+"""Properties of all derived values: rounding, the pace of sampling, the choice of GPUs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from tests.properties import PROPERTY
 
 POLL_LINGER_INTERVALS = 3
 
-# Everything that is ever rounded: bytes are the largest.
-MEASURED = st.floats(-(2.0**40), 2.0**64) | st.integers(0, 1000).map(lambda number: number / 20)
+# All values that are rounded. Above 2^52 a float has no halves, and the largest, milliseconds since 1970, are
+# far below.
+MEASURED = st.floats(-(2.0**40), 2.0**52) | st.integers(0, 1000).map(lambda number: number / 20)
 SECONDS = st.floats(0, 1e7)
 INTERVAL = st.floats(0.5, 3600)
 
@@ -29,7 +30,7 @@ INTERVAL = st.floats(0.5, 3600)
 
 @PROPERTY
 @given(MEASURED)
-def test_rounding_is_to_the_nearest_and_of_halves_up(value: float) -> None:
+def test_rounding_is_to_the_nearest_and_halves_up(value: float) -> None:
     assert abs(whole(value) - value) <= 0.5
     assert abs(tenths(value) - value) <= 0.05 + abs(value) * 1e-15
     half = math.floor(value % 2.0**40) + 0.5
@@ -53,7 +54,7 @@ def test_rounding_twice_changes_nothing(value: float) -> None:
 
 @PROPERTY
 @given(st.none() | st.integers(0, 2**63), st.none() | st.integers(0, 2**63))
-def test_a_share_is_known_where_both_are(part: int | None, total: int | None) -> None:
+def test_a_percentage_is_known_if_both_numbers_are(part: int | None, total: int | None) -> None:
     share = percent(part, total)
     assert (share is None) == (part is None or not total)
     assert share is None or part is None or total is None or (share <= 100) == (part * 100 / total <= 100)
@@ -63,13 +64,13 @@ def test_a_share_is_known_where_both_are(part: int | None, total: int | None) ->
 
 @PROPERTY
 @given(st.lists(st.none() | st.integers(0, 2**40), max_size=5))
-def test_a_sum_is_known_where_every_part_is(values: list[int | None]) -> None:
+def test_a_sum_is_known_if_every_part_is(values: list[int | None]) -> None:
     assert (sum_if_all_known(*values) is None) == (None in values)
 
 
 @PROPERTY
 @given(st.integers(0, 2**53), st.integers(0, 2**32))
-def test_units_lose_nothing(size: int, seconds: int) -> None:
+def test_conversions_of_units_lose_nothing(size: int, seconds: int) -> None:
     assert (mib(size) or 0.0) * 1024**2 == size
     assert (gib(size) or 0.0) * 1024**3 == size
     assert datetime.fromisoformat(iso_utc(seconds)).timestamp() == seconds
@@ -82,7 +83,7 @@ def test_units_lose_nothing(size: int, seconds: int) -> None:
 @given(
     INTERVAL, st.just(0.0) | INTERVAL, SECONDS, st.lists(INTERVAL, max_size=4), SECONDS | st.just(-math.inf)
 )
-def test_samples_come_as_often_as_the_most_demanding_wants_and_no_oftener(
+def test_samples_come_as_often_as_the_most_demanding_viewer_needs_and_not_more_often(
     sample: float, history: float, last_tick: float, streams: list[float], polled_at: float
 ) -> None:
     interval = Pace(sample, history).tick_interval(last_tick, streams, polled_at)
@@ -99,7 +100,7 @@ def test_samples_come_as_often_as_the_most_demanding_wants_and_no_oftener(
 
 @PROPERTY
 @given(SECONDS, st.floats(-100, 100), INTERVAL)
-def test_the_next_event_is_ahead_and_keeps_the_grid_of_a_reader_that_keeps_up(
+def test_the_next_event_is_in_the_future_and_on_the_grid_of_a_reader_that_keeps_up(
     due: float, late: float, interval: float
 ) -> None:
     taken = due + late
@@ -111,7 +112,7 @@ def test_the_next_event_is_ahead_and_keeps_the_grid_of_a_reader_that_keeps_up(
 
 @PROPERTY
 @given(SECONDS, SECONDS, SECONDS, INTERVAL)
-def test_once_due_stays_due(due: float, taken: float, later: float, tick: float) -> None:
+def test_a_due_event_stays_due(due: float, taken: float, later: float, tick: float) -> None:
     assert is_due(due, due, tick)
     assert not is_due(due, taken, tick) or is_due(due, taken + later, tick)
     assert is_due(due, taken, tick) or taken < due
@@ -122,12 +123,12 @@ def test_once_due_stays_due(due: float, taken: float, later: float, tick: float)
 GIB = 1024**3
 
 
-BUSY = ("ann", "bob", None)  # None: a user who is not known
+BUSY = ("ann", "bob", None)  # None: an unknown user
 
 
 @st.composite
 def hosts(draw: st.DrawFn) -> list[Candidate]:
-    """Up to eight GPUs in any condition, most of them good, linked in any way."""
+    """Up to eight GPUs in any condition, most of them usable, linked in any way."""
     count = draw(st.integers(0, 8))
     seed = draw(st.randoms(use_true_random=False))
     share_of_links = seed.choice((0.0, 0.3, 1.0))
@@ -166,12 +167,12 @@ KEPT = st.frozensets(st.integers(0, 7).map("GPU-{}".format), max_size=3)
 
 @PROPERTY
 @given(hosts(), WISHES, KEPT)
-def test_an_offer_tells_of_every_gpu_once(
+def test_an_offer_lists_every_gpu_once(
     gpus: list[Candidate], wish: Wish, unavailable: frozenset[str]
 ) -> None:
     offer = choose(gpus, wish, unavailable)
-    told = [*offer.gpus, *offer.unavailable, *(gpu for gpu, _ in offer.unsuitable)]
-    assert len({gpu.index for gpu in told}) == len(told)
+    listed = [*offer.gpus, *offer.unavailable, *(gpu for gpu, _ in offer.unsuitable)]
+    assert len({gpu.index for gpu in listed}) == len(listed)
     could = [gpu for gpu in gpus if why_not(gpu, wish) is None]
     assert sorted(gpu.index for gpu in offer.unavailable) == [
         gpu.index for gpu in could if gpu.uuid in unavailable
@@ -182,7 +183,7 @@ def test_an_offer_tells_of_every_gpu_once(
 
 @PROPERTY
 @given(hosts(), WISHES, KEPT)
-def test_an_offer_holds_only_what_was_wished_for(
+def test_an_offer_has_only_gpus_that_meet_the_request(
     gpus: list[Candidate], wish: Wish, unavailable: frozenset[str]
 ) -> None:
     offer = choose(gpus, wish, unavailable)
@@ -205,7 +206,7 @@ def test_an_offer_holds_only_what_was_wished_for(
 
 @PROPERTY
 @given(hosts(), WISHES, KEPT)
-def test_an_offer_is_satisfied_if_and_only_if_there_are_enough(
+def test_an_offer_is_satisfied_if_and_only_if_there_are_enough_gpus(
     gpus: list[Candidate], wish: Wish, unavailable: frozenset[str]
 ) -> None:
     offer = choose(gpus, wish, unavailable)
@@ -216,10 +217,10 @@ def test_an_offer_is_satisfied_if_and_only_if_there_are_enough(
 
 @PROPERTY
 @given(hosts(), WISHES, KEPT)
-def test_an_offer_is_sorted_whatever_order_the_gpus_come_in(
+def test_an_offer_is_sorted_in_any_order_of_the_gpus(
     gpus: list[Candidate], wish: Wish, unavailable: frozenset[str]
 ) -> None:
-    """Those without compute processes first; without links, by memory, temperature and index within them."""
+    """GPUs without compute processes come first; without links, then by memory, temperature and index."""
     offer = choose(gpus, wish, unavailable)
     in_use = [bool(gpu.compute_processes) for gpu in offer.gpus]
     assert in_use == sorted(in_use)
@@ -239,6 +240,6 @@ def test_an_offer_is_sorted_whatever_order_the_gpus_come_in(
 
 @PROPERTY
 @given(hosts(), WISHES)
-def test_what_is_offered_could_be_had(gpus: list[Candidate], wish: Wish) -> None:
-    """Also were nothing running: whoever could never be served is told so at once."""
+def test_a_satisfied_request_could_ever_be_satisfied(gpus: list[Candidate], wish: Wish) -> None:
+    """A request that can never be satisfied is refused at once, and this one must not be."""
     assert not choose(gpus, wish).satisfied or could_ever(gpus, wish)

@@ -1,4 +1,4 @@
-"""Whatever file replaces the kernel log, the reader continues, and uses only complete lines."""
+"""The reader of the kernel log reads any file to its end, and uses only complete lines."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ TEXT = st.lists(WORDS, max_size=12).map("".join) | st.text(max_size=60)
 
 @PROPERTY
 @given(TEXT)
-def test_any_line_is_an_event_or_none(text: str) -> None:
+def test_any_line_is_an_event_or_ignored(text: str) -> None:
     line = parse(text)
 
     if isinstance(line, XidLine):
@@ -69,7 +69,7 @@ def test_any_line_is_an_event_or_none(text: str) -> None:
 
 @PROPERTY
 @given(st.lists(st.binary(max_size=60) | TEXT.map(lambda text: f"4,1,2,-;{text}".encode()), max_size=8))
-def test_any_bytes_are_read_to_their_end(
+def test_any_bytes_are_read_to_the_end(
     tmp_path_factory: pytest.TempPathFactory, records: list[bytes]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "kmsg"

@@ -44,7 +44,7 @@ MAX_FILE_NAME = 255  # bytes; limits.h: NAME_MAX
 
 T = TypeVar("T")
 
-# What a person or an attacker types: anything, and what looks much like something that is accepted.
+# Input of a person or an attacker: any text, and text that looks similar to accepted input.
 ODD_TEXT = st.text(max_size=40) | st.text("019.,-_/*:[]@%+&=?;#\\'\" aAeEnNxX\t\n\0é", max_size=20)
 HOST_NAME = (
     st.lists(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True), min_size=1, max_size=4)
@@ -52,27 +52,27 @@ HOST_NAME = (
     .filter(lambda name: not name.replace(".", "").isdigit())  # four numbers are an address
 )
 IP_ADDRESS = st.ip_addresses().map(lambda address: f"[{address}]" if address.version == 6 else str(address))
-# Told apart by its frame from all that could stand there by chance.
+# Its frame distinguishes it from text that is there by chance.
 SECRET = st.text("abcXYZ019-._~!*' +/=", min_size=1, max_size=12).map("q7{}7q".format)
 HEX = "0123456789abcdef"
 SETTINGS = {row.name: row for row in documented()}
 
 
 def finished(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine that waits for nothing."""
+    """The result of a coroutine that never waits."""
     try:
         work.send(None)
     except StopIteration as end:
         result: T = end.value
         return result
-    raise AssertionError("it waits for something")
+    raise AssertionError("the coroutine waits for something")
 
 
-def tried(work: Callable[[], T], promised: type[Exception]) -> tuple[T | None, str]:
-    """What it gives, or the sentence of the promised failure; any other goes through."""
+def result_or_error(work: Callable[[], T], expected: type[Exception]) -> tuple[T | None, str]:
+    """The result, or the sentence of the expected error; any other error is raised."""
     try:
         return work(), ""
-    except promised as error:
+    except expected as error:
         return None, str(error)
 
 
@@ -85,16 +85,16 @@ async def welcome(_scope: Scope, _receive: Receive, send: Send) -> None:
 def answer(
     app: ASGIApp, path: str, headers: Iterable[tuple[bytes, bytes]] = (), query: bytes = b""
 ) -> tuple[int, bytes]:
-    """Status and body."""
+    """Status and body of the answer of this app."""
     sent: list[Message] = []
 
     async def nothing() -> Message:
-        raise AssertionError("nobody needs the body of a request")
+        raise AssertionError("the body of a request is not needed")
 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    async def ask() -> None:
+    async def send_request() -> None:
         scope = {
             "type": "http",
             "method": "GET",
@@ -105,7 +105,7 @@ def answer(
         }
         await app(scope, nothing, send)
 
-    finished(ask())
+    finished(send_request())
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 
@@ -113,7 +113,7 @@ def answer(
 
 
 def as_text(value: object) -> str:
-    """A setting's value as one would write it into the environment."""
+    """The value of a setting as text for the environment."""
     match value:
         case bool():
             return str(value).lower()
@@ -128,8 +128,8 @@ def as_text(value: object) -> str:
 @PROPERTY
 @given(st.sampled_from(sorted(SETTINGS)), ODD_TEXT)
 def test_a_setting_is_accepted_or_refused_by_name(name: str, text: str) -> None:
-    """And what was accepted means the same when it is written down and read again."""
-    settings, error = tried(lambda: Settings.from_mapping({name: text}), SettingsError)
+    """An accepted value means the same when it is written as text and read again."""
+    settings, error = result_or_error(lambda: Settings.from_mapping({name: text}), SettingsError)
     if settings is None:
         assert error.startswith(f"{name} is ")
         assert "; accepted: " in error
@@ -140,8 +140,8 @@ def test_a_setting_is_accepted_or_refused_by_name(name: str, text: str) -> None:
 
 @PROPERTY
 @given(st.dictionaries(st.sampled_from(sorted(SETTINGS)), ODD_TEXT))
-def test_every_wrong_setting_is_reported_at_once(environ: dict[str, str]) -> None:
-    """The sentences are those that each would get alone."""
+def test_every_invalid_setting_is_reported_at_once(environ: dict[str, str]) -> None:
+    """Each sentence is the one that the setting would have alone."""
 
     def faults(given: dict[str, str]) -> set[str]:
         try:
@@ -159,7 +159,7 @@ def test_every_wrong_setting_is_reported_at_once(environ: dict[str, str]) -> Non
 
 @PROPERTY
 @given(st.integers(-10, 10**11))
-def test_whole_numbers_are_accepted_within_their_range_only(number: int) -> None:
+def test_whole_numbers_are_accepted_only_within_their_range(number: int) -> None:
     for name, low, high in (("PORT", 1, 65535), ("MAX_STREAMS", 1, 100_000), ("EXPECTED_GPUS", 0, 128)):
         try:
             settings = Settings.from_mapping({name: str(number)})
@@ -172,7 +172,7 @@ def test_whole_numbers_are_accepted_within_their_range_only(number: int) -> None
 
 @PROPERTY
 @given(st.decimals(-1, 70, places=4))
-def test_numbers_are_accepted_within_their_range_only(number: Decimal) -> None:
+def test_numbers_are_accepted_only_within_their_range(number: Decimal) -> None:
     try:
         settings = Settings.from_mapping({"SAMPLE_INTERVAL": f"{number:f}"})
     except SettingsError:
@@ -187,9 +187,9 @@ def test_numbers_are_accepted_within_their_range_only(number: Decimal) -> None:
     st.sampled_from(["", "\n", "\x7f", "€", " "]),
     st.sampled_from(["TOKEN", "TOKENS", "API_KEY", "API_KEYS"]),
 )
-def test_a_secret_is_shown_by_no_error_and_no_repr(secret: str, flaw: str, name: str) -> None:
+def test_a_secret_shows_in_no_error_and_no_repr(secret: str, flaw: str, name: str) -> None:
     environ = {name: secret + flaw, "PORT": "0" if flaw else "1"}
-    settings, error = tried(lambda: Settings.from_mapping(environ), SettingsError)
+    settings, error = result_or_error(lambda: Settings.from_mapping(environ), SettingsError)
     assert (settings is None) == bool(flaw)
     assert secret not in error
     assert secret not in repr(settings)
@@ -200,7 +200,7 @@ def test_a_secret_is_shown_by_no_error_and_no_repr(secret: str, flaw: str, name:
 @given(
     st.lists(st.from_regex(r"[A-Za-z0-9_~-]{1,8}", fullmatch=True), min_size=1), st.booleans(), st.booleans()
 )
-def test_a_prefix_is_the_same_whichever_way_its_ends_are_written(
+def test_a_prefix_is_the_same_with_or_without_slashes_at_its_ends(
     segments: list[str], slash_before: bool, slash_after: bool
 ) -> None:
     path = "/".join(segments)
@@ -210,7 +210,9 @@ def test_a_prefix_is_the_same_whichever_way_its_ends_are_written(
 
 @PROPERTY
 @given(st.sampled_from(["http", "https", "HTTPS"]), HOST_NAME | IP_ADDRESS, st.none() | st.integers(1, 65535))
-def test_an_origin_becomes_what_a_browser_sends(scheme: str, host: str, port: int | None) -> None:
+def test_an_origin_is_normalized_to_the_form_that_a_browser_sends(
+    scheme: str, host: str, port: int | None
+) -> None:
     written = f"{scheme}://{host.upper()}" + ("" if port is None else f":{port}")
     implied = {"http": 80, "https": 443}[scheme.lower()]
     sent = f"{scheme.lower()}://{host}" + ("" if port in (None, implied) else f":{port}")
@@ -227,7 +229,7 @@ def test_an_origin_becomes_what_a_browser_sends(scheme: str, host: str, port: in
         st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), max_size=30),
     )
 )
-def test_an_env_file_gives_back_what_was_quoted_into_it(
+def test_an_env_file_returns_the_values_that_were_quoted_into_it(
     tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "quoted.env"
@@ -238,17 +240,17 @@ def test_an_env_file_gives_back_what_was_quoted_into_it(
 
 @PROPERTY
 @given(st.binary(max_size=60) | ODD_TEXT.map(lambda text: text.encode(errors="replace")))
-def test_any_file_is_an_env_file_or_is_refused_by_name(
+def test_any_file_is_an_env_file_or_refused_by_name(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any.env"
     path.write_bytes(content)
-    variables, error = tried(lambda: read_env_file(str(path)), SettingsError)
+    variables, error = result_or_error(lambda: read_env_file(str(path)), SettingsError)
     if variables is None:
         assert str(path) in error
     else:
-        text = content.decode("utf-8-sig")  # it is text, then
-        assert "\0" not in text, "no environment holds it"
+        text = content.decode("utf-8-sig")  # so the file is text
+        assert "\0" not in text, "an environment cannot have it"
         assert [name for name in variables if name not in text] == []
 
 
@@ -258,13 +260,13 @@ BAD_LINES = ["=5", "F=a\0b", "G H=6"]
 
 @PROPERTY
 @given(st.lists(st.sampled_from([*GOOD_LINES, *BAD_LINES]), max_size=8))
-def test_an_env_file_is_read_whole_or_not_at_all(
+def test_an_env_file_is_read_as_a_whole_or_not_at_all(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str]
 ) -> None:
-    """A TOKEN that was skipped would leave the agent open."""
+    """A skipped TOKEN would leave the agent open."""
     path = tmp_path_factory.getbasetemp() / "lines.env"
     path.write_text("\n".join(lines), "utf-8")
-    variables, error = tried(lambda: read_env_file(str(path)), SettingsError)
+    variables, error = result_or_error(lambda: read_env_file(str(path)), SettingsError)
     bad = [number for number, line in enumerate(lines, 1) if line in BAD_LINES]
     if bad:
         assert variables is None
@@ -275,12 +277,12 @@ def test_an_env_file_is_read_whole_or_not_at_all(
 
 @PROPERTY
 @given(st.binary(min_size=1, max_size=60))
-def test_any_token_file_holds_tokens_or_is_refused(
+def test_any_token_file_has_tokens_or_is_refused(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "token"
     path.write_bytes(content)
-    settings, error = tried(lambda: Settings.from_mapping({"TOKEN_FILE": str(path)}), SettingsError)
+    settings, error = result_or_error(lambda: Settings.from_mapping({"TOKEN_FILE": str(path)}), SettingsError)
     if settings is None:
         assert error.startswith("TOKEN_FILE is ")
     else:
@@ -298,7 +300,7 @@ def test_any_token_file_holds_tokens_or_is_refused(
     st.sampled_from([",", ", ", " ,"]),
     st.integers(0, 10),
 )
-def test_indices_are_read_as_they_were_written(indices: frozenset[int], comma: str, digits: int) -> None:
+def test_written_indices_are_read_back(indices: frozenset[int], comma: str, digits: int) -> None:
     assert parse_indices(comma.join(str(index).zfill(digits) for index in indices)) == indices
 
 
@@ -306,7 +308,7 @@ def test_indices_are_read_as_they_were_written(indices: frozenset[int], comma: s
 @given(ODD_TEXT, st.integers(0, 4))
 def test_any_idx_selects_gpus_or_is_refused_by_name(text: str, count: int) -> None:
     gpus = [GpuSample(index, GpuState.OK) for index in range(count)]
-    chosen, error = tried(lambda: select(gpus, parse_indices(text)), InvalidRequest)
+    chosen, error = result_or_error(lambda: select(gpus, parse_indices(text)), InvalidRequest)
     if chosen is None:
         assert error.startswith("Invalid GPU index: idx")
     else:
@@ -316,7 +318,7 @@ def test_any_idx_selects_gpus_or_is_refused_by_name(text: str, count: int) -> No
 
 @PROPERTY
 @given(st.integers(0, MAX_BYTES), st.sampled_from(sorted(UNITS)), st.booleans())
-def test_memory_is_read_as_it_was_written(size: int, unit: str, space: bool) -> None:
+def test_written_memory_sizes_are_read_back(size: int, unit: str, space: bool) -> None:
     number = size // UNITS[unit]
     assert parse_bytes(f"{number}{' ' * space}{unit}") == number * UNITS[unit]
     assert parse_bytes(str(size)) == size
@@ -331,8 +333,8 @@ def test_a_fraction_of_a_unit_is_rounded_up_to_a_byte(number: Decimal, unit: str
 
 @PROPERTY
 @given(ODD_TEXT, st.lists(ODD_TEXT, max_size=3).map(tuple))
-def test_any_wish_is_understood_or_refused_by_name(memory: str, users: tuple[str, ...]) -> None:
-    wish, error = tried(
+def test_any_parameters_of_free_are_accepted_or_refused_by_name(memory: str, users: tuple[str, ...]) -> None:
+    wish, error = result_or_error(
         lambda: finished(the_wish(min_free_memory=memory, exclude_users=users)), InvalidRequest
     )
     if wish is None:
@@ -350,14 +352,14 @@ NAMES = st.sampled_from(["idx", "seconds", "detail", "a b", "é", ""])
 
 @PROPERTY
 @given(st.lists(st.tuples(NAMES, ODD_TEXT), max_size=4))
-def test_a_parameter_that_comes_twice_is_refused_by_name(pairs: list[tuple[str, str]]) -> None:
-    """If the path takes it; what it does not take is not looked at."""
+def test_a_repeated_parameter_is_refused_by_name(pairs: list[tuple[str, str]]) -> None:
+    """Only parameters of the path are checked; others are ignored."""
     query = "&".join(f"{quote(name)}={quote(text, errors='replace')}" for name, text in pairs)
     names = [name for name, _ in pairs]
     (route,) = gpu.router.routes
     twice = {name for name in ("idx", "detail") if names.count(name) > 1}
     request = Request({"type": "http", "query_string": query.encode(), "headers": [], "route": route})
-    _, error = tried(lambda: finished(refuse_repeated_parameters(request)), InvalidRequest)
+    _, error = result_or_error(lambda: finished(refuse_repeated_parameters(request)), InvalidRequest)
     assert bool(error) == bool(twice)
     assert not error or any(name in error for name in twice)
 
@@ -386,10 +388,10 @@ def guarded(*, token: str = "", keys: tuple[str, ...] = ()) -> Authentication:
 
 @PROPERTY
 @given(CLOSED_PATH, HEADERS, QUERY)
-def test_nothing_but_the_credential_opens_a_path(
+def test_only_the_credential_opens_a_protected_path(
     path: str, headers: list[tuple[bytes, bytes]], query: bytes
 ) -> None:
-    """The secrets are longer than anything that is tried here."""
+    """The secrets are longer than all generated text."""
     app = guarded(token="t" * 80, keys=("k" * 80,))
     status, body = answer(app, path, headers, query)
     assert status == 401
@@ -403,7 +405,7 @@ def test_nothing_but_the_credential_opens_a_path(
     st.sampled_from(["", " ", "\t "]),
     HEADERS,
 )
-def test_the_token_opens_in_either_form_and_once_only(
+def test_the_token_is_accepted_in_either_form_and_only_once(
     token: str, scheme: str, blanks: str, others: list[tuple[bytes, bytes]]
 ) -> None:
     app = guarded(token=token)
@@ -415,7 +417,7 @@ def test_the_token_opens_in_either_form_and_once_only(
 
 @PROPERTY
 @given(SECRET, SECRET, st.sampled_from([quote, lambda key: "".join(f"%{ord(char):02x}" for char in key)]))
-def test_a_key_opens_the_stream_alone(key: str, other: str, written: Any) -> None:
+def test_a_key_opens_only_the_stream(key: str, other: str, written: Any) -> None:
     key, other = key.strip(), other.strip()
     app = guarded(token=A_TOKEN, keys=(key,))
     query = f"idx=0&api_key={written(key)}".encode()
@@ -445,9 +447,7 @@ def is_answered(app: ASGIApp, *hosts: str | bytes) -> bool:
 @given(
     st.lists(HOST_NAME | IP_ADDRESS, min_size=1, max_size=3), st.none() | st.integers(0, 65535), st.booleans()
 )
-def test_every_allowed_host_is_answered_with_any_port(
-    hosts: list[str], port: int | None, upper: bool
-) -> None:
+def test_every_allowed_host_is_answered_on_any_port(hosts: list[str], port: int | None, upper: bool) -> None:
     app = hosts_app(",".join(hosts))
     for host in hosts:
         written = (host.upper() if upper else host) + ("" if port is None else f":{port}")
@@ -458,7 +458,7 @@ def test_every_allowed_host_is_answered_with_any_port(
 
 @PROPERTY
 @given(HOST_NAME, HOST_NAME, st.binary(max_size=20))
-def test_a_wildcard_covers_what_is_below_and_nothing_else(domain: str, name: str, odd: bytes) -> None:
+def test_a_wildcard_covers_only_names_below_its_domain(domain: str, name: str, odd: bytes) -> None:
     app = hosts_app(f"*.{domain}")
     assert is_answered(app, f"{name}.{domain}")
     assert is_answered(app, f"{name}.{domain}:8000")
@@ -472,8 +472,8 @@ def test_a_wildcard_covers_what_is_below_and_nothing_else(domain: str, name: str
 
 @PROPERTY
 @given(ODD_TEXT | IP_ADDRESS)
-def test_a_wildcard_stands_before_a_name_only(text: str) -> None:
-    """An address has nothing below it."""
+def test_a_wildcard_is_accepted_only_before_a_name(text: str) -> None:
+    """There are no names below an IP address."""
     with contextlib.suppress(SettingsError):
         (entry, *_) = Settings.from_mapping({"ALLOWED_HOSTS": f"*.{text}"}).allowed_hosts
         assert ":" not in entry
@@ -489,7 +489,7 @@ def test_a_wildcard_stands_before_a_name_only(text: str) -> None:
     st.integers(0, 2**31),
     *(st.integers(0, 2**63) for _ in range(3)),
 )
-def test_a_stat_line_is_read_whatever_the_process_calls_itself(
+def test_a_stat_line_is_read_with_any_process_name(
     comm: bytes, pid: int, user: int, system: int, start: int
 ) -> None:
     fields = [b"S", *[b"-1"] * 10, b"%d" % user, b"%d" % system, *[b"0"] * 6, b"%d" % start, *[b"7"] * 30]
@@ -499,8 +499,8 @@ def test_a_stat_line_is_read_whatever_the_process_calls_itself(
 
 @PROPERTY
 @given(st.binary(max_size=80), st.integers(0, 2**40))
-def test_any_other_line_fails_in_a_way_that_is_expected(line: bytes, pages: int) -> None:
-    """The readers catch UNREADABLE, and only that."""
+def test_any_other_line_raises_only_expected_errors(line: bytes, pages: int) -> None:
+    """The readers catch only UNREADABLE."""
     for parse in (parse_stat, parse_resident_bytes, parse_uid):
         with contextlib.suppress(*UNREADABLE):
             parse(line)
@@ -516,7 +516,7 @@ ARGUMENT = st.text(max_size=20) | st.text("a \t\n\0\x1b\x85\u2028\udc80é", max_
     st.none() | ARGUMENT.map(clean),
     st.booleans(),
 )
-def test_a_command_is_one_short_harmless_line(
+def test_a_command_is_one_short_line_without_control_characters(
     arguments: list[str] | None, name: str | None, hide: bool
 ) -> None:
     command = command_text(arguments, name, hide_arguments=hide)
@@ -538,7 +538,7 @@ def test_a_command_is_one_short_harmless_line(
     st.sampled_from([" ", "\t", "\n", "\x1b"]),
 )
 def test_hidden_arguments_stay_hidden(program: str, others: list[str], secret: str, blank: str) -> None:
-    """Also those of a process that wrote everything into one word."""
+    """Also the arguments of a process that has written its title into one word."""
     assert command_text([program, *others, secret], None, hide_arguments=True) == program
     title = command_text([f"python3{blank}{secret}", ""], "python3", hide_arguments=True)
     assert title == "python3"
@@ -551,7 +551,7 @@ def test_hidden_arguments_stay_hidden(program: str, others: list[str], secret: s
     st.sampled_from([b"", b"\0", b" x"]),
     st.booleans(),
 )
-def test_arguments_stay_hidden_wherever_the_file_was_cut(
+def test_arguments_stay_hidden_wherever_the_file_is_cut(
     secret: str, blank: bytes, end: bytes, is_cut: bool
 ) -> None:
     arguments = parse_cmdline(Content(b"python3" + blank + secret.encode() + end, is_cut))
@@ -563,7 +563,7 @@ CMDLINE = st.binary(max_size=60) | st.text("ab/ \0é\n", max_size=60).map(str.en
 
 @PROPERTY
 @given(st.binary(max_size=15) | st.just(b"abababababababa"), CMDLINE, st.booleans(), st.booleans())
-def test_any_bytes_make_a_short_harmless_name_and_command(
+def test_any_bytes_give_a_short_safe_name_and_command(
     comm: bytes, cmdline: bytes, is_cut: bool, hide: bool
 ) -> None:
     arguments = parse_cmdline(Content(cmdline, is_cut))
@@ -584,7 +584,7 @@ NAME = st.sampled_from(
 
 
 def encoded(text: str, which: list[bool], times: int) -> str:
-    """Percent-encoded where `which` says so, that many times over."""
+    """Percent-encode the characters that `which` selects, this many times."""
     parts = zip(text, (which * len(text))[: len(text)], strict=True)
     once = "".join(f"%{ord(char):02X}" if encode or char in "&#%" else char for char, encode in parts)
     return once.replace("%", "%" + "25" * (times - 1))
@@ -601,7 +601,7 @@ def encoded(text: str, which: list[bool], times: int) -> str:
     st.lists(st.booleans(), min_size=1, max_size=5),
     st.integers(1, 40),
 )
-def test_no_key_survives_in_the_log(
+def test_no_key_appears_in_the_log(
     path: str, others: list[str], name: str, key: str, equals: str, before: str, which: list[bool], times: int
 ) -> None:
     written = encoded(name, which, times) + equals + encoded(key, which[::-1], times)
@@ -616,7 +616,7 @@ def test_no_key_survives_in_the_log(
 
 @PROPERTY
 @given(ODD_TEXT)
-def test_any_target_is_redacted_once_and_for_all(target: str) -> None:
+def test_redacting_a_target_twice_changes_nothing(target: str) -> None:
     once = redacted(target)
     assert redacted(once) == once
     assert once.count("&") == target.count("&")

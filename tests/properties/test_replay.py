@@ -1,4 +1,4 @@
-"""Whatever the tags of a document say, it is replayed or refused; nothing else happens."""
+"""A document with any text in its tags is replayed or refused; nothing else happens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.properties import PROPERTY
 
 FOLDER = Path(__file__).parents[1] / "hardware" / "documents"
 DOCUMENTS = [path.read_text() for path in sorted(FOLDER.glob("*.xml"))]
-TEXT = re.compile(r">([^<>\n]*)</")  # of a tag without others in it
+TEXT = re.compile(r">([^<>\n]*)</")  # of a tag without inner tags
 WORDS = [
     "",
     "N/A",
@@ -39,7 +39,7 @@ WORDS = [
     st.sampled_from(DOCUMENTS),
     st.dictionaries(st.integers(0, 200), st.sampled_from(WORDS) | st.text(max_size=12), max_size=40),
 )
-def test_a_document_with_any_words_is_replayed_or_refused(document: str, words: dict[int, str]) -> None:
+def test_a_document_with_any_text_is_replayed_or_refused(document: str, words: dict[int, str]) -> None:
     tags = list(TEXT.finditer(document))
     changes = {tags[number % len(tags)].span(1): text for number, text in words.items()}
     for (start, end), text in sorted(changes.items(), reverse=True):
@@ -47,7 +47,7 @@ def test_a_document_with_any_words_is_replayed_or_refused(document: str, words: 
     try:
         simulation = replay_document(parse_document(document), pcie_window_seconds=0)
     except DocumentError:
-        return  # with a character that XML cannot hold
+        return  # with a character that is invalid in XML
     with simulation:
         with suppress(SourceError):
             DriverSource().read()

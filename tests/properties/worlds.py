@@ -1,4 +1,4 @@
-"""The conditions in which an agent may be when it gets a request."""
+"""The conditions in which an agent may get a request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.http.wire import A_TOKEN
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Where an agent runs, and what a client brings along."""
+    """The settings and driver of an agent, and the credential of a client."""
 
     settings: dict[str, str]
     scenario: str = "healthy"
@@ -19,9 +19,11 @@ class World:
     def admits(self) -> bool:
         return "TOKEN" not in self.settings or self.credential is not None
 
-    @property
-    def has_driver(self) -> bool:
-        return self.scenario != "no-driver"
+    def failures(self, path: str) -> set[int]:
+        """The statuses with which an agent may fail here, although the request for this path is valid."""
+        if self.scenario == "no-driver":
+            return {500, 503}
+        return {503} if self.scenario == "lost" and path.endswith("/ready") else set()
 
 
 GUARDED = {"TOKEN": A_TOKEN, "API_KEYS": "a key,another"}

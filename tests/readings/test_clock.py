@@ -1,4 +1,4 @@
-"""The host's own dates, and the zone that they are of."""
+"""The local dates of the host, and its time zone."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     ("zone", "day"),
     [("UTC", "2026-11-26"), ("Europe/Berlin", "2026-11-27"), ("America/New_York", "2026-11-26")],
 )
-def test_a_moment_has_the_date_of_its_zone(zone: str, day: str) -> None:
+def test_a_time_has_the_date_of_its_zone(zone: str, day: str) -> None:
     assert local_day(1_795_735_800.0, ZoneInfo(zone)) == day  # 23:30 UTC
 
 
-def test_the_zone_is_the_one_that_localtime_leads_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_zone_is_the_one_that_etc_localtime_links_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("TZ", raising=False)
     zones = tmp_path / "zoneinfo" / "Europe"
     zones.mkdir(parents=True)
@@ -36,6 +38,6 @@ def test_the_zone_is_the_one_that_localtime_leads_to(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("given", ["Asia/Tokyo", ":Asia/Tokyo"])
-def test_the_environment_comes_first(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_takes_precedence(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", given)
     assert local_zone() == "Asia/Tokyo"

@@ -26,7 +26,7 @@ INIT, SHUTDOWN = "nvmlInitWithFlags", "nvmlShutdown"
 
 
 class Driver(DriverSource):
-    """Notes how many event sets are open when it is let go."""
+    """Records how many event sets are open when the driver is released."""
 
     def __init__(self, simulation: Simulation) -> None:
         super().__init__()
@@ -39,14 +39,14 @@ class Driver(DriverSource):
 
 
 class Host:
-    """A simulated host with its collector, whose clock can be moved on."""
+    """A simulated host with its collector, whose clock can be moved forward."""
 
     def __init__(self, simulation: Simulation, expected: int, *, hears_xids: bool) -> None:
         self.simulation = simulation
         self.shift = 0.0
         self.recounts = 0
         self.recount_fails = False
-        self.recounted: int | None = None  # what a new process counts, if it is not what there is
+        self.recounted: int | None = None  # what a new process counts, if not the present GPUs
         self.valve = Valve()
         self.driver = Driver(simulation)
         self.collector = Collector(
@@ -74,7 +74,7 @@ class Host:
         return self.recounted if self.recounted is not None else self.simulation.count_in_new_process()
 
     async def until(self, condition: Callable[[Snapshot], object]) -> Snapshot:
-        """The first Snapshot of which it holds."""
+        """The first Snapshot for which the condition holds."""
         async with asyncio.timeout(20):
             while not condition(snapshot := await self.collector.collect()):
                 pass
@@ -84,18 +84,18 @@ class Host:
         return await self.until(lambda snapshot: examine_host(snapshot).verdict is not None)
 
     def hears(self, index: int) -> None:
-        """Until an XID of this GPU is counted: the thread of the XIDs may be between two waits."""
+        """Raise XIDs until one is counted: the thread of the XIDs may be between two waits."""
 
         def heard() -> bool:
             self.simulation.gpus[index].raise_xid(31)
             counts = self.collector._xids.counts(self.uuid(index), 0.0)  # type: ignore[union-attr]  # noqa: SLF001
             return bool(counts)
 
-        wait_until(heard, f"XIDs of GPU {index} are heard")
+        wait_until(heard, f"XIDs of GPU {index} are received")
 
     def waits_for_recount(self) -> None:
-        """Until the one under way has ended."""
-        wait_until(lambda: self.collector._census.workers[0].busy_since is None, "it has counted")  # noqa: SLF001
+        """Wait until the recount in progress has ended."""
+        wait_until(lambda: self.collector._census.workers[0].busy_since is None, "the recount has ended")  # noqa: SLF001
 
     def uuid(self, index: int) -> str:
         return self.simulation.gpus[index].values.uuid or ""
@@ -110,7 +110,7 @@ async def collecting(
     hears_xids: bool = True,
     clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Host]:
-    """`clock` is the simulation's."""
+    """`clock` is that of the simulation."""
     with Simulation(gpus, scenario=scenario, clock=clock, pcie_window_seconds=0) as simulation:
         for index in missing:
             simulation.gpus[index].vanish()

@@ -11,7 +11,7 @@ AWAKE, ASLEEP = RuntimePower(("00000000:01:00.0",), False), RuntimePower(("00000
 
 
 def rounds(*, power: RuntimePower | None, is_held: bool, is_idle: bool, after: float) -> Round:
-    """What a round does that nobody looks at, `after` seconds from the last that somebody did."""
+    """What an unwatched round does, `after` seconds from the last watched round."""
     bedtime = Bedtime()
     bedtime.decide(AWAKE, 100.0, watched=True, is_held=True, is_idle=True)
     return bedtime.decide(power, 100.0 + after, watched=False, is_held=is_held, is_idle=is_idle)
@@ -20,40 +20,40 @@ def rounds(*, power: RuntimePower | None, is_held: bool, is_idle: bool, after: f
 @pytest.mark.parametrize(
     ("expected", "power", "is_held", "is_idle", "after"),
     [
-        pytest.param(Round.SAMPLE, None, True, True, 1e6, id="a server's is sampled for ever"),
-        pytest.param(Round.SAMPLE, AWAKE, True, True, LET_GO_AFTER - 1, id="somebody has just looked"),
-        pytest.param(Round.LET_GO, AWAKE, True, True, LET_GO_AFTER, id="nobody looks, and it idles"),
-        pytest.param(Round.SAMPLE, AWAKE, True, False, LET_GO_AFTER, id="somebody works on it"),
-        pytest.param(Round.REST, AWAKE, False, False, LET_GO_AFTER, id="it is awake for others"),
-        pytest.param(Round.LOOK, AWAKE, False, False, LOOK_PACE, id="every five minutes one looks"),
-        pytest.param(Round.REST, ASLEEP, False, False, LOOK_PACE, id="but not while it sleeps"),
-        pytest.param(Round.LET_GO, ASLEEP, True, False, 0, id="whatever holds it then is let go"),
+        pytest.param(Round.SAMPLE, None, True, True, 1e6, id="a server is always sampled"),
+        pytest.param(Round.SAMPLE, AWAKE, True, True, LET_GO_AFTER - 1, id="watched until just now"),
+        pytest.param(Round.LET_GO, AWAKE, True, True, LET_GO_AFTER, id="unwatched and idle"),
+        pytest.param(Round.SAMPLE, AWAKE, True, False, LET_GO_AFTER, id="unwatched and busy"),
+        pytest.param(Round.REST, AWAKE, False, False, LET_GO_AFTER, id="others keep it awake"),
+        pytest.param(Round.LOOK, AWAKE, False, False, LOOK_PACE, id="a look every five minutes"),
+        pytest.param(Round.REST, ASLEEP, False, False, LOOK_PACE, id="no look while it sleeps"),
+        pytest.param(Round.LET_GO, ASLEEP, True, False, 0, id="asleep and still held"),
     ],
 )
-def test_what_a_round_does(
+def test_each_round_samples_rests_looks_or_lets_the_gpu_go(
     expected: Round, power: RuntimePower | None, is_held: bool, is_idle: bool, after: float
 ) -> None:
     assert rounds(power=power, is_held=is_held, is_idle=is_idle, after=after) is expected
 
 
-def test_who_looks_does_not_wake_it_and_sees_it_once_it_is_awake() -> None:
+def test_a_viewer_does_not_wake_a_gpu_and_sees_it_once_it_is_awake() -> None:
     bedtime = Bedtime()
 
     assert bedtime.decide(ASLEEP, 0.0, watched=True, is_held=False, is_idle=False) is Round.REST
     assert bedtime.decide(AWAKE, 1.0, watched=True, is_held=False, is_idle=False) is Round.SAMPLE
 
 
-def test_an_evening_round_by_round() -> None:
+def test_an_idle_gpu_is_let_go_after_30_seconds_and_looked_at_every_five_minutes() -> None:
     bedtime = Bedtime()
     bedtime.decide(AWAKE, 0.0, watched=True, is_held=True, is_idle=True)
-    is_held, told = True, []
+    is_held, rounds_taken = True, []
     for now in range(10, 700, 10):
         todo = bedtime.decide(AWAKE, float(now), watched=False, is_held=is_held, is_idle=True)
-        is_held = todo is Round.SAMPLE  # after a look it is let go in the same round
+        is_held = todo is Round.SAMPLE  # after a look the GPU is let go in the same round
         if todo is not Round.REST:
-            told.append((now, todo))
+            rounds_taken.append((now, todo))
 
-    assert told == [
+    assert rounds_taken == [
         (10, Round.SAMPLE),
         (20, Round.SAMPLE),
         (30, Round.LET_GO),

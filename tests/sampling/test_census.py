@@ -1,4 +1,4 @@
-"""Missing GPUs, on the simulated NVML: counted again before they are judged, found when they come."""
+"""Missing GPUs, on the simulated NVML: counted again before the verdict, and found when they appear."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def states(snapshot: Snapshot) -> set[GpuState]:
 
 
 class Alone:
-    """A Census by itself, in a time that stands until it is moved."""
+    """A Census without the other parts, with a manual clock."""
 
     def __init__(self, expected: int, seen: int) -> None:
         self.now = 1000.0
@@ -56,7 +56,7 @@ class Alone:
         )
 
     async def count(self, gpus: int) -> None:
-        """The driver counts so many; until a recount that this calls for is over."""
+        """Let the driver count this many GPUs, and wait for the recount that this may cause."""
         self.census.follow(gpus)
         await self.workers.wait(self.census.workers, self.now + 10)
 
@@ -76,7 +76,7 @@ async def alone(*, expected: int, seen: int = 0) -> AsyncIterator[Alone]:
         assert one.workers.close()
 
 
-async def test_where_all_are_there_nobody_counts_again_and_no_thread_waits_to() -> None:
+async def test_a_complete_count_is_not_repeated_and_starts_no_thread() -> None:
     async with collecting(4, expected=4) as host:
         snapshot = await host.collector.collect()
         assert examine_host(snapshot).verdict is HealthVerdict.HEALTHY
@@ -84,7 +84,7 @@ async def test_where_all_are_there_nobody_counts_again_and_no_thread_waits_to() 
         assert "recount" not in {thread.name for thread in threading.enumerate()}
 
 
-async def test_a_gpu_that_is_missing_from_the_start_is_missed_and_the_others_go_on() -> None:
+async def test_a_gpu_missing_from_the_start_is_a_finding_and_the_others_are_sampled() -> None:
     async with collecting(4, 1, expected=4) as host:
         snapshot = await host.until_judged()
         assert names(snapshot) == ["gpus_missing"]
@@ -95,16 +95,16 @@ async def test_a_gpu_that_is_missing_from_the_start_is_missed_and_the_others_go_
             assert (names(snapshot), states(snapshot)) == (["gpus_missing"], {GpuState.OK})
         assert host.recounts == 1
         assert host.simulation.calls[INIT] == 1
-        assert host.simulation.calls[SHUTDOWN] == 0, "the contact of the others is left alone"
+        assert host.simulation.calls[SHUTDOWN] == 0, "the contact with the other GPUs is not renewed"
 
 
-async def test_a_gpu_that_came_after_nvml_began_is_never_missed() -> None:
-    """NVML keeps the count that it made: only a new contact finds the GPU."""
+async def test_a_gpu_that_appears_after_nvml_started_is_not_reported_missing() -> None:
+    """NVML keeps the count from its start: only a new contact finds the GPU."""
     async with collecting(4, 1, expected=4) as host:
         host.valve.close()
         snapshot = await host.collector.collect()
         assert len(snapshot.gpus) == 3
-        assert examine_host(snapshot).verdict is None, "neither well nor ill before contact is made anew"
+        assert examine_host(snapshot).verdict is None, "no verdict before the new contact"
         host.simulation.gpus[1].appear()
         assert len((await host.collector.collect()).gpus) == 3
         host.valve.open()
@@ -114,23 +114,23 @@ async def test_a_gpu_that_came_after_nvml_began_is_never_missed() -> None:
         assert host.simulation.calls[INIT] == 2
 
 
-async def test_a_gpu_that_comes_later_is_found_and_its_xids_are_heard() -> None:
+async def test_a_gpu_that_appears_later_is_found_and_its_xids_are_received() -> None:
     async with collecting(4, 1, expected=4) as host:
         assert names(await host.until_judged()) == ["gpus_missing"]
         host.hears(3)
         host.simulation.gpus[1].appear()
         await host.collector.collect()
-        assert host.recounts == 1, "not before its time"
+        assert host.recounts == 1, "not before the next recount"
         host.shift += RECOUNT_PACE
         snapshot = await host.until(lambda now: len(now.gpus) == 4 and states(now) == {GpuState.OK})
         assert examine_host(snapshot).verdict is HealthVerdict.HEALTHY
         assert uuids(snapshot) == [host.uuid(index) for index in range(4)], "each is at its index again"
         for index in range(4):
             host.hears(index)
-        assert host.driver.event_sets == [0], "nobody waited for an XID while NVML was shut down"
+        assert host.driver.event_sets == [0], "no thread waited for an XID while NVML was shut down"
 
 
-async def test_a_gpu_that_went_with_a_reload_of_the_driver_is_a_warning_until_it_is_back() -> None:
+async def test_a_gpu_that_disappears_with_a_driver_reload_is_a_warning_until_it_is_back() -> None:
     async with collecting(4) as host:
         assert examine_host(await host.until_judged()).verdict is HealthVerdict.HEALTHY
         host.simulation.gpus[3].vanish()
@@ -146,7 +146,7 @@ async def test_a_gpu_that_went_with_a_reload_of_the_driver_is_a_warning_until_it
         assert examine_host(snapshot).verdict is HealthVerdict.HEALTHY
 
 
-async def test_the_scenario_shows_a_gpu_that_is_missing_comes_and_is_gone_again() -> None:
+async def test_the_scenario_gone_shows_a_missing_gpu_that_appears_and_disappears_again() -> None:
     seconds = 1.0
     async with collecting(4, expected=4, scenario="gone", clock=lambda: seconds) as host:
         assert names(await host.until_judged()) == ["gpus_missing"]
@@ -160,7 +160,7 @@ async def test_the_scenario_shows_a_gpu_that_is_missing_comes_and_is_gone_again(
         assert (names(snapshot), len(snapshot.gpus)) == (["gpus_missing"], 3)
 
 
-async def test_who_is_missing_for_long_is_looked_for_less_and_less_often() -> None:
+async def test_a_gpu_that_stays_missing_is_looked_for_less_and_less_often() -> None:
     async with alone(expected=2) as one:
         counted_at = []
         for _ in range(3_000):
@@ -174,7 +174,7 @@ async def test_who_is_missing_for_long_is_looked_for_less_and_less_often() -> No
 
 
 @pytest.mark.parametrize(("recounted", "is_outdated"), [(None, False), (0, False), (1, True)])
-async def test_a_host_without_any_gpu_is_outdated_where_a_new_process_counts_one(
+async def test_a_count_of_no_gpus_is_outdated_if_a_new_process_counts_one(
     recounted: int | None, is_outdated: bool
 ) -> None:
     async with alone(expected=2) as one:
@@ -185,21 +185,21 @@ async def test_a_host_without_any_gpu_is_outdated_where_a_new_process_counts_one
 
 
 @pytest.mark.parametrize(("expected", "judged_by"), [(0, 9), (4, 0)])
-async def test_what_an_agent_before_saw_counts_where_no_number_is_expected(
+async def test_the_count_of_an_earlier_agent_matters_only_without_an_expected_number(
     expected: int, judged_by: int
 ) -> None:
     async with alone(expected=expected, seen=9) as one:
         assert one.census.reading == GpuCensus(expected, judged_by, is_confirmed=True)
 
 
-async def test_a_count_that_cannot_be_made_again_is_judged_as_it_is() -> None:
+async def test_a_low_count_is_judged_if_the_recount_fails() -> None:
     async with collecting(2, 1, expected=2) as host:
         host.recount_fails = True
         assert names(await host.until_judged()) == ["gpus_missing"]
 
 
-async def test_contact_is_made_anew_once_for_each_recount_also_where_that_finds_no_more() -> None:
-    """A new process may see GPUs that this one never will: the others are read in peace meanwhile."""
+async def test_each_recount_that_finds_more_gpus_causes_one_new_contact_even_if_in_vain() -> None:
+    """A new process may see GPUs that this one never will. The other GPUs are read as before."""
     async with collecting(3, 1, expected=3) as host:
         host.recounted = 3
         assert names(await host.until_judged()) == ["gpus_missing"]
@@ -213,7 +213,7 @@ async def test_contact_is_made_anew_once_for_each_recount_also_where_that_finds_
         assert host.recounts == 2
 
 
-async def test_what_was_counted_before_another_gpu_went_is_no_reason_for_a_new_contact() -> None:
+async def test_a_recount_from_before_another_loss_causes_no_new_contact() -> None:
     async with collecting(4, 1, expected=4, hears_xids=False) as host:
         host.valve.close()
         await host.collector.collect()
@@ -232,7 +232,7 @@ async def test_what_was_counted_before_another_gpu_went_is_no_reason_for_a_new_c
         assert host.simulation.calls[INIT] == contacts
 
 
-async def test_a_recount_that_hangs_keeps_the_verdict_for_a_minute_and_nobody_else() -> None:
+async def test_a_hung_recount_delays_the_verdict_for_a_minute_and_nothing_else() -> None:
     async with collecting(2, 1, expected=2) as host:
         host.valve.close()
         snapshot = await host.collector.collect()
@@ -241,7 +241,7 @@ async def test_a_recount_that_hangs_keeps_the_verdict_for_a_minute_and_nobody_el
         assert names(await host.until_judged()) == ["gpus_missing"]
 
 
-async def test_a_recount_that_hangs_is_waited_for_60_seconds_and_no_longer() -> None:
+async def test_a_hung_recount_is_waited_for_for_60_seconds() -> None:
     async with alone(expected=2) as one:
         one.valve.close()
         one.census.follow(1)
@@ -251,7 +251,7 @@ async def test_a_recount_that_hangs_is_waited_for_60_seconds_and_no_longer() -> 
         assert one.census.reading.is_confirmed
 
 
-async def test_contact_is_not_made_anew_while_a_call_is_out_and_xids_are_heard_on() -> None:
+async def test_a_new_contact_waits_for_a_hung_call_while_xids_are_still_received() -> None:
     async with collecting(3, 1, expected=3) as host:
         await host.until_judged()
         host.simulation.gpus[2].hang()
@@ -268,7 +268,7 @@ async def test_contact_is_not_made_anew_while_a_call_is_out_and_xids_are_heard_o
         assert len((await host.until(lambda now: len(now.gpus) == 3)).gpus) == 3
 
 
-async def test_the_log_says_once_what_is_missing_and_that_it_is_back(
+async def test_the_log_has_one_line_for_a_missing_gpu_and_one_for_its_return(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.INFO, logger="agent.sampling.change_log"):

@@ -1,4 +1,4 @@
-"""The log has one line for each change, and none for what is as it was."""
+"""The log has one line for each change, and none for an unchanged state."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_driver_is_described_once_until_it_changes(lines: Lines) -> None:
     ]
 
 
-def test_a_driver_that_does_not_answer_is_a_warning_with_what_to_try(lines: Lines) -> None:
+def test_a_driver_that_does_not_answer_is_a_warning_with_advice(lines: Lines) -> None:
     log = ChangeLog()
     for _ in range(2):
         log.note(snapshot(driver=None, error="No driver"))
@@ -77,7 +77,9 @@ def test_a_driver_that_does_not_answer_is_a_warning_with_what_to_try(lines: Line
     ("identity", "name"),
     [(UUID, "GPU 7 (GPU-a)"), (GpuIdentity(pci_bus_id="BUS"), "GPU 7 (BUS)"), (GpuIdentity(), "GPU 7")],
 )
-def test_a_gpu_is_called_by_what_is_known_of_it(lines: Lines, identity: GpuIdentity, name: str) -> None:
+def test_a_gpu_is_named_by_its_uuid_or_else_its_bus_id_or_index(
+    lines: Lines, identity: GpuIdentity, name: str
+) -> None:
     log = ChangeLog()
     log.note(snapshot(driver=None))
     log.note(snapshot(gpu(GpuState.LOST, identity, "Gone"), driver=None))
@@ -98,7 +100,7 @@ def test_each_change_of_a_gpu_is_a_line(lines: Lines) -> None:
     assert seen == [[], [], [], [], stuck, [], [], again, asleep, [], again]
 
 
-def test_what_is_wrong_with_the_host_is_said_once_and_that_it_is_well_again(lines: Lines) -> None:
+def test_a_finding_of_the_host_is_logged_once_and_so_is_its_end(lines: Lines) -> None:
     log = ChangeLog()
     log.note(snapshot())
     lines()
@@ -110,13 +112,13 @@ def test_what_is_wrong_with_the_host_is_said_once_and_that_it_is_well_again(line
     assert said == [[], ["W 1 of the 3 expected GPUs is missing"], [], ["I The host is healthy again"], []]
 
 
-def test_a_host_that_is_well_from_the_start_is_not_said_to_be_well_again(lines: Lines) -> None:
+def test_a_host_that_is_healthy_from_the_start_is_not_logged_as_healthy_again(lines: Lines) -> None:
     ChangeLog().note(snapshot())
 
     assert lines() == ["I NVIDIA driver 580.1: 2 GPUs"]
 
 
-def test_who_is_stuck_and_who_answers_again_is_said_once(lines: Lines) -> None:
+def test_a_stuck_worker_is_logged_once_and_so_is_its_next_answer(lines: Lines) -> None:
     log = ChangeLog()
     for stuck_after in (None, 2.5, 2.5, None, None):
         log.note_stuck("The host", stuck_after, "its values are unknown")

@@ -25,12 +25,12 @@ DRIVER_PACE = 5.0
 
 pytestmark = pytest.mark.anyio
 
-# A loaded machine delays a wake-up; the driver itself may take no more than MAX_WAIT.
+# Seconds by which a loaded machine may delay an answer, in addition to MAX_WAIT.
 SCHEDULING = 1.0
 
 
 class Shifted:
-    """The monotonic clock, moved on by `shift` seconds."""
+    """The monotonic clock, `shift` seconds ahead."""
 
     def __init__(self) -> None:
         self.shift = 0.0
@@ -69,7 +69,7 @@ async def collecting(
 
 
 async def collect_until(collector: Collector, condition: Callable[[Snapshot], bool]) -> Snapshot:
-    """The first Snapshot of which it holds: the driver is asked beside the GPUs, and nobody waits for it."""
+    """The first Snapshot for which the condition holds: a round does not wait for the driver."""
     async with asyncio.timeout(10):
         while not condition(snapshot := await collector.collect()):
             pass
@@ -85,7 +85,7 @@ async def test_the_first_round_has_driver_gpus_and_host() -> None:
     assert snapshot.host is not None
 
 
-async def test_the_processes_of_the_same_round_are_asked_for() -> None:
+async def test_the_processes_listed_in_a_round_are_described_in_the_same_round() -> None:
     hardware = FakeHardware(2)
     async with collecting(hardware) as collector:
         await collector.collect()
@@ -94,7 +94,7 @@ async def test_the_processes_of_the_same_round_are_asked_for() -> None:
     assert set(snapshot.host_processes) == {10, 11, 12}
 
 
-async def test_a_hung_gpu_costs_a_quarter_second_until_it_is_stuck_and_then_nothing() -> None:
+async def test_a_hung_gpu_delays_rounds_by_a_quarter_second_until_it_is_stuck() -> None:
     hardware = FakeHardware(2)
     clock = Shifted()
     async with collecting(hardware, clock) as collector:
@@ -131,7 +131,7 @@ async def test_a_driver_that_hangs_at_first_contact_gives_an_empty_snapshot_in_t
         assert len((await collector.collect()).gpus) == 2
 
 
-async def test_a_driver_that_comes_late_is_found_in_the_next_round() -> None:
+async def test_a_driver_that_answers_later_is_found_in_the_next_round() -> None:
     hardware = FakeHardware()
     hardware.driver.error = "No NVIDIA driver"
     async with collecting(hardware) as collector:
@@ -140,7 +140,7 @@ async def test_a_driver_that_comes_late_is_found_in_the_next_round() -> None:
         assert [gpu.state for gpu in (await collector.collect()).gpus] == [GpuState.OK] * 2
 
 
-async def test_a_driver_that_goes_away_takes_its_gpus_with_it_and_brings_them_back() -> None:
+async def test_the_gpus_disappear_with_the_driver_and_come_back_with_it() -> None:
     hardware = FakeHardware()
     clock = Shifted()
     async with collecting(hardware, clock) as collector:
@@ -153,13 +153,13 @@ async def test_a_driver_that_goes_away_takes_its_gpus_with_it_and_brings_them_ba
         assert [gpu.releases for gpu in hardware.gpus.values()] == [1, 1], "through a new contact"
 
 
-async def test_a_lost_gpu_makes_the_driver_be_asked_first_in_the_next_round() -> None:
+async def test_after_a_lost_gpu_the_driver_is_read_first_in_the_next_round() -> None:
     hardware = FakeHardware()
     async with collecting(hardware) as collector:
         await collector.collect()
         assert hardware.driver.reads == 1
         await collector.collect()
-        assert hardware.driver.reads == 1, "while all is well the driver is asked every few seconds only"
+        assert hardware.driver.reads == 1, "while all GPUs are ok the driver is read only every few seconds"
         hardware.gpus[1].error = "The GPU is lost"
         snapshot = await collector.collect()
         assert (snapshot.gpus[1].state, snapshot.gpus[1].error) == (GpuState.LOST, "The GPU is lost")
@@ -169,7 +169,7 @@ async def test_a_lost_gpu_makes_the_driver_be_asked_first_in_the_next_round() ->
         assert snapshot.gpus[1].state is GpuState.OK
 
 
-async def test_gpus_that_appear_or_vanish_are_noticed() -> None:
+async def test_appearing_and_vanishing_gpus_are_noticed() -> None:
     hardware = FakeHardware(2)
     clock = Shifted()
     async with collecting(hardware, clock) as collector:
@@ -182,7 +182,7 @@ async def test_gpus_that_appear_or_vanish_are_noticed() -> None:
             assert found == [(index, uuid, GpuState.OK) for index, uuid in enumerate(present)]
 
 
-async def test_a_hung_host_is_left_out_and_does_not_keep_the_others() -> None:
+async def test_a_hung_host_is_left_out_and_does_not_delay_the_others() -> None:
     hardware = FakeHardware()
     clock = Shifted()
     async with collecting(hardware, clock) as collector:
@@ -196,7 +196,7 @@ async def test_a_hung_host_is_left_out_and_does_not_keep_the_others() -> None:
         assert [gpu.state for gpu in snapshot.gpus] == [GpuState.OK] * 2
 
 
-async def test_processes_that_hang_are_left_out_and_do_not_keep_the_others() -> None:
+async def test_hung_processes_are_left_out_and_do_not_delay_the_others() -> None:
     hardware = FakeHardware()
     clock = Shifted()
     async with collecting(hardware, clock) as collector:
@@ -210,7 +210,7 @@ async def test_processes_that_hang_are_left_out_and_do_not_keep_the_others() -> 
         assert [gpu.state for gpu in snapshot.gpus] == [GpuState.OK] * 2
 
 
-async def test_a_hung_host_and_hung_processes_do_not_keep_the_driver_from_being_let_go() -> None:
+async def test_a_hung_host_and_hung_processes_do_not_prevent_the_release_of_the_driver() -> None:
     hardware = FakeHardware()
     async with collecting(hardware) as collector:
         await collector.collect()
@@ -221,7 +221,7 @@ async def test_a_hung_host_and_hung_processes_do_not_keep_the_driver_from_being_
         assert hardware.driver.releases == 1
 
 
-async def test_letting_go_releases_every_gpu_and_then_the_driver_and_contact_is_made_anew() -> None:
+async def test_release_releases_every_gpu_and_then_the_driver_until_the_next_round() -> None:
     hardware = FakeHardware()
     async with collecting(hardware) as collector:
         await collector.collect()
@@ -233,8 +233,8 @@ async def test_letting_go_releases_every_gpu_and_then_the_driver_and_contact_is_
         assert hardware.driver.reads == 2
 
 
-async def test_after_letting_go_a_driver_that_is_slow_to_come_back_leaves_the_gpus_starting() -> None:
-    """Not unknown: they are expected back as they were."""
+async def test_after_a_release_a_slow_driver_leaves_the_gpus_starting() -> None:
+    """They are not unknown, because they are expected to be the same as before."""
     hardware = FakeHardware()
     async with collecting(hardware) as collector:
         await collector.collect()
@@ -248,13 +248,13 @@ async def test_after_letting_go_a_driver_that_is_slow_to_come_back_leaves_the_gp
         ]
         reads = hardware.gpus[0].reads
         hardware.driver.valve.open()
-        wait_until(lambda: hardware.driver.reads == 2, "the driver is asked")
+        wait_until(lambda: hardware.driver.reads == 2, "the driver is read")
         await collector.collect()
         assert [gpu.state for gpu in (await collector.collect()).gpus] == [GpuState.OK] * 2
         assert hardware.gpus[0].reads > reads
 
 
-async def test_a_gpu_slower_than_a_request_waits_is_shown_stale_to_whoever_looks_seldom() -> None:
+async def test_a_slow_gpu_is_stale_with_its_true_age_for_rare_requests() -> None:
     hardware = FakeHardware(1)
     clock = Shifted()
     async with collecting(hardware, clock, history_interval=10) as collector:
@@ -268,7 +268,7 @@ async def test_a_gpu_slower_than_a_request_waits_is_shown_stale_to_whoever_looks
         assert 10_000 <= gpu.age_ms <= 11_000, "with its true age"
 
 
-async def test_a_driver_that_comes_and_goes_around_a_hung_call_leaves_no_thread_behind() -> None:
+async def test_a_driver_that_comes_and_goes_during_a_hung_call_leaves_no_thread_behind() -> None:
     hardware = FakeHardware(2)
     clock = Shifted()
     async with collecting(hardware, clock) as collector:
@@ -287,7 +287,7 @@ async def test_a_driver_that_comes_and_goes_around_a_hung_call_leaves_no_thread_
         assert not collector.close(), "the hung call is still known"
 
 
-async def test_nothing_is_let_go_while_a_call_from_an_earlier_contact_is_out() -> None:
+async def test_nothing_is_released_while_a_call_of_an_earlier_contact_hangs() -> None:
     hardware = FakeHardware(2)
     clock = Shifted()
     async with collecting(hardware, clock) as collector:
@@ -301,7 +301,7 @@ async def test_nothing_is_let_go_while_a_call_from_an_earlier_contact_is_out() -
         assert hardware.driver.releases == 0
 
 
-async def test_nothing_is_let_go_while_a_call_is_out() -> None:
+async def test_nothing_is_released_while_a_call_hangs() -> None:
     hardware = FakeHardware()
     async with collecting(hardware) as collector:
         await collector.collect()
@@ -332,7 +332,7 @@ async def test_each_change_of_state_is_one_line_in_the_log(caplog: pytest.LogCap
     assert lines[3] == "GPU 0 (GPU-0) is ok again"
 
 
-async def test_a_host_and_processes_that_hang_and_come_back_are_a_line_each(
+async def test_a_hung_host_and_hung_processes_are_one_line_each_and_so_is_their_return(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     hardware = FakeHardware()
@@ -359,7 +359,7 @@ async def test_a_host_and_processes_that_hang_and_come_back_are_a_line_each(
     ]
 
 
-async def test_closing_with_a_call_out_says_so_and_does_not_wait_for_it() -> None:
+async def test_close_reports_a_hung_call_and_does_not_wait_for_it() -> None:
     hardware = FakeHardware()
     async with collecting(hardware) as collector:
         await collector.collect()
@@ -370,7 +370,7 @@ async def test_closing_with_a_call_out_says_so_and_does_not_wait_for_it() -> Non
         assert time.monotonic() - began < 1.0
 
 
-async def test_the_time_of_day_moves_when_the_wall_clock_is_set() -> None:
+async def test_the_time_of_a_snapshot_moves_when_the_wall_clock_is_set() -> None:
     wall = [1_000_050.0]
     async with collecting(FakeHardware(1), since_boot=lambda: 50.0, now=lambda: wall[0]) as collector:
         before = await collector.collect()

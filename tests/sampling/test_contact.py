@@ -1,4 +1,4 @@
-"""When the driver is asked again, and when it cannot be let go."""
+"""When the driver is read again, and when it cannot be released."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ PRESENT = ["GPU-0", "GPU-1"]
 
 
 class SlowGpu(FakeGpu):
-    """Its handle may take its time to be let go."""
+    """A GPU whose handle may be slow to release."""
 
     def release(self, *, may_be_another: bool = False) -> None:
         super().release(may_be_another=may_be_another)
         self.valve.pass_through()
 
 
-class Made:
-    """A contact with two GPUs, in a time that hardly moves by itself."""
+class ContactWithTwo:
+    """A contact with two GPUs, with a manual clock."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -53,8 +53,8 @@ class Made:
 
 
 @asynccontextmanager
-async def made() -> AsyncIterator[Made]:
-    one = Made()
+async def contact_with_two() -> AsyncIterator[ContactWithTwo]:
+    one = ContactWithTwo()
     await one.look()
     try:
         yield one
@@ -64,8 +64,8 @@ async def made() -> AsyncIterator[Made]:
         assert one.workers.close()
 
 
-async def test_the_driver_is_asked_every_five_seconds_while_all_is_well() -> None:
-    async with made() as one:
+async def test_the_driver_is_read_every_five_seconds_while_all_gpus_are_ok() -> None:
+    async with contact_with_two() as one:
         reads = []
         for after in (1.0, 3.9, 0.1, 1.0):
             one.now += after
@@ -75,8 +75,8 @@ async def test_the_driver_is_asked_every_five_seconds_while_all_is_well() -> Non
         assert one.contact.gpu_count == 2
 
 
-async def test_the_driver_is_asked_in_each_round_while_one_gpu_is_in_doubt() -> None:
-    async with made() as one:
+async def test_the_driver_is_read_in_each_round_while_a_gpu_is_lost() -> None:
+    async with contact_with_two() as one:
         one.gpus[1].error = "Gone"
         await one.contact.read_gpus(one.now, watched=True)
         for _ in range(2):
@@ -85,7 +85,7 @@ async def test_the_driver_is_asked_in_each_round_while_one_gpu_is_in_doubt() -> 
 
 
 async def test_while_the_driver_does_not_answer_there_are_no_gpus() -> None:
-    async with made() as one:
+    async with contact_with_two() as one:
         one.driver.error = "Away"
         one.now += 5
         await one.look()
@@ -96,8 +96,8 @@ async def test_while_the_driver_does_not_answer_there_are_no_gpus() -> None:
         assert [slot.index for slot in one.contact.gpus] == [0, 1]
 
 
-async def test_what_is_let_go_is_let_go_once_and_made_anew_by_a_look() -> None:
-    async with made() as one:
+async def test_a_contact_is_released_once_and_made_again_by_a_look() -> None:
+    async with contact_with_two() as one:
         assert one.contact.is_made
         assert [await one.contact.release() for _ in range(2)] == [True, True]
         assert (one.contact.is_made, one.driver.releases) == (False, 1)
@@ -105,16 +105,16 @@ async def test_what_is_let_go_is_let_go_once_and_made_anew_by_a_look() -> None:
         assert one.contact.is_made
 
 
-async def test_the_driver_is_not_let_go_while_a_call_is_out() -> None:
-    async with made() as one:
+async def test_the_driver_is_not_released_while_a_call_hangs() -> None:
+    async with contact_with_two() as one:
         one.gpus[1].valve.close()
         await one.contact.read_gpus(one.now, watched=True)
         assert not await one.contact.release()
         assert (one.driver.releases, one.gpus[0].releases) == (0, 0)
 
 
-async def test_the_driver_is_not_let_go_before_each_gpu_is() -> None:
-    async with made() as one:
+async def test_the_driver_is_not_released_before_each_gpu_is() -> None:
+    async with contact_with_two() as one:
         one.gpus[1].valve.close()
         assert not await one.contact.release()
         assert (one.driver.releases, one.gpus[0].releases) == (0, 1)

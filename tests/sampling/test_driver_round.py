@@ -1,4 +1,4 @@
-"""What a round asks of whom, in which order; each part stands for the real one and notes what it is asked."""
+"""Which parts a round calls, in which order; each part is a substitute that records its calls."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from agent.sampling.driver_round import DriverRound
 
 pytestmark = pytest.mark.anyio
 
-ASKED = ["look", "census 1", "memory", "read True", "topology 1", "xids 1", "replaced 7.0"]
+ALL_PARTS = ["look", "census 1", "memory", "read True", "topology 1", "xids 1", "replaced 7.0"]
 
 
 class Parts:
-    """All of them in one: the contact with one GPU, the census, the topology, sleep, XIDs and their like."""
+    """All parts in one: the contact with one GPU, the census, the topology, sleep, XIDs and so on."""
 
     def __init__(self, todo: Round = Round.SAMPLE) -> None:
         self.done: list[str] = []
@@ -61,7 +61,7 @@ class Parts:
 
 
 class Follower:
-    """One of the parts whose `follow` has another meaning than that of the others."""
+    """A part with its own `follow`, under its own name."""
 
     def __init__(self, parts: Parts, name: str) -> None:
         self._parts, self._name = parts, name
@@ -69,8 +69,8 @@ class Follower:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._parts, name)
 
-    def follow(self, *told: Any) -> None:
-        self._parts.done.append(f"{self._name} {told[0] if len(told) == 1 else told[1]}")
+    def follow(self, *values: Any) -> None:
+        self._parts.done.append(f"{self._name} {values[0] if len(values) == 1 else values[1]}")
 
 
 def round_of(parts: Any, *, xids: bool = True) -> DriverRound:
@@ -89,14 +89,14 @@ def round_of(parts: Any, *, xids: bool = True) -> DriverRound:
 
 
 @pytest.mark.parametrize("todo", [Round.SAMPLE, Round.LOOK])
-async def test_the_driver_is_asked_before_the_gpus_and_the_gpus_before_the_rest(todo: Round) -> None:
+async def test_the_driver_is_read_before_the_gpus_and_the_gpus_before_the_rest(todo: Round) -> None:
     parts = Parts(todo)
     await round_of(parts).take(1.0, watched=True)
 
-    assert parts.done == ASKED
+    assert parts.done == ALL_PARTS
 
 
-async def test_without_contact_no_gpu_is_asked() -> None:
+async def test_without_contact_no_gpu_is_read() -> None:
     parts = Parts()
     parts.is_made, parts.gpu_count = False, None
     await round_of(parts).take(1.0, watched=True)
@@ -113,7 +113,7 @@ async def test_without_contact_no_gpu_is_asked() -> None:
         (Round.LET_GO, False, True, ["release"]),
     ],
 )
-async def test_nvml_is_let_go_once_nobody_listens_for_xids(
+async def test_nvml_is_released_once_the_xid_watch_has_paused(
     todo: Round, xids: bool, can_pause: bool, done: list[str]
 ) -> None:
     parts = Parts(todo)
@@ -131,7 +131,7 @@ async def test_nvml_is_let_go_once_nobody_listens_for_xids(
         (Round.SAMPLE, True, []),
     ],
 )
-async def test_after_a_mere_look_an_idle_gpu_is_let_go(todo: Round, are_idle: bool, done: list[str]) -> None:
+async def test_an_idle_gpu_is_let_go_again_after_a_look(todo: Round, are_idle: bool, done: list[str]) -> None:
     parts = Parts(todo)
     parts.are_idle = are_idle
     one = round_of(parts)
@@ -145,19 +145,19 @@ async def test_after_a_mere_look_an_idle_gpu_is_let_go(todo: Round, are_idle: bo
 @pytest.mark.parametrize(
     ("some_are_busy", "can_pause", "can_release", "done"),
     [
-        pytest.param(False, True, True, ["pause", "release", "renewed", *ASKED], id="anew"),
-        pytest.param(True, True, True, ASKED, id="not while a call is out"),
-        pytest.param(False, True, False, ["pause", "release", *ASKED], id="one was out at last"),
+        pytest.param(False, True, True, ["pause", "release", "renewed", *ALL_PARTS], id="renewed"),
+        pytest.param(True, True, True, ALL_PARTS, id="not while a call hangs"),
+        pytest.param(False, True, False, ["pause", "release", *ALL_PARTS], id="not if the release fails"),
         pytest.param(
             False,
             False,
             True,
-            ["pause", *(one for one in ASKED if one != "xids 1")],
-            id="not before the XIDs are at rest",
+            ["pause", *(one for one in ALL_PARTS if one != "xids 1")],
+            id="not before the XID watch has paused",
         ),
     ],
 )
-async def test_contact_is_made_anew_where_gpus_are_missing_that_it_would_find(
+async def test_an_outdated_contact_is_made_again_unless_a_call_hangs_or_xids_are_awaited(
     some_are_busy: bool, can_pause: bool, can_release: bool, done: list[str]
 ) -> None:
     parts = Parts()
@@ -168,9 +168,9 @@ async def test_contact_is_made_anew_where_gpus_are_missing_that_it_would_find(
     assert parts.done == done
 
 
-async def test_contact_is_made_anew_also_where_nobody_listens_for_xids() -> None:
+async def test_an_outdated_contact_is_made_again_also_without_an_xid_watch() -> None:
     parts = Parts()
     parts.is_outdated = True
     await round_of(parts, xids=False).take(1.0, watched=True)
 
-    assert parts.done == ["release", "renewed", *(one for one in ASKED if one != "xids 1")]
+    assert parts.done == ["release", "renewed", *(one for one in ALL_PARTS if one != "xids 1")]

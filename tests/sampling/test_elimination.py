@@ -22,14 +22,14 @@ def bus_ids(*gpus: GpuSample, devices: tuple[str, ...]) -> list[str | None]:
     return [gpu.identity.pci_bus_id for gpu in with_the_last_one_named(gpus, devices)]
 
 
-def test_the_only_device_that_is_left_is_the_gpu_that_cannot_be_read() -> None:
+def test_the_only_device_left_is_the_gpu_that_cannot_be_read() -> None:
     named = with_the_last_one_named([known(0, A), lost(1), known(2, C)], (A, B, C))
 
     assert [gpu.identity.pci_bus_id for gpu in named] == [A, B, C]
-    assert named[1].lasting == GpuReading(0.0, GpuIdentity(pci_bus_id=B)), "and nothing else is known of it"
+    assert named[1].lasting == GpuReading(0.0, GpuIdentity(pci_bus_id=B)), "all other values stay unknown"
 
 
-def test_what_is_known_of_it_stays() -> None:
+def test_known_values_of_the_identified_gpu_stay() -> None:
     found = GpuReading(5.0, GpuIdentity("GPU-1"), driver_errors={("f", "e"): 3})
     gpu = GpuSample(1, GpuState.LOST, lasting=found)
 
@@ -46,14 +46,14 @@ def test_what_is_known_of_it_stays() -> None:
         pytest.param((known(0, A), lost(1), lost(2)), (A, B), id="two are lost, one device is left"),
         pytest.param((known(0, A), lost(1)), (A, B, C), id="two devices are left"),
         pytest.param((known(0, A), lost(1)), (A,), id="no device is left"),
-        pytest.param((known(0, A), lost(1)), (), id="nothing is known of devices"),
+        pytest.param((known(0, A), lost(1)), (), id="unknown devices"),
     ],
 )
-def test_nobody_is_named_by_order(gpus: tuple[GpuSample, ...], devices: tuple[str, ...]) -> None:
+def test_no_gpu_is_identified_by_its_order(gpus: tuple[GpuSample, ...], devices: tuple[str, ...]) -> None:
     assert with_the_last_one_named(gpus, devices) == gpus
 
 
-def test_a_gpu_that_answers_is_not_named_by_others() -> None:
+def test_a_gpu_that_can_be_read_is_not_identified_by_elimination() -> None:
     gpu = GpuSample(0, GpuState.OK, GpuReading(0.0))
 
     assert bus_ids(gpu, devices=(A,)) == [None]

@@ -31,11 +31,11 @@ PROCESS = GpuProcess(7, ProcessType.COMPUTE)
 
 
 class Source:
-    """Writes down what is asked of it; a test says who it is and what runs there."""
+    """A source that records its calls; a test sets its UUID and processes."""
 
     def __init__(self, slot: Slot) -> None:
         self._slot = slot
-        self.asked: list[str] = []
+        self.calls: list[str] = []
         self.uuid = "GPU-old"
         self.processes: tuple[GpuProcess, ...] | None = (PROCESS,)
         self.gpu_percent: int | None = None
@@ -45,9 +45,9 @@ class Source:
         self.may_answer.set()
 
     def read(self, *, watched: bool = True) -> GpuReading:  # noqa: ARG002  (as the real one)
-        self.asked.append("read")
+        self.calls.append("read")
         self.is_asked.set()
-        assert self.may_answer.wait(10), "the test forgot to let it answer"
+        assert self.may_answer.wait(10), "the test did not let the source answer"
         if self.error:
             raise SourceError(self.error)
         return GpuReading(
@@ -59,18 +59,18 @@ class Source:
         )
 
     def read_with_fresh_errors(self, *, watched: bool = True) -> GpuReading:
-        self.asked.append("fresh errors")
+        self.calls.append("fresh errors")
         return self.read(watched=watched)
 
     def measure_slow_counters(self) -> None:
         pass
 
     def release(self, *, may_be_another: bool = False) -> None:
-        self.asked.append("release: may be another" if may_be_another else "release")
+        self.calls.append("release: may be another" if may_be_another else "release")
 
 
 class Slot:
-    """A slot with a real worker, in a time that stands until it is moved."""
+    """A slot with a real worker and a manual clock."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -89,7 +89,7 @@ class Slot:
         self.wait_for_answer()
 
     def leave_a_call_out(self) -> None:
-        """It returns once the source may answer."""
+        """Request a reading that returns once `may_answer` is set."""
         self.source.may_answer.clear()
         self.slot.request()
         assert self.source.is_asked.wait(10)
@@ -112,7 +112,7 @@ def slot() -> Iterator[Slot]:
     slot.worker.join(10)
 
 
-def test_what_was_read_is_shown(slot: Slot) -> None:
+def test_the_last_reading_is_shown(slot: Slot) -> None:
     slot.read()
 
     sample = slot.sample()
@@ -128,15 +128,15 @@ DISPLAY = GpuProcess(8, ProcessType.GRAPHICS)
 @pytest.mark.parametrize(
     ("processes", "gpu_percent", "is_idle"),
     [
-        pytest.param((), 0, True, id="nobody"),
-        pytest.param((DISPLAY,), 0, True, id="a display server that shows nothing"),
-        pytest.param((DISPLAY, PROCESS), 0, False, id="somebody who computes nothing now"),
-        pytest.param((), 1, False, id="somebody who is not listed"),
+        pytest.param((), 0, True, id="no process"),
+        pytest.param((DISPLAY,), 0, True, id="an idle display server"),
+        pytest.param((DISPLAY, PROCESS), 0, False, id="a compute process at rest"),
+        pytest.param((), 1, False, id="an unlisted process"),
         pytest.param((), None, False, id="unknown utilization"),
         pytest.param(None, 0, False, id="unknown processes"),
     ],
 )
-def test_a_gpu_is_idle_where_nobody_computes_on_it(
+def test_a_gpu_without_compute_processes_and_utilization_is_idle(
     slot: Slot, processes: tuple[GpuProcess, ...] | None, gpu_percent: int | None, is_idle: bool
 ) -> None:
     assert not slot.slot.is_idle, "before the first answer"
@@ -146,8 +146,8 @@ def test_a_gpu_is_idle_where_nobody_computes_on_it(
     assert slot.slot.is_idle is is_idle
 
 
-@pytest.mark.parametrize("processes", [None, ()], ids=["not told", "none"])
-def test_a_gpu_whose_processes_are_unknown_has_none_to_ask_the_host_about(
+@pytest.mark.parametrize("processes", [None, ()], ids=["unknown", "none"])
+def test_a_gpu_with_unknown_processes_has_no_processes_to_describe(
     slot: Slot, processes: tuple[GpuProcess, ...] | None
 ) -> None:
     assert slot.slot.processes == (), "before the first answer"
@@ -160,10 +160,10 @@ def test_a_gpu_whose_processes_are_unknown_has_none_to_ask_the_host_about(
     slot.read()
     slot.source.error = "Gone"
     slot.read()
-    assert slot.slot.processes == (), "a GPU that is lost"
+    assert slot.slot.processes == (), "a lost GPU"
 
 
-def test_an_error_keeps_who_it_was_and_how_old_its_last_reading_is(slot: Slot) -> None:
+def test_a_lost_gpu_keeps_its_identity_and_the_age_of_its_last_reading(slot: Slot) -> None:
     slot.read()
     slot.sample()
     slot.source.error = "Gone"
@@ -180,33 +180,33 @@ def test_an_error_keeps_who_it_was_and_how_old_its_last_reading_is(slot: Slot) -
     )
 
 
-def test_a_renewed_contact_is_made_with_the_next_reading_and_once(slot: Slot) -> None:
+def test_a_renewal_takes_effect_once_with_the_next_reading(slot: Slot) -> None:
     slot.read()
     slot.slot.renew(slot.now)
-    assert slot.source.asked == ["read"], "not before it is asked for"
+    assert slot.source.calls == ["read"], "not before the next request"
 
     slot.read()
     slot.read()
 
-    assert slot.source.asked == ["read", "release: may be another", "read", "read"]
+    assert slot.source.calls == ["read", "release: may be another", "read", "read"]
 
 
-def test_a_renewal_that_comes_while_a_call_is_out_is_made_up_for(slot: Slot) -> None:
+def test_a_renewal_during_a_hung_call_takes_effect_later(slot: Slot) -> None:
     slot.leave_a_call_out()
     slot.now += 1
     slot.slot.renew(slot.now)
-    slot.slot.request()  # in vain: the call is out
+    slot.slot.request()  # without effect: the call hangs
     slot.source.may_answer.set()
     slot.wait_for_answer()
     slot.now += 1
 
     slot.read()
 
-    assert slot.source.asked == ["read", "release: may be another", "read"]
+    assert slot.source.calls == ["read", "release: may be another", "read"]
 
 
-def test_with_the_contact_the_old_identity_is_forgotten(slot: Slot) -> None:
-    """This index may be another GPU now, and the old one's values not its own."""
+def test_a_renewal_drops_the_old_identity(slot: Slot) -> None:
+    """This index may be another GPU now, which does not have the values of the old one."""
     slot.read()
     assert slot.sample().identity.uuid == "GPU-old"
     slot.now += 1
@@ -229,7 +229,7 @@ def test_with_the_contact_the_old_identity_is_forgotten(slot: Slot) -> None:
     assert (slot.sample().state, slot.sample().identity.uuid) == (GpuState.OK, "GPU-new")
 
 
-def test_an_answer_of_the_old_contact_that_comes_late_counts_for_nothing(slot: Slot) -> None:
+def test_a_late_answer_of_the_old_contact_is_dropped(slot: Slot) -> None:
     slot.leave_a_call_out()
     slot.now += 1
     slot.slot.renew(slot.now)
@@ -240,8 +240,8 @@ def test_an_answer_of_the_old_contact_that_comes_late_counts_for_nothing(slot: S
     assert slot.sample().state is GpuState.STARTING
 
 
-def test_a_gpu_that_was_let_go_is_the_same_when_it_comes_back(slot: Slot) -> None:
-    """Nobody looked for a minute: its values are no longer current, but who it is stays known."""
+def test_a_released_gpu_keeps_its_identity_until_it_is_read_again(slot: Slot) -> None:
+    """Its values are no longer current, but its identity stays known."""
     slot.read()
     slot.sample()
     slot.now += 60
@@ -255,11 +255,11 @@ def test_a_gpu_that_was_let_go_is_the_same_when_it_comes_back(slot: Slot) -> Non
 
     slot.now += 1
     slot.read()
-    assert slot.source.asked == ["read", "release", "read"], "the handle is not let go a second time"
+    assert slot.source.calls == ["read", "release", "read"], "the handle is not released twice"
     assert slot.sample().state is GpuState.OK
 
 
-def test_the_first_xid_about_memory_has_the_errors_read_anew_once(slot: Slot) -> None:
+def test_the_first_xid_about_memory_causes_one_reading_of_fresh_errors(slot: Slot) -> None:
     slot.read()
     slot.sample()
     counted = {"GPU-old": 1}
@@ -267,4 +267,4 @@ def test_the_first_xid_about_memory_has_the_errors_read_anew_once(slot: Slot) ->
         slot.slot.follow_xids(lambda uuid: counted.get(uuid or "", 0))
         slot.read()
 
-    assert slot.source.asked == ["read", "fresh errors", "read", "read"]
+    assert slot.source.calls == ["read", "fresh errors", "read", "read"]

@@ -1,4 +1,4 @@
-"""An hour in memory: fine at the end, coarse before, bounded, with its gaps."""
+"""One hour in memory: fine at the end, coarse before, bounded, with gaps."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def snapshot(
     power_watts: float = 99.5,
     memory_used_bytes: int = 3 * GIB,
 ) -> Snapshot:
-    """GPUs with these utilizations at so many seconds; None: it cannot be read."""
+    """A Snapshot at this second, of GPUs with these utilizations; None: the GPU cannot be read."""
     gpus = []
     for index, percent in enumerate(utilization):
         known = reading(
             sampled_since_boot=at,
             identity_uuid=uuids[index],
-            memory_used_bytes=memory_used_bytes + index,  # of each GPU a number of its own, as in life
+            memory_used_bytes=memory_used_bytes + index,  # each GPU has its own number
             utilization_gpu_percent=percent,
             power_usage_watts=power_watts + index,
         )
@@ -61,7 +61,7 @@ def filled(history: History, seconds: int, step: float = 1.0) -> Snapshot:
     return last
 
 
-def test_every_value_stands_beside_its_moment() -> None:
+def test_each_value_belongs_to_its_time() -> None:
     history = History(10)
     history.add(snapshot(0, 5, 50))
     last = snapshot(1, 6, None)
@@ -76,7 +76,7 @@ def test_every_value_stands_beside_its_moment() -> None:
     assert found.gpus[1].columns["power.usage_watts"] == (100.5, None)
 
 
-def test_the_last_minutes_are_fine_and_what_is_before_is_not() -> None:
+def test_the_last_five_minutes_are_fine_and_earlier_ones_coarse() -> None:
     history = History(10)
     last = filled(history, 1000)
 
@@ -85,12 +85,12 @@ def test_the_last_minutes_are_fine_and_what_is_before_is_not() -> None:
     fine = [at for at in taken if at >= 1000 - FINE_SECONDS]
     coarse = [at for at in taken if at < 1000 - FINE_SECONDS]
     assert fine == [1000 - FINE_SECONDS + second for second in range(int(FINE_SECONDS) + 1)]
-    assert coarse[0] == 0, "the first moment is remembered"
+    assert coarse[0] == 0, "the first sample is kept"
     assert {round(later - earlier) for earlier, later in pairwise(coarse)} <= {9, 10}
     assert 0 < fine[0] - coarse[-1] <= 10, "up to where the fine part begins"
 
 
-def test_what_is_coarse_keeps_its_own_values() -> None:
+def test_coarse_times_have_their_own_values() -> None:
     history = History(10)
     last = filled(history, 3600)
 
@@ -103,7 +103,7 @@ def test_what_is_coarse_keeps_its_own_values() -> None:
 
 
 @pytest.mark.parametrize("seconds", [1, 60, 300, 3600])
-def test_only_what_was_asked_for_is_reported(seconds: float) -> None:
+def test_only_the_requested_seconds_are_reported(seconds: float) -> None:
     history = History(10)
     last = filled(history, 4000, step=2)
 
@@ -113,7 +113,7 @@ def test_only_what_was_asked_for_is_reported(seconds: float) -> None:
     assert max(taken) == last.taken_at
 
 
-def test_an_hour_is_kept_and_no_more() -> None:
+def test_one_hour_is_kept_in_bounded_memory() -> None:
     history = History(10)
     last = filled(history, 20_000)
 
@@ -123,7 +123,7 @@ def test_an_hour_is_kept_and_no_more() -> None:
 
 
 @pytest.mark.parametrize(("pause", "moments"), [(30, 2), (30.5, 3)])
-def test_more_than_three_intervals_without_a_moment_are_a_gap(pause: float, moments: int) -> None:
+def test_more_than_three_intervals_without_a_sample_are_a_gap(pause: float, moments: int) -> None:
     history = History(10)
     history.add(snapshot(0, 5))
     last = snapshot(pause, 6)
@@ -133,7 +133,7 @@ def test_more_than_three_intervals_without_a_moment_are_a_gap(pause: float, mome
 
 
 @pytest.mark.parametrize(("age", "moments"), [(3600, 2), (3600.5, 1)])
-def test_a_moment_is_remembered_for_an_hour_to_the_second(age: float, moments: int) -> None:
+def test_a_sample_is_kept_for_an_hour_to_the_second(age: float, moments: int) -> None:
     history = History(3600)
     history.add(snapshot(0, 5))
     history.add(snapshot(age, 6))
@@ -141,7 +141,7 @@ def test_a_moment_is_remembered_for_an_hour_to_the_second(age: float, moments: i
     assert len(history) == moments
 
 
-def test_a_gap_is_told_as_one() -> None:
+def test_a_gap_is_reported_as_unknown_values() -> None:
     history = History(10)
     history.add(snapshot(0, 5))
     last = snapshot(100, 6)
@@ -154,7 +154,7 @@ def test_a_gap_is_told_as_one() -> None:
     assert found.host["cpu_percent"] == (None,) * 3
 
 
-def test_what_came_after_a_moment_is_handed_over_once_an_interval_and_restored() -> None:
+def test_newer_samples_are_handed_over_once_an_interval_and_can_be_restored() -> None:
     before = History(10)
     last = filled(before, 40)
 
@@ -184,7 +184,7 @@ def test_a_gpu_is_followed_by_its_uuid() -> None:
     [
         ((None, "bus 0", 0), (None, "bus 0", 1), True),
         ((None, "bus 0", 0), (None, "bus 1", 0), False),
-        ((None, "bus 0", 0), ("a", "bus 0", 0), True),  # its UUID was not told at first
+        ((None, "bus 0", 0), ("a", "bus 0", 0), True),  # its UUID was not reported at first
         (("a", "bus 0", 0), (None, "bus 0", 0), True),  # or no longer
         (("a", "bus 0", 0), ("b", "bus 0", 0), False),  # another card in the same slot
         ((None, None, 0), (None, None, 0), True),
@@ -213,22 +213,22 @@ def test_a_gpu_without_uuid_is_followed_by_its_bus_id_and_then_by_its_index(
     assert utilization(gpu) == ((50, 51) if is_same else (None, 51))
 
 
-def test_every_field_is_remembered_as_it_was() -> None:
-    """To the last digit: memory of 2^53 bytes and less."""
+def test_every_field_is_kept_exactly() -> None:
+    """All digits are kept, up to 2^53 - 1 bytes of memory."""
     values = {field: 1.1 + number for number, field in enumerate(GPU_FIELDS)} | {
         "memory.used_bytes": 2**53 - 1
     }
     known = reading(**{field.replace(".", "_"): value for field, value in values.items()})
     host = HostReading("host", cpu_percent=43.7, memory_used_bytes=2**40 + 1)
-    told = Snapshot(EPOCH, 0.0, gpus=(GpuSample(0, GpuState.OK, known),), host=host)
+    last = Snapshot(EPOCH, 0.0, gpus=(GpuSample(0, GpuState.OK, known),), host=host)
     history = History(10)
-    history.add(told)
+    history.add(last)
 
-    found = history.read(told, 60, told.gpus)
+    found = history.read(last, 60, last.gpus)
 
     assert found.gpus[0].columns == {field: (value,) for field, value in values.items()}
     assert found.host == {"cpu_percent": (43.7,), "memory_used_bytes": (2**40 + 1,)}
-    only = history.read(told, 60, told.gpus, ["fans.speed_percent"]).gpus[0]
+    only = history.read(last, 60, last.gpus, ["fans.speed_percent"]).gpus[0]
     assert list(only.columns) == ["fans.speed_percent"]
 
 
@@ -241,7 +241,7 @@ def test_every_field_is_remembered_as_it_was() -> None:
         pytest.param(128, 1.0, 50, marks=pytest.mark.slow),
     ],
 )
-def test_memory_is_bounded_as_the_readme_says(gpus: int, interval: float, megabytes: int) -> None:
+def test_memory_is_bounded_as_documented(gpus: int, interval: float, megabytes: int) -> None:
     """Half a second between samples."""
     history, seen = History(interval), snapshot(0, *[7] * gpus, uuids=[f"{index}" for index in range(gpus)])
     tracemalloc.start()
@@ -256,8 +256,8 @@ def test_memory_is_bounded_as_the_readme_says(gpus: int, interval: float, megaby
     assert after - before < megabytes * 10**6
 
 
-def test_values_that_are_reported_again_are_a_gap() -> None:
-    """Of a GPU whose driver is late the last ones are shown with their age; in history they are not new."""
+def test_a_stale_reading_is_a_gap() -> None:
+    """A stale GPU shows its last values with their age, but in the history they are not new."""
     history = History(10.0)
     history.add(snapshot(0, 50))
     late = snapshot(1, 50)

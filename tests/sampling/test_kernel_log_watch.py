@@ -1,4 +1,4 @@
-"""The kernel log is read in a thread of its own; where it cannot be, that is said, and is no silence."""
+"""The kernel log is read in its own thread; a log that cannot be read is an error, not an empty log."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_line_is_known_as_soon_as_it_is_written(tmp_path: Path) -> None:
     pipe = KernelLogPipe(tmp_path)
     pipe.write(xid(PLACE, 31))
     with watching(KernelLogSource(pipe.path, device=None)) as watch:
-        wait_until(lambda: watch.is_read, "what was there is known")
+        wait_until(lambda: watch.is_read, "the earlier line is known")
         assert times(watch, 31) == 1
         pipe.write(xid(PLACE, 31), xid(PLACE, 79))
 
@@ -59,13 +59,16 @@ def test_a_line_is_known_as_soon_as_it_is_written(tmp_path: Path) -> None:
         reading = watch.reading(1_000.0, {"0000:af:00"})
         assert (reading.error, reading.lost_lines, reading.fallen) == (None, 0, (PLACE,))
         assert reading.reaches_back_to is not None
-        for listed, why in (({PLACE}, "its own verdict tells of it"), (None, "it may be one of those")):
+        for listed, why in (
+            ({PLACE}, "the verdict of the GPU reports it"),
+            (None, "it may be one of the listed GPUs"),
+        ):
             assert watch.reading(1_000.0, listed).fallen == (), why
     pipe.close()
 
 
 class Source:
-    """A log that breaks off when it is told to."""
+    """A log that fails with these errors first."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
@@ -87,7 +90,7 @@ class Source:
     def close(self) -> None: ...
 
 
-def test_before_it_was_read_nobody_says_what_is_in_it() -> None:
+def test_before_the_first_reading_the_log_has_an_error() -> None:
     watch = KernelLogWatch(Source())
 
     assert not watch.is_read
@@ -104,11 +107,11 @@ def test_before_it_was_read_nobody_says_what_is_in_it() -> None:
             SourceError("The kernel log cannot be read: no", todo="do this"),
             "The kernel log cannot be read: no",
         ),
-        (ValueError("ours"), "Reading the kernel log failed: ValueError"),
+        (ValueError("internal"), "Reading the kernel log failed: ValueError"),
     ],
-    ids=["refused", "ours"],
+    ids=["refused", "internal error"],
 )
-def test_where_it_cannot_be_read_that_is_said_once_and_tried_again(
+def test_a_log_that_cannot_be_read_is_logged_once_and_tried_again(
     error: Exception, sentence: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, kernel_log_watch.__name__)
@@ -116,7 +119,7 @@ def test_where_it_cannot_be_read_that_is_said_once_and_tried_again(
     watch = KernelLogWatch(source, retry=0.01)
     watch.start()
 
-    wait_until(lambda: watch.is_read, "it is read at last")
+    wait_until(lambda: watch.is_read, "the log is read")
     watch.stop()
     watch.join(timeout=10)
 
@@ -127,21 +130,21 @@ def test_where_it_cannot_be_read_that_is_said_once_and_tried_again(
     assert caplog.records[-1].getMessage() == "The kernel log can be read again"
 
 
-def test_while_it_cannot_be_read_the_reading_says_why_and_keeps_what_is_known() -> None:
+def test_a_log_that_breaks_off_has_an_error_and_keeps_its_known_lines() -> None:
     source = Source()
     with watching(source) as watch:
-        wait_until(lambda: watch.is_read, "it is read")
+        wait_until(lambda: watch.is_read, "the log is read")
         source.errors.append(SourceError("gone", todo="bring it back"))
-        wait_until(lambda: not watch.is_read, "it has broken off")
+        wait_until(lambda: not watch.is_read, "the log has broken off")
         reading = watch.reading(100.0, ())
 
     assert (reading.is_read, reading.error, reading.todo) == (False, "gone", "bring it back")
     assert (reading.fallen, reading.lost_lines, reading.reaches_back_to) == ((PLACE,), 3, 101.0)
-    assert source.waits == {0.4}, "less than the half second that the end of the agent waits"
+    assert source.waits == {0.4}, "shorter than the half second that the agent waits when it stops"
 
 
 class Flood(Source):
-    """More than can be read."""
+    """A log with endless lines."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -152,10 +155,10 @@ class Flood(Source):
         return Batch([Logged(5.0, XidLine(PLACE, 31))], 1.0, 0, is_all=False)
 
 
-def test_a_flood_leaves_the_processor_to_others() -> None:
+def test_a_flood_of_lines_leaves_the_processor_to_others() -> None:
     flood = Flood()
     with watching(flood) as watch:
-        wait_until(lambda: times(watch, 31) >= 5, "it goes on")
+        wait_until(lambda: times(watch, 31) >= 5, "the lines are read")
 
     pauses = [later - earlier for earlier, later in pairwise(flood.read_at)]
     assert min(pauses) > PAUSE / 2

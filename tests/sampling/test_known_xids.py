@@ -33,18 +33,18 @@ class Log:
     """A kernel log, as far as it has been read."""
 
     def __init__(self) -> None:
-        self.told = Tally()
+        self.logged = Tally()
         self.is_read = True
 
     def tally(self) -> Tally:
-        return self.told.copy()
+        return self.logged.copy()
 
     def xid(self, at: float, code: int, pid: int | None = None) -> None:
-        self.told.take(at, XidLine(PLACE, code, pid, f"program-{pid}" if pid else None))
+        self.logged.take(at, XidLine(PLACE, code, pid, f"program-{pid}" if pid else None))
 
 
 class Events:
-    """NVML's events."""
+    """XID events of NVML."""
 
     def __init__(self, log: Log) -> None:
         self.heard: dict[int, tuple[int, float]] | None = {}
@@ -73,14 +73,14 @@ class Events:
 
 
 def known(events: Events | None, log: Log | None, *samples: ProcessesReading) -> dict[int, XidCount] | None:
-    """The XIDs of the GPU in the last of as many samples, the lines being there from the first on."""
+    """The XIDs of the GPU in the last of these samples; all log lines exist from the first on."""
     xids = KnownXids(events, log)
     for processes in samples or (None,):
         (gpu,) = xids.of([GPU], BOOTED_AT, processes)
     return None if gpu.xids is None else dict(gpu.xids)
 
 
-def test_what_both_tell_counts_once_whichever_comes_first() -> None:
+def test_an_xid_from_both_sources_counts_once_in_either_order() -> None:
     log = Log()
     events = Events(log)
     events.hear(20.7, 31)
@@ -94,7 +94,7 @@ def test_what_both_tell_counts_once_whichever_comes_first() -> None:
     assert known(events, log) == {31: XidCount(2, BOOTED_AT + 25.2, XidSource.BOTH)}
 
 
-def test_what_was_before_the_agent_comes_on_top() -> None:
+def test_xids_from_before_the_agent_are_added() -> None:
     log = Log()
     log.xid(1.0, 31)
     log.xid(2.0, 31)
@@ -110,7 +110,7 @@ def test_what_was_before_the_agent_comes_on_top() -> None:
     assert (known(events, log) or {})[31] == XidCount(3, BOOTED_AT + 50.1, XidSource.BOTH)
 
 
-def test_an_event_soon_after_a_line_of_before_the_agent_is_another_one() -> None:
+def test_an_event_soon_after_a_line_from_before_the_agent_is_another_xid() -> None:
     log = Log()
     log.xid(5.0, 79)
     events = Events(log)
@@ -119,7 +119,7 @@ def test_an_event_soon_after_a_line_of_before_the_agent_is_another_one() -> None
     assert known(events, log) == {79: XidCount(2, BOOTED_AT + 7.0, XidSource.BOTH)}
 
 
-def test_what_the_log_has_lost_is_still_counted() -> None:
+def test_xids_that_the_log_has_lost_are_still_counted() -> None:
     log = Log()
     log.xid(1.0, 31, pid=7)
     events = Events(log)
@@ -127,10 +127,12 @@ def test_what_the_log_has_lost_is_still_counted() -> None:
         events.hear(at, 31)
     log.xid(50.0, 31, pid=8)
 
-    assert known(events, log) == {31: XidCount(4, BOOTED_AT + 52.0, XidSource.BOTH)}, "whose was the last?"
+    assert known(events, log) == {31: XidCount(4, BOOTED_AT + 52.0, XidSource.BOTH)}, (
+        "the program of the last is unknown"
+    )
 
 
-def test_what_nvml_does_not_report_is_counted_by_the_log() -> None:
+def test_xids_that_nvml_does_not_report_are_counted_from_the_log() -> None:
     """One fault may take several lines, and some XIDs are no events."""
     log = Log()
     events = Events(log)
@@ -142,7 +144,7 @@ def test_what_nvml_does_not_report_is_counted_by_the_log() -> None:
 
 
 @pytest.mark.parametrize("has_events", [True, False], ids=["not supported", "HISTORY_INTERVAL=0"])
-def test_without_events_the_log_alone_tells_and_knows_that_there_is_none(has_events: bool) -> None:
+def test_without_events_the_log_alone_counts_xids(has_events: bool) -> None:
     log = Log()
     events = Events(log) if has_events else None
     if events:
@@ -153,7 +155,7 @@ def test_without_events_the_log_alone_tells_and_knows_that_there_is_none(has_eve
     assert known(events, log) == {79: XidCount(1, BOOTED_AT + 5.0, XidSource.KERNEL_LOG)}
 
 
-def test_where_neither_can_tell_nobody_says_that_there_is_none() -> None:
+def test_without_both_sources_the_xids_are_unknown() -> None:
     log = Log()
     log.is_read = False
     events = Events(log)
@@ -168,7 +170,7 @@ def test_where_neither_can_tell_nobody_says_that_there_is_none() -> None:
     assert known(None, None) is None
 
 
-def test_a_gpu_without_a_place_is_not_called_free_of_xids() -> None:
+def test_without_a_bus_id_the_xids_are_unknown() -> None:
     nameless = GpuSample(0, GpuState.LOST, error="lost")
 
     (gpu,) = KnownXids(None, Log()).of([nameless], BOOTED_AT, None)
@@ -176,7 +178,7 @@ def test_a_gpu_without_a_place_is_not_called_free_of_xids() -> None:
     assert gpu.xids is None
 
 
-def test_a_gpu_that_was_lost_from_the_start_has_the_xids_of_its_place() -> None:
+def test_a_gpu_lost_from_the_start_has_the_xids_of_its_slot() -> None:
     log = Log()
     log.xid(5.0, 79)
     lasting = GpuReading(0.0, GpuIdentity(None, None, BUS_ID))
@@ -186,42 +188,42 @@ def test_a_gpu_that_was_lost_from_the_start_has_the_xids_of_its_place() -> None:
     assert (gpu.xids or {}).keys() == {79}
 
 
-def test_a_reset_ends_an_xid_unless_nvml_has_heard_more() -> None:
+def test_a_reset_ends_an_xid_unless_nvml_has_reported_more() -> None:
     log = Log()
     events = Events(log)
     log.xid(5.0, 48)
     events.hear(5.5, 48)
-    events.hear(6.0, 63)  # of which the log has no line
-    log.told.take(30.0, ResetLine(PLACE))
+    events.hear(6.0, 63)  # the log has no line of it
+    log.logged.take(30.0, ResetLine(PLACE))
     ended = {code: seen.was_reset for code, seen in (known(events, log) or {}).items()}
     assert ended == {48: True, 63: True}
     events.hear(40.0, 48)
-    events.hear(30.0, 63)  # in the moment of the reset: it may be of after it
+    events.hear(30.0, 63)  # at the moment of the reset: it may have come after it
 
     ended = {code: seen.was_reset for code, seen in (known(events, log) or {}).items()}
     assert ended == {48: False, 63: False}
 
 
-def test_a_reset_ends_what_the_log_has_lost_in_part() -> None:
+def test_a_reset_ends_an_xid_of_which_the_log_has_lost_lines() -> None:
     log = Log()
     events = Events(log)
     events.hear(20.5, 79)
     events.hear(21.5, 79)
     log.xid(20.0, 79)
-    log.told.take(100.0, ResetLine(PLACE))
+    log.logged.take(100.0, ResetLine(PLACE))
 
     expected = XidCount(2, BOOTED_AT + 21.5, XidSource.BOTH, was_reset=True)
     assert known(events, log) == {79: expected}
 
 
-def test_an_event_long_after_the_last_line_is_another_one() -> None:
-    """The log has several lines of one fault, and breaks off."""
+def test_an_event_long_after_the_last_line_is_another_xid() -> None:
+    """The log has several lines of one fault, and then breaks off."""
     log = Log()
     events = Events(log)
     log.xid(20.0, 79, pid=7)
     log.xid(20.1, 79, pid=7)
     events.hear(20.6, 79)
-    log.told.take(100.0, ResetLine(PLACE))
+    log.logged.take(100.0, ResetLine(PLACE))
     assert (known(events, log) or {})[79].was_reset
     events.hear(500.0, 79)
 
@@ -229,7 +231,7 @@ def test_an_event_long_after_the_last_line_is_another_one() -> None:
 
 
 @pytest.mark.parametrize(("heard", "last"), [(25.0, 20.0), (25.5, 25.5)])
-def test_an_event_up_to_five_seconds_after_its_line_is_the_same(heard: float, last: float) -> None:
+def test_an_event_up_to_five_seconds_after_its_line_is_the_same_xid(heard: float, last: float) -> None:
     log = Log()
     events = Events(log)
     for _ in range(2):
@@ -241,7 +243,7 @@ def test_an_event_up_to_five_seconds_after_its_line_is_the_same(heard: float, la
 
 
 @pytest.mark.parametrize("has_events", [True, False])
-def test_an_xid_about_memory_that_the_log_alone_tells_has_the_error_counts_read_too(has_events: bool) -> None:
+def test_an_xid_about_memory_from_the_log_alone_has_error_counts_read(has_events: bool) -> None:
     log = Log()
     xids = KnownXids(Events(log) if has_events else None, log)
     numbers = []
@@ -254,7 +256,7 @@ def test_an_xid_about_memory_that_the_log_alone_tells_has_the_error_counts_read_
     assert [*numbers, xids.about_memory(UUID)] == [0, 0, 1, 2]
 
 
-def test_an_xid_about_memory_that_is_heard_has_them_read_before_the_next_sample() -> None:
+def test_an_event_about_memory_has_error_counts_read_before_the_next_sample() -> None:
     log = Log()
     events = Events(log)
     xids = KnownXids(events, log)
@@ -292,18 +294,18 @@ BLAMED = Blamed(7, "program-7", "alice", POD)
         ((processes(8, 10.0),), Blamed(7, "program-7")),
     ],
     ids=[
-        "it runs",
-        "it died of it",
-        "long ago",
-        "named late",
-        "seen late",
+        "still running",
+        "ended since",
+        "ended long ago",
+        "user name known later",
+        "described later",
         "clocks differ",
-        "began later",
-        "unseen",
+        "started later",
+        "unknown start",
         "other",
     ],
 )
-def test_the_program_has_its_owner_and_place_if_it_was_seen(
+def test_the_blamed_program_has_user_and_container_if_it_was_seen(
     samples: tuple[ProcessesReading, ...], expected: Blamed
 ) -> None:
     log = Log()
@@ -313,7 +315,7 @@ def test_the_program_has_its_owner_and_place_if_it_was_seen(
 
 
 @pytest.mark.parametrize(("samples_without", "expected"), [(3, BLAMED), (4, Blamed(7, "program-7"))])
-def test_a_program_that_was_seen_up_to_three_samples_before_its_line_is_still_known(
+def test_a_program_seen_up_to_three_samples_before_its_line_is_known(
     samples_without: int, expected: Blamed
 ) -> None:
     log = Log()
@@ -328,8 +330,8 @@ def test_a_program_that_was_seen_up_to_three_samples_before_its_line_is_still_kn
     assert (gpu.xids or {})[31].blamed == expected
 
 
-def test_a_number_that_is_another_process_here_names_no_owner() -> None:
-    """As in a container without --pid=host: the log has the host's numbers."""
+def test_a_pid_of_the_host_names_no_process_of_a_container() -> None:
+    """In a container without --pid=host, the log still has the pids of the host."""
     log = Log()
     log.xid(50.0, 31, pid=7)
 
@@ -342,15 +344,15 @@ def test_a_number_that_is_another_process_here_names_no_owner() -> None:
     ("bus_id", "place"),
     [(BUS_ID, PLACE), ("00010000:01:00.0", "10000:01:00"), (None, None), ("", None), ("x:y", None)],
 )
-def test_a_bus_id_is_written_as_the_driver_logs_it(bus_id: str | None, place: str | None) -> None:
+def test_a_bus_id_is_converted_to_the_form_of_the_driver_s_log(bus_id: str | None, place: str | None) -> None:
     assert place_of(bus_id) == place
 
 
-def test_the_sample_stays_otherwise_as_it_is() -> None:
+def test_all_other_values_of_a_sample_stay_unchanged() -> None:
     (gpu,) = KnownXids(None, Log()).of([GPU], BOOTED_AT, None)
 
     assert replace(gpu, xids=None) == GPU
 
 
-def test_where_nobody_tells_of_xids_none_has_spoken_of_memory() -> None:
+def test_without_sources_no_xid_is_about_memory() -> None:
     assert KnownXids(None, None).about_memory(UUID) == 0

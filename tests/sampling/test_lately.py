@@ -12,7 +12,7 @@ from tests.support.readings import reading
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("steps", "seconds"),
     [
         ([(0, True)], 0),
         ([(0, True), (60, True)], 60),
@@ -25,54 +25,60 @@ from tests.support.readings import reading
         ([(0, True), (0, True)], 0),
     ],
 )
-def test_how_long_something_lasts(told: list[tuple[float, bool | None]], seconds: float) -> None:
+def test_a_condition_lasts_until_it_ends_or_a_pause_is_too_long(
+    steps: list[tuple[float, bool | None]], seconds: float
+) -> None:
     lasting = Lasting(60)
 
-    assert [lasting.add(is_so, at) for at, is_so in told][-1] == seconds
+    assert [lasting.add(is_so, at) for at, is_so in steps][-1] == seconds
 
 
 @pytest.mark.parametrize(
-    ("told", "increase"),
+    ("steps", "increase"),
     [
-        ([(0, 7)], 0),  # what was before is of before
+        ([(0, 7)], 0),  # earlier growth is unknown
         ([(0, 7), (5, 9)], 2),
         ([(0, 7), (300, 9)], 2),
-        ([(0, 7), (301, 9)], 0),  # it may have been in the second that is too long ago
+        ([(0, 7), (301, 9)], 0),  # it may have grown more than five minutes ago
         ([(0, 7), (100, 8), (200, 9), (301, 9)], 1),
         ([(0, 7), (5, None)], 0),
         ([(0, 7), (5, None), (10, 9)], 2),
-        ([(0, 7), (5, 2), (10, 3)], 1),  # the driver was loaded anew
+        ([(0, 7), (5, 2), (10, 3)], 1),  # the driver was loaded again
         ([(0, 7), (1, 8), (2, 9), (3, 9)], 2),
         ([(0, 7), (5, 9), (1000, None), (1001, 9)], 0),
     ],
 )
-def test_by_how_much_a_counter_grows(told: list[tuple[float, float | None]], increase: float) -> None:
+def test_the_increase_of_a_counter_is_that_of_the_last_five_minutes(
+    steps: list[tuple[float, float | None]], increase: float
+) -> None:
     counter = Increase(300)
 
-    assert [counter.add(value, at) for at, value in told][-1] == increase
+    assert [counter.add(value, at) for at, value in steps][-1] == increase
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("steps", "seconds"),
     [
         ([(0, 0), (600, 600), (1200, 1200)], 300),  # all the time
-        ([(0, 0), (600, 350)], 50),  # as little of it as may be in the last five minutes
+        ([(0, 0), (600, 350)], 50),  # at least this much of it is in the last five minutes
         ([(0, 0), (600, 300)], 0),
         ([(0, 0), (600, 600), (1200, 600)], 0),
         ([(0, 0), (600, 600), (1000, None), (1200, 1100)], 200),
         ([(0, 0), (290, 10), (310, 30)], 20),
-        ([(0, 0), (600, 20), (601, 3)], 0),  # the driver was loaded anew
+        ([(0, 0), (600, 20), (601, 3)], 0),  # the driver was loaded again
     ],
 )
-def test_seconds_are_known_over_longer_pauses(told: list[tuple[float, float | None]], seconds: float) -> None:
+def test_counted_seconds_are_known_over_longer_pauses(
+    steps: list[tuple[float, float | None]], seconds: float
+) -> None:
     """HISTORY_INTERVAL may be longer than the window."""
     counter = Increase(300, of_seconds=True)
 
-    assert [counter.add(value, at) for at, value in told][-1] == seconds
+    assert [counter.add(value, at) for at, value in steps][-1] == seconds
     assert len(counter) <= 62
 
 
-def test_a_counter_that_grows_for_ever_keeps_little() -> None:
+def test_a_counter_that_always_grows_keeps_few_values() -> None:
     counter = Increase(300)
     grown = [counter.add(at / 2, at) for at in range(10_000)]
 
@@ -81,7 +87,7 @@ def test_a_counter_that_grows_for_ever_keeps_little() -> None:
 
 
 @pytest.mark.parametrize(("pause", "kept"), [(4.99, 1), (5.0, 2)])
-def test_of_five_minutes_a_value_every_five_seconds_is_kept(pause: float, kept: int) -> None:
+def test_a_counter_keeps_a_value_every_five_seconds(pause: float, kept: int) -> None:
     counter = Increase(300)
     for at in (0.0, pause):
         counter.add(at, at)
@@ -89,9 +95,9 @@ def test_of_five_minutes_a_value_every_five_seconds_is_kept(pause: float, kept: 
     assert len(counter) == kept
 
 
-def watched(*told: tuple[float, dict[str, Any]]) -> Any:
+def watched(*steps: tuple[float, dict[str, Any]]) -> Any:
     watch = LatelyWatch(max_gap=3)
-    return [watch.add(reading(sampled_since_boot=at, **values)) for at, values in told][-1]
+    return [watch.add(reading(sampled_since_boot=at, **values)) for at, values in steps][-1]
 
 
 def links(*recoveries: int | None) -> dict[str, Any]:
@@ -102,26 +108,26 @@ def links(*recoveries: int | None) -> dict[str, Any]:
     }
 
 
-def test_recoveries_are_counted_for_an_hour_over_all_links() -> None:
+def test_nvlink_recoveries_of_all_links_are_counted_for_an_hour() -> None:
     assert watched((0, links(4, 0)), (60, links(5, 2))).nvlink_recoveries == 3
     assert watched((0, links(4, 0)), (60, links(5, 2)), (3600, links(5, 2))).nvlink_recoveries == 3
     assert watched((0, links(4, 0)), (60, links(5, 2)), (3601, links(5, 2))).nvlink_recoveries == 0
     assert watched(*((at, links(4 if at < 60 else 5)) for at in range(0, 3722, 60))).nvlink_recoveries == 0
 
 
-def test_a_link_that_is_not_reported_for_a_while_has_not_recovered() -> None:
+def test_a_link_that_is_unknown_for_a_while_has_not_recovered() -> None:
     assert watched((0, links(4, 9)), (60, links(4, None)), (120, links(4, 9))).nvlink_recoveries == 0
     assert watched((0, links(4, 9)), (60, {}), (120, links(4, 9))).nvlink_recoveries == 0
 
 
-def test_heat_of_two_kinds_at_the_same_time_counts_once() -> None:
+def test_two_kinds_of_heat_at_the_same_time_count_once() -> None:
     hot = {"throttling_software_thermal_seconds": 20.0, "throttling_hardware_thermal_seconds": 15.0}
     cool = dict.fromkeys(hot, 0.0)
 
     assert watched((0, cool), (60, hot)).slowed_by_heat_seconds == 20
 
 
-def test_heat_and_brake_are_counters_of_their_own() -> None:
+def test_heat_and_power_brake_have_their_own_counters() -> None:
     before = {"throttling_thermal_seconds": 5.0, "throttling_power_brake_seconds": 1.0}
     after = {"throttling_thermal_seconds": 9.0, "throttling_power_brake_seconds": 36.0}
     seen = watched((0, before), (60, after))
@@ -129,23 +135,23 @@ def test_heat_and_brake_are_counters_of_their_own() -> None:
     assert (seen.slowed_by_heat_seconds, seen.slowed_by_brake_seconds) == (4, 35)
 
 
-def test_heat_and_brake_are_counted_for_five_minutes() -> None:
-    told = (
+def test_heat_and_power_brake_are_counted_for_five_minutes() -> None:
+    steps = (
         (at, {f"throttling_{name}_seconds": at for name in ("thermal", "power_brake")}) for at in (0.0, 600.0)
     )
-    seen = watched(*told)
+    seen = watched(*steps)
 
     assert (seen.slowed_by_heat_seconds, seen.slowed_by_brake_seconds) == (300, 300)
 
 
 @pytest.mark.parametrize(("pause", "seconds"), [(60, 60), (61, 0)])
-def test_of_a_minute_between_two_readings_something_is_concluded(pause: float, seconds: float) -> None:
+def test_a_condition_lasts_over_pauses_of_up_to_a_minute(pause: float, seconds: float) -> None:
     pending = {"fabric_state": 1}
 
     assert watched((0, pending), (pause, pending)).fabric_pending_seconds == seconds
 
 
-def test_the_power_cap_is_not_held_against_it() -> None:
+def test_the_power_cap_is_neither_heat_nor_power_brake() -> None:
     seen = watched((0, {"throttling_power_cap_seconds": 0.0}), (60, {"throttling_power_cap_seconds": 60.0}))
 
     assert (seen.slowed_by_heat_seconds, seen.slowed_by_brake_seconds) == (0, 0)
@@ -154,7 +160,7 @@ def test_the_power_cap_is_not_held_against_it() -> None:
 @pytest.mark.parametrize(
     ("margin", "limit", "seconds"), [(-2, -2, 30), (-3, -2, 30), (-1, -2, 0), (None, -2, 0), (-3, None, 0)]
 )
-def test_the_margin_is_too_low_at_that_of_the_slowdown(
+def test_the_margin_is_low_from_the_slowdown_margin_on(
     margin: int | None, limit: int | None, seconds: float
 ) -> None:
     values = {"thermal_margin_celsius": margin, "thermal_slowdown_margin_celsius": limit}
@@ -163,7 +169,7 @@ def test_the_margin_is_too_low_at_that_of_the_slowdown(
 
 
 @pytest.mark.parametrize(("state", "seconds"), [(1, 30), (2, 30), (3, 0), (None, 0), (9, 0)])
-def test_a_registration_is_pending_until_it_has_ended(state: int | None, seconds: float) -> None:
+def test_a_fabric_registration_is_pending_until_it_has_ended(state: int | None, seconds: float) -> None:
     assert (
         watched((0, {"fabric_state": state}), (30, {"fabric_state": state})).fabric_pending_seconds == seconds
     )

@@ -42,9 +42,9 @@ def gpu(*processes: GpuProcess, uuid: str | None = UUID, utilization: int | None
 
 @dataclass
 class Watch:
-    """A ledger and its clock; processes are alice's and started at tick 5, unless it is said otherwise.
+    """A ledger and its clock; by default, processes belong to alice and started at tick 5.
 
-    Each user has a number by name, and one whose name is None has none.
+    Each user name has its own UID; the name None has none.
     """
 
     ledger: Ledger = field(default_factory=lambda: Ledger(sample_interval=1.0, history_interval=10.0))
@@ -53,14 +53,18 @@ class Watch:
     users: dict[int, str | None] = field(default_factory=dict)
     uids: dict[str | None, int | None] = field(default_factory=lambda: {None: None})
     starts: dict[int, int | None] = field(default_factory=dict)
-    uids_told: dict[str | None, tuple[int, ...]] = field(default_factory=dict)  # by name, in the last reading
-    owners_told: dict[tuple[str, int], int | None] = field(default_factory=dict)  # likewise
+    reported_uids: dict[str | None, tuple[int, ...]] = field(
+        default_factory=dict
+    )  # by name, in the last reading
+    reported_owners: dict[tuple[str, int], int | None] = field(
+        default_factory=dict
+    )  # by GPU and pid, in the last reading
     began_at: float | None = None  # in the last reading
 
-    def see(
+    def sample(
         self, *gpus: GpuSample, after: float = 10.0, host: bool = True, driver: bool = True
     ) -> LedgerReading:
-        """A Snapshot `after` seconds from the one before. What is told beside is in fields of this object."""
+        """A Snapshot `after` seconds from the last. UIDs and the start go into the fields of this object."""
         self.now += after
         pids = {
             process.pid for gpu in gpus for process in (gpu.reading.processes or () if gpu.reading else ())
@@ -78,10 +82,10 @@ class Watch:
                 taken_since_boot=self.now,
             )
         )
-        self.uids_told = {name: use.uids for name, use in seen.users.items()}
+        self.reported_uids = {name: use.uids for name, use in seen.users.items()}
         self.began_at = seen.began_at
         users = {name: replace(use, uids=()) for name, use in seen.users.items()}
-        self.owners_told = {on: use.uid for on, use in seen.processes.items()}
+        self.reported_owners = {on: use.uid for on, use in seen.processes.items()}
         processes = {on: use._replace(uid=None) for on, use in seen.processes.items()}
         return replace(seen, processes=processes, users=users, began_at=None)
 
@@ -91,8 +95,8 @@ class Watch:
         return HostProcess(pid, user, uid=uid, start_ticks=self.starts.get(pid, 5))
 
     def idle(self, *processes: GpuProcess, after: float = 10.0) -> float | None:
-        """Of the first process, on one GPU."""
-        return self.see(gpu(*processes), after=after).processes[UUID, processes[0].pid].idle_seconds
+        """The idle seconds of the first of these processes, on one GPU."""
+        return self.sample(gpu(*processes), after=after).processes[UUID, processes[0].pid].idle_seconds
 
 
 @pytest.fixture
@@ -100,46 +104,46 @@ def watch() -> Watch:
     return Watch()
 
 
-def test_a_gpu_that_has_not_said_who_it_is_hides_no_other() -> None:
+def test_a_gpu_without_a_uuid_does_not_hide_others() -> None:
     watch = Watch()
-    told = watch.see(gpu(process(7), uuid=None), gpu(process(8)))
+    seen = watch.sample(gpu(process(7), uuid=None), gpu(process(8)))
 
-    assert told.processes.keys() == {(UUID, 8)}
+    assert seen.processes.keys() == {(UUID, 8)}
 
 
-def test_it_says_since_when_it_counts_by_the_clock_as_it_is_set_now(watch: Watch) -> None:
-    watch.see()
-    watch.see(gpu(process(7)))
+def test_the_start_of_counting_moves_with_the_wall_clock(watch: Watch) -> None:
+    watch.sample()
+    watch.sample(gpu(process(7)))
     assert watch.began_at == EPOCH + 10
     watch.set_by = 3600.0
-    watch.see()
+    watch.sample()
     assert watch.began_at == EPOCH + 3610
 
 
 # Idle time
 
 
-def test_a_gpu_is_idle_since_a_time_of_day_as_long_as_it_is_watched(watch: Watch) -> None:
-    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 10}
-    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 10}
+def test_a_gpu_is_idle_since_a_time_that_moves_with_the_wall_clock(watch: Watch) -> None:
+    assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 10}
+    assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 10}
     watch.set_by = 3600.0
-    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 10 + 3600}
-    assert watch.see(gpu(utilization=60)).idle_since == {}
-    assert watch.see(gpu(), after=500.0).idle_since == {UUID: EPOCH + 540 + 3600}
-    assert watch.see(gpu(), after=500.0).idle_since == {UUID: EPOCH + 1040 + 3600}, "a gap may hide work"
-    assert watch.see(gpu(uuid=None)).idle_since == {}
+    assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 10 + 3600}
+    assert watch.sample(gpu(utilization=60)).idle_since == {}
+    assert watch.sample(gpu(), after=500.0).idle_since == {UUID: EPOCH + 540 + 3600}
+    assert watch.sample(gpu(), after=500.0).idle_since == {UUID: EPOCH + 1040 + 3600}, "a gap may hide work"
+    assert watch.sample(gpu(uuid=None)).idle_since == {}
 
 
-@pytest.mark.parametrize("unnamed", [False, True], ids=["the driver is away", "a GPU has no name yet"])
-def test_a_gpu_that_nobody_saw_is_idle_only_since_it_is_back(watch: Watch, unnamed: bool) -> None:
-    watch.see(gpu())
-    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 10}
+@pytest.mark.parametrize("unnamed", [False, True], ids=["the driver is away", "the UUID is unknown"])
+def test_a_gpu_that_was_not_seen_is_idle_only_since_its_return(watch: Watch, unnamed: bool) -> None:
+    watch.sample(gpu())
+    assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 10}
     nothing = [gpu(uuid=None)] if unnamed else []
-    assert watch.see(*nothing, driver=unnamed).idle_since == {}
-    assert watch.see(gpu()).idle_since == {UUID: EPOCH + 40}
+    assert watch.sample(*nothing, driver=unnamed).idle_since == {}
+    assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 40}
 
 
-def test_an_idle_holder_appears_after_its_time_and_disappears_with_work(watch: Watch) -> None:
+def test_an_idle_holder_is_idle_until_it_works(watch: Watch) -> None:
     watch.idle(process(7))
     assert [watch.idle(process(7)) for _ in range(90)] == [10.0 * step for step in range(1, 91)]
     assert watch.idle(process(7, 1)) == 0
@@ -153,28 +157,30 @@ def test_an_idle_holder_appears_after_its_time_and_disappears_with_work(watch: W
         pytest.param(process(7, 1), 0, id="SMs"),
         pytest.param(process(7, 0, dram=40), 0, id="memory is moved without SMs"),
         pytest.param(process(7, 0, encoder=1), 0, id="a video engine works without SMs"),
-        pytest.param(process(7, None, encoder=1), 0, id="a video engine, SMs not told"),
-        pytest.param(process(7, 0, encoder=None), 30, id="only the SMs are told"),
-        pytest.param(process(7, None), None, id="not told"),
+        pytest.param(process(7, None, encoder=1), 0, id="a video engine, SMs unknown"),
+        pytest.param(process(7, 0, encoder=None), 30, id="only the SMs are known"),
+        pytest.param(process(7, None), None, id="unknown"),
         pytest.param(process(7, memory=0), 0, id="holds nothing"),
-        pytest.param(process(7, memory=None), 30, id="holds it is not told what"),
+        pytest.param(process(7, memory=None), 30, id="holds an unknown amount"),
     ],
 )
-def test_who_holds_memory_and_does_no_work_is_idle(watch: Watch, now: GpuProcess, idle: float | None) -> None:
+def test_a_process_that_holds_memory_without_work_is_idle(
+    watch: Watch, now: GpuProcess, idle: float | None
+) -> None:
     watch.idle(process(7))
     watch.idle(process(7))
     watch.idle(process(7))
     assert watch.idle(now) == idle
 
 
-def test_time_that_was_not_reported_is_not_counted_as_idle(watch: Watch) -> None:
-    told = [process(7), process(7), process(7, None), process(7, None), process(7)]
-    assert [watch.idle(now) for now in told] == [0, 10, None, None, 20]
+def test_time_with_unknown_utilization_does_not_count_as_idle(watch: Watch) -> None:
+    seen = [process(7), process(7), process(7, None), process(7, None), process(7)]
+    assert [watch.idle(now) for now in seen] == [0, 10, None, None, 20]
 
 
-def test_a_process_is_watched_on_each_gpu_by_itself(watch: Watch) -> None:
+def test_a_process_is_followed_on_each_gpu_separately(watch: Watch) -> None:
     for _ in range(4):
-        seen = watch.see(gpu(process(7), uuid="GPU-0"), gpu(process(7, 50), uuid="GPU-1"))
+        seen = watch.sample(gpu(process(7), uuid="GPU-0"), gpu(process(7, 50), uuid="GPU-1"))
     assert (seen.processes["GPU-0", 7].idle_seconds, seen.processes["GPU-1", 7].idle_seconds) == (30, 0)
 
 
@@ -182,9 +188,9 @@ def test_a_process_is_watched_on_each_gpu_by_itself(watch: Watch) -> None:
     ("intervals", "gap", "counted"),
     [
         pytest.param((1.0, 10.0), 30.0, 30.0, id="three history intervals"),
-        pytest.param((1.0, 10.0), 30.1, 0.0, id="more: nobody sampled"),
+        pytest.param((1.0, 10.0), 30.1, 0.0, id="more than three"),
         pytest.param((5.0, 1.0), 15.0, 15.0, id="three sample intervals, where those are longer"),
-        pytest.param((5.0, 1.0), 15.1, 0.0, id="more than those"),
+        pytest.param((5.0, 1.0), 15.1, 0.0, id="more than three sample intervals"),
         pytest.param((1.0, 10.0), 0.0, 0.0, id="no time"),
         pytest.param((1.0, 10.0), -5.0, 0.0, id="back"),
     ],
@@ -195,174 +201,174 @@ def test_a_gap_between_snapshots_is_not_counted(
     watch = Watch(Ledger(sample_interval=intervals[0], history_interval=intervals[1]))
     watch.idle(process(7))
     assert watch.idle(process(7), after=1) == 1
-    seen = watch.see(gpu(process(7)), after=gap)
+    seen = watch.sample(gpu(process(7)), after=gap)
     assert seen.processes[UUID, 7].idle_seconds == 1 + counted
     assert seen.users["alice"].gpu_seconds_held == 1 + counted
 
 
-# Who is who
+# Identity of processes and users
 
 
-def test_a_reused_pid_starts_anew(watch: Watch) -> None:
+def test_a_reused_pid_is_counted_from_zero(watch: Watch) -> None:
     watch.idle(process(7))
     assert watch.idle(process(7)) == 10
     watch.starts[7], watch.users[7] = 999, "bob"
-    seen = watch.see(gpu(process(7)))
+    seen = watch.sample(gpu(process(7)))
     assert seen.processes[UUID, 7] == ProcessUse(EPOCH + 30, 0, 0, 0)
     assert seen.users == {"alice": UserUse(10, 0), "bob": UserUse(0, 0)}
 
 
-def test_a_process_that_comes_back_starts_anew(watch: Watch) -> None:
+def test_a_process_that_comes_back_is_counted_from_zero(watch: Watch) -> None:
     watch.idle(process(7))
-    watch.see(gpu())
+    watch.sample(gpu())
     assert watch.idle(process(7)) == 0
 
 
-def test_a_host_that_does_not_answer_in_time_changes_nothing(watch: Watch) -> None:
+def test_a_host_that_does_not_answer_in_time_changes_no_count(watch: Watch) -> None:
     watch.idle(process(7))
-    watch.see(gpu(process(7)), host=False)
-    watch.starts[7] = watch.users[7] = None  # it answers, but may not read this one
-    watch.see(gpu(process(7)))
+    watch.sample(gpu(process(7)), host=False)
+    watch.starts[7] = watch.users[7] = None  # the host answers, but cannot read this process
+    watch.sample(gpu(process(7)))
     del watch.starts[7], watch.users[7]
-    seen = watch.see(gpu(process(7)))
+    seen = watch.sample(gpu(process(7)))
     assert (seen.processes[UUID, 7].idle_seconds, seen.users) == (30, {"alice": UserUse(30, 0)})
 
 
-def test_the_owner_is_known_also_while_the_host_does_not_answer(watch: Watch) -> None:
-    watch.see(gpu(process(7)))
-    watch.see(gpu(process(7)), host=False)
-    assert watch.owners_told == {(UUID, 7): watch.uids["alice"]}
+def test_the_owner_stays_known_while_the_host_does_not_answer(watch: Watch) -> None:
+    watch.sample(gpu(process(7)))
+    watch.sample(gpu(process(7)), host=False)
+    assert watch.reported_owners == {(UUID, 7): watch.uids["alice"]}
 
 
-def test_a_pid_reused_while_the_host_did_not_answer_starts_anew(watch: Watch) -> None:
+def test_a_pid_reused_while_the_host_did_not_answer_is_counted_from_zero(watch: Watch) -> None:
     watch.idle(process(7))
-    watch.see(gpu(process(7)), host=False)
+    watch.sample(gpu(process(7)), host=False)
     watch.starts[7] = 999
     assert watch.idle(process(7)) == 0
 
 
-def test_who_is_described_late_keeps_what_was_counted(watch: Watch) -> None:
-    watch.see(gpu(process(7)), host=False)
-    watch.see(gpu(process(7)), host=False)
-    seen = watch.see(gpu(process(7)))
+def test_a_process_that_is_described_later_keeps_its_counts(watch: Watch) -> None:
+    watch.sample(gpu(process(7)), host=False)
+    watch.sample(gpu(process(7)), host=False)
+    seen = watch.sample(gpu(process(7)))
     assert seen.processes[UUID, 7].idle_seconds == 20
     assert seen.users == {None: UserUse(10, 0), "alice": UserUse(0, 0)}
 
 
-def test_a_name_that_comes_late_has_all_that_its_user_held(watch: Watch) -> None:
+def test_a_user_name_that_arrives_later_has_all_time_of_its_user(watch: Watch) -> None:
     watch.users[7] = None
     watch.uids[None] = 20001
-    watch.see(gpu(process(7, 50)))
-    assert watch.see(gpu(process(7, 50))).users == {None: UserUse(10, 5)}
+    watch.sample(gpu(process(7, 50)))
+    assert watch.sample(gpu(process(7, 50))).users == {None: UserUse(10, 5)}
     watch.users[7] = "ada"
     watch.uids["ada"] = 20001
-    seen = watch.see(gpu(process(7, 50)))
+    seen = watch.sample(gpu(process(7, 50)))
     assert seen.users["ada"] == UserUse(20, 10)
     assert seen.users[None] == UserUse(10, 5), "a counter never goes back"
 
 
-def test_a_name_that_changes_or_goes_splits_nobody(watch: Watch) -> None:
-    watch.see(gpu(process(7, 50)))
+def test_a_changed_or_lost_user_name_does_not_split_the_user(watch: Watch) -> None:
+    watch.sample(gpu(process(7, 50)))
     watch.users[7] = "alice-lovelace"
     watch.uids["alice-lovelace"] = watch.uids["alice"]
-    assert watch.see(gpu(process(7, 50))).users == {"alice-lovelace": UserUse(10, 5)}
+    assert watch.sample(gpu(process(7, 50))).users == {"alice-lovelace": UserUse(10, 5)}
     watch.users[7] = None
     watch.uids[None] = watch.uids["alice"]
-    assert watch.see(gpu(process(7, 50))).users == {"alice-lovelace": UserUse(20, 10)}
+    assert watch.sample(gpu(process(7, 50))).users == {"alice-lovelace": UserUse(20, 10)}
 
 
-def test_two_users_without_a_name_are_one_row_and_a_gpu_counts_once(watch: Watch) -> None:
+def test_users_without_a_name_are_one_row_in_which_a_gpu_counts_once(watch: Watch) -> None:
     watch.users |= {7: None, 8: None}
     for _ in range(2):
-        seen = watch.see(gpu(process(7, 30), process(8, 20)))
+        seen = watch.sample(gpu(process(7, 30), process(8, 20)))
     assert seen.users == {None: UserUse(10, 5)}
 
 
-def test_two_users_with_the_same_name_are_one_row_with_the_sum(watch: Watch) -> None:
-    """As where a name is known to the machine and, with another number, to the directory."""
+def test_two_users_with_the_same_name_are_one_row_with_their_sum(watch: Watch) -> None:
+    """For example, a name in the passwd file and, with another UID, in the directory."""
     for uid, sm in ((1000, 30), (20001, 50)):
         watch.uids["alice"] = uid
-        watch.see(gpu(process(uid, sm)))
-        seen = watch.see(gpu(process(uid, sm)))
+        watch.sample(gpu(process(uid, sm)))
+        seen = watch.sample(gpu(process(uid, sm)))
     assert seen.users == {"alice": UserUse(20, 8)}
-    assert watch.uids_told == {"alice": (1000, 20001)}
+    assert watch.reported_uids == {"alice": (1000, 20001)}
 
 
-def test_a_process_that_becomes_another_user_counts_for_that_one(watch: Watch) -> None:
+def test_a_process_that_changes_its_user_counts_for_the_new_one(watch: Watch) -> None:
     watch.users[7] = "root"
-    watch.see(gpu(process(7)))
+    watch.sample(gpu(process(7)))
     watch.users[7] = "alice"
-    watch.see(gpu(process(7)))
-    assert watch.see(gpu(process(7))).users == {"root": UserUse(0, 0), "alice": UserUse(10, 0)}
+    watch.sample(gpu(process(7)))
+    assert watch.sample(gpu(process(7))).users == {"root": UserUse(0, 0), "alice": UserUse(10, 0)}
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["no reading", "a reading without a list"])
-def test_a_gpu_that_does_not_report_its_processes_forgets_none(watch: Watch, known: bool) -> None:
+def test_a_gpu_that_does_not_report_its_processes_keeps_them(watch: Watch, known: bool) -> None:
     silent = GpuSample(0, GpuState.STUCK, lasting=reading(identity_uuid=UUID))
     if known:
         silent = GpuSample(0, GpuState.OK, reading(identity_uuid=UUID))
     watch.idle(process(7))
     watch.idle(process(7))
-    assert watch.see(silent).processes == {}
-    watch.see(silent)
-    seen = watch.see(gpu(process(7)))
+    assert watch.sample(silent).processes == {}
+    watch.sample(silent)
+    seen = watch.sample(gpu(process(7)))
     assert (seen.processes[UUID, 7].idle_seconds, seen.users["alice"].gpu_seconds_held) == (20, 20)
 
 
 def partial(*processes: GpuProcess) -> GpuSample:
-    """One of its lists is refused."""
+    """A GPU with a refused process list."""
     known = reading(identity_uuid=UUID, processes=processes, process_list_is_partial=True)
     return GpuSample(0, GpuState.OK, known)
 
 
-def test_a_partial_list_forgets_no_process_that_was_on_a_full_one(watch: Watch) -> None:
+def test_a_partial_list_keeps_the_processes_of_the_last_full_list(watch: Watch) -> None:
     watch.idle(process(7), process(8))
     watch.idle(process(7), process(8))
     for _ in range(3):
-        seen = watch.see(partial(process(8)))
+        seen = watch.sample(partial(process(8)))
     assert {pid: use.idle_seconds for (_, pid), use in seen.processes.items()} == {8: 40}
-    seen = watch.see(gpu(process(7), process(8)))
+    seen = watch.sample(gpu(process(7), process(8)))
     assert {pid: use.idle_seconds for (_, pid), use in seen.processes.items()} == {7: 20, 8: 50}
 
 
-def test_partial_lists_for_ever_leave_nothing_behind(watch: Watch) -> None:
-    watch.see(gpu(process(1)))
+def test_endless_partial_lists_leave_nothing_behind(watch: Watch) -> None:
+    watch.sample(gpu(process(1)))
     for pid in range(2, 600):
-        watch.see(partial(process(pid, 1)), after=1)
+        watch.sample(partial(process(pid, 1)), after=1)
         assert sizes(watch.ledger) == (1, 2, 1)
-    watch.see(gpu(), after=1)
+    watch.sample(gpu(), after=1)
     assert sizes(watch.ledger) == (1, 0, 1)
 
 
-@pytest.mark.parametrize("unnamed", [False, True], ids=["the driver is away", "a GPU has no name yet"])
-def test_what_is_not_reported_is_not_gone(watch: Watch, unnamed: bool) -> None:
+@pytest.mark.parametrize("unnamed", [False, True], ids=["the driver is away", "the UUID is unknown"])
+def test_a_gpu_that_is_missing_for_a_moment_keeps_its_values(watch: Watch, unnamed: bool) -> None:
     busy = gpu(process(7), utilization=97)
     for _ in range(3):
-        before = watch.see(busy)
+        before = watch.sample(busy)
     nothing = [gpu(uuid=None)] if unnamed else []
-    watch.see(*nothing, after=1, driver=unnamed)
-    after = watch.see(gpu(process(7)), after=1)
+    watch.sample(*nothing, after=1, driver=unnamed)
+    after = watch.sample(gpu(process(7)), after=1)
     assert after.processes[UUID, 7].first_seen_at == before.processes[UUID, 7].first_seen_at
     assert after.processes[UUID, 7].idle_seconds == 21.0
     assert after.peak_utilization_percent[UUID] == 97
 
 
-def test_a_gpu_without_a_uuid_is_not_watched(watch: Watch) -> None:
-    assert watch.see(gpu(process(7), uuid=None)) == LedgerReading()
+def test_a_gpu_without_a_uuid_is_not_followed(watch: Watch) -> None:
+    assert watch.sample(gpu(process(7), uuid=None)) == LedgerReading()
 
 
 # GPU-seconds
 
 
-def test_gpu_seconds_of_a_process(watch: Watch) -> None:
+def test_gpu_seconds_of_a_process_are_held_and_used_time(watch: Watch) -> None:
     for sm in (0, 50, 100, None, 25):
-        seen = watch.see(gpu(process(7, sm)))
+        seen = watch.sample(gpu(process(7, sm)))
     assert seen.processes[UUID, 7] == ProcessUse(EPOCH + 10, 40, 0.5 * 10 + 10 + 0.25 * 10, 0)
 
 
 def test_use_that_is_never_reported_is_unknown_and_not_0(watch: Watch) -> None:
     for _ in range(3):
-        seen = watch.see(gpu(process(7, None)))
+        seen = watch.sample(gpu(process(7, None)))
     assert seen.processes[UUID, 7] == ProcessUse(EPOCH + 10, 20, None, None)
     assert seen.users == {"alice": UserUse(20, None)}
 
@@ -374,71 +380,73 @@ def test_use_that_is_never_reported_is_unknown_and_not_0(watch: Watch) -> None:
         pytest.param([[30, 20]], 10, 5, id="two on one GPU: held once, used together"),
         pytest.param([[80, 70]], 10, 10, id="together at most the whole GPU"),
         pytest.param([[30], [20]], 20, 5, id="two GPUs"),
-        pytest.param([[None, 40]], 10, 4, id="what is told"),
-        pytest.param([[None], [40]], 20, 4, id="what is told, on two GPUs"),
+        pytest.param([[None, 40]], 10, 4, id="one unknown utilization"),
+        pytest.param([[None], [40]], 20, 4, id="one unknown utilization, on two GPUs"),
     ],
 )
-def test_gpu_seconds_of_a_user(watch: Watch, gpus: list[list[int | None]], held: float, used: float) -> None:
+def test_gpu_seconds_of_a_user_count_each_gpu_once(
+    watch: Watch, gpus: list[list[int | None]], held: float, used: float
+) -> None:
     samples = [
         gpu(*(process(10 * at + number, sm) for number, sm in enumerate(percents)), uuid=f"GPU-{at}")
         for at, percents in enumerate(gpus)
     ]
-    watch.see(*samples)
-    (user,) = watch.see(*samples).users.values()
+    watch.sample(*samples)
+    (user,) = watch.sample(*samples).users.values()
     assert user.gpu_seconds_held == held
     assert user.gpu_seconds_used == pytest.approx(used)
 
 
-def test_two_users_on_one_gpu_hold_it_both(watch: Watch) -> None:
+def test_two_users_on_one_gpu_both_hold_it(watch: Watch) -> None:
     watch.users[8] = "bob"
-    watch.see(gpu(process(7, 30), process(8, 50)))
-    assert watch.see(gpu(process(7, 30), process(8, 50))).users == {
+    watch.sample(gpu(process(7, 30), process(8, 50)))
+    assert watch.sample(gpu(process(7, 30), process(8, 50))).users == {
         "alice": UserUse(10, 3),
         "bob": UserUse(10, 5),
     }
 
 
-def test_processes_in_turn_hold_as_long_as_one(watch: Watch) -> None:
-    """A user whose jobs are short holds the GPU all the same."""
+def test_successive_processes_of_a_user_hold_the_gpu_without_a_gap(watch: Watch) -> None:
+    """A user with many short jobs holds the GPU all the time."""
     for pid in range(10):
-        seen = watch.see(gpu(process(pid, 100)))
+        seen = watch.sample(gpu(process(pid, 100)))
     assert seen.users == {"alice": UserUse(90, 90)}
 
 
-def test_a_user_s_totals_stay_when_all_else_is_gone(watch: Watch) -> None:
-    watch.see(gpu(process(7, 50)))
-    watch.see(gpu(process(7, 50)))
+def test_a_user_s_totals_stay_after_the_last_process_has_ended(watch: Watch) -> None:
+    watch.sample(gpu(process(7, 50)))
+    watch.sample(gpu(process(7, 50)))
     idle = {UUID: EPOCH + 10}
-    assert watch.see(gpu()) == LedgerReading(
+    assert watch.sample(gpu()) == LedgerReading(
         {}, {"alice": UserUse(10, 5)}, {UUID: 0}, idle_since=idle, lately={UUID: Lately()}
     )
-    assert watch.see() == LedgerReading({}, {"alice": UserUse(10, 5)}, {})
+    assert watch.sample() == LedgerReading({}, {"alice": UserUse(10, 5)}, {})
 
 
 def test_a_process_on_two_mig_instances_is_counted_once(watch: Watch) -> None:
     twice = gpu(process(7, None), process(7, None))
-    watch.see(twice)
-    seen = watch.see(twice)
+    watch.sample(twice)
+    seen = watch.sample(twice)
     assert seen.processes == {(UUID, 7): ProcessUse(EPOCH + 10, 10, None, None)}
 
 
 # Peaks
 
 
-def test_the_peak_is_of_each_gpu(watch: Watch) -> None:
-    watch.see(gpu(uuid="GPU-0", utilization=90), gpu(uuid="GPU-1", utilization=None))
-    seen = watch.see(gpu(uuid="GPU-0", utilization=10), gpu(uuid="GPU-1", utilization=3))
+def test_each_gpu_has_its_own_peak_utilization(watch: Watch) -> None:
+    watch.sample(gpu(uuid="GPU-0", utilization=90), gpu(uuid="GPU-1", utilization=None))
+    seen = watch.sample(gpu(uuid="GPU-0", utilization=10), gpu(uuid="GPU-1", utilization=3))
     assert seen.peak_utilization_percent == {"GPU-0": 90, "GPU-1": 3}
     stuck = GpuSample(0, GpuState.STUCK, lasting=reading(identity_uuid="GPU-0"))
-    assert watch.see(stuck).peak_utilization_percent == {"GPU-0": 90}
-    assert watch.see(stuck, after=60).peak_utilization_percent == {"GPU-0": None}
+    assert watch.sample(stuck).peak_utilization_percent == {"GPU-0": 90}
+    assert watch.sample(stuck, after=60).peak_utilization_percent == {"GPU-0": None}
 
 
 # Memory
 
 
 def sizes(ledger: Ledger) -> tuple[int, int, int]:
-    """GPUs, processes and users that are remembered."""
+    """The numbers of GPUs, processes and users in memory."""
     gpus = ledger._gpus.values()  # noqa: SLF001  what must be bounded is inside
     return len(gpus), sum(len(gpu.processes) for gpu in gpus), len(ledger._users)  # noqa: SLF001  as above
 
@@ -446,44 +454,44 @@ def sizes(ledger: Ledger) -> tuple[int, int, int]:
 def test_a_hundred_processes_a_second_leave_nothing_behind(watch: Watch) -> None:
     for second in range(600):
         listed = [process(100 * second + number, 1) for number in range(100)]
-        seen = watch.see(gpu(*listed), after=1)
+        seen = watch.sample(gpu(*listed), after=1)
         assert sizes(watch.ledger) == (1, 100, 1)
         assert len(seen.processes) == 100
-    watch.see(gpu())
+    watch.sample(gpu())
     assert sizes(watch.ledger) == (1, 0, 1)
-    watch.see()
+    watch.sample()
     assert sizes(watch.ledger) == (0, 0, 1)
 
 
-def test_users_without_end_are_bounded_and_the_smallest_totals_go_first(watch: Watch) -> None:
-    """As where containers bring numbers of their own."""
+def test_the_number_of_users_is_bounded_and_the_smallest_totals_are_dropped_first(watch: Watch) -> None:
+    """For example, if containers use their own UIDs."""
     watch.users[1] = "alice"
     for _ in range(3):
-        watch.see(gpu(process(1)))
+        watch.sample(gpu(process(1)))
     for number in range(MAX_USERS + 50):
         watch.users[2], watch.starts[2] = str(number), number
-        seen = watch.see(gpu(process(2)))
+        seen = watch.sample(gpu(process(2)))
         assert len(seen.users) <= MAX_USERS
     assert seen.users["alice"].gpu_seconds_held == 20
 
 
-def test_who_holds_something_now_is_never_forgotten(watch: Watch) -> None:
+def test_a_user_with_a_process_is_never_dropped(watch: Watch) -> None:
     watch.users |= {pid: f"user{pid}" for pid in range(MAX_USERS + 5)}
-    watch.see(gpu(process(0)))
-    watch.see(gpu(process(0)))
-    seen = watch.see(gpu(*(process(pid) for pid in range(1, MAX_USERS + 5))))
+    watch.sample(gpu(process(0)))
+    watch.sample(gpu(process(0)))
+    seen = watch.sample(gpu(*(process(pid) for pid in range(1, MAX_USERS + 5))))
     assert seen.users.keys() == {f"user{pid}" for pid in range(1, MAX_USERS + 5)}
 
 
-def test_what_a_gpu_did_lately_is_reported_while_it_can_be_read(watch: Watch) -> None:
+def test_recent_conditions_of_a_gpu_are_reported_while_it_can_be_read(watch: Watch) -> None:
     def hot() -> GpuSample:
         margins = {"thermal_margin_celsius": -3, "thermal_slowdown_margin_celsius": -2}
         return GpuSample(0, GpuState.OK, reading(identity_uuid=UUID, sampled_since_boot=watch.now, **margins))
 
-    watch.see(hot())
+    watch.sample(hot())
 
-    assert watch.see(hot()).lately == {UUID: Lately(low_margin_seconds=10)}
-    assert watch.see(replace(hot(), state=GpuState.LOST, reading=None, lasting=hot().reading)).lately == {}
-    assert watch.see(hot()).lately == {UUID: Lately(low_margin_seconds=30)}, "a moment does not end it"
-    watch.see(hot(), after=100)
-    assert watch.see(hot()).lately == {UUID: Lately()}
+    assert watch.sample(hot()).lately == {UUID: Lately(low_margin_seconds=10)}
+    assert watch.sample(replace(hot(), state=GpuState.LOST, reading=None, lasting=hot().reading)).lately == {}
+    assert watch.sample(hot()).lately == {UUID: Lately(low_margin_seconds=30)}, "a short loss does not end it"
+    watch.sample(hot(), after=100)
+    assert watch.sample(hot()).lately == {UUID: Lately()}

@@ -20,9 +20,9 @@ PEAK_SECONDS = 60.0
         pytest.param([(0, 90), (60, 10)], [90, 90], id="a minute old still counts"),
         pytest.param([(0, 90), (30, 50), (60.1, 10)], [90, 90, 50], id="then the next highest"),
         pytest.param([(0, 90), (100, None)], [90, None], id="all too old, and now unknown"),
-        pytest.param([(0, 90), (1, None), (2, 3)], [90, 90, 90], id="unknown does not forget"),
+        pytest.param([(0, 90), (1, None), (2, 3)], [90, 90, 90], id="unknown keeps the peak"),
         pytest.param(
-            [(0, 40), (30, 40), (80, 0)], [40, 40, 40], id="the same again counts from its last time"
+            [(0, 40), (30, 40), (80, 0)], [40, 40, 40], id="a repeated value counts from its last time"
         ),
     ],
 )
@@ -33,7 +33,7 @@ def test_the_peak_is_the_highest_of_the_last_minute(
     assert [peak.add(at, percent) for at, percent in added] == peaks
 
 
-def test_it_keeps_few_values_however_often_one_looks() -> None:
+def test_the_peak_keeps_few_values_at_any_sampling_rate() -> None:
     peak = Peak()
     for step in range(10_000):
         peak.add(step * PEAK_SECONDS / 10_000, 100 - step // 100)

@@ -1,4 +1,4 @@
-"""When a new process is tried, and when its success is a reason to end."""
+"""When a new process tries the driver, and when its success ends the agent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.sources import FakeHardware, Valve
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-PACE = 60.0  # seconds between two looks
+PACE = 60.0  # seconds between two tries
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ OTHERS = sorted(
 
 
 class NewProcess:
-    """Stands for the process that is tried; `works` is how it ends, once the valve is open."""
+    """A substitute for the new process; `works` is its result, once the valve is open."""
 
     def __init__(self) -> None:
         self.works = False  # its driver
@@ -43,7 +43,7 @@ class NewProcess:
 
 
 class Agent:
-    """A collector of two GPUs, its clock, and what it made of the driver."""
+    """A collector of two GPUs, its clock, and the reasons for which it would end."""
 
     def __init__(self) -> None:
         self.hardware = FakeHardware(2)
@@ -64,15 +64,15 @@ class Agent:
         )
 
     def refuse(self, code: int = MISMATCH) -> None:
-        """The driver answers this from now on."""
+        """Let the driver answer this from now on."""
         self.hardware.driver.error, self.hardware.driver.code = "It does not fit", code
 
     async def sample(self, seconds_later: float = 1.0) -> None:
-        """One round, and the new process that it may start to its end."""
+        """One round, up to the end of the new process that it may start."""
         self.shift += seconds_later
         await self.collector.collect()
         if self.new_process.valve.is_open:
-            worker = self.collector._driver_round._new_process  # noqa: SLF001  (its end is not told outside)
+            worker = self.collector._driver_round._new_process  # noqa: SLF001  (its end is not visible outside)
             wait_until(lambda: worker.busy_since is None, "the new process has ended")
 
 
@@ -88,7 +88,7 @@ async def running_agent() -> AsyncIterator[Agent]:
 
 
 def followed() -> tuple[ReplacedDriver, Worker[int | None], NewProcess, list[str]]:
-    """By itself: it has asked once, at the second 10 of a clock that stands there."""
+    """A ReplacedDriver alone, which has tried once at second 10."""
     new_process, restarts = NewProcess(), list[str]()
     worker: Worker[int | None] = Worker("new process", lambda _: None, lambda: 10.0)
     driver = ReplacedDriver(new_process, restarts.append)
@@ -98,7 +98,7 @@ def followed() -> tuple[ReplacedDriver, Worker[int | None], NewProcess, list[str
 
 
 @pytest.mark.parametrize(("now", "tries"), [(69.9, 1), (70.0, 2)])
-async def test_a_minute_to_the_second_is_between_two_tries(now: float, tries: int) -> None:
+async def test_two_tries_are_a_minute_apart(now: float, tries: int) -> None:
     driver, worker, new_process, _ = followed()
     driver.follow(worker, now, now)
     worker.stop()
@@ -117,7 +117,7 @@ async def test_a_minute_to_the_second_is_between_two_tries(now: float, tries: in
         (10.0, None, 9.5, False),
     ],
 )
-async def test_this_process_has_its_try_after_the_new_one(
+async def test_only_a_failure_after_the_success_of_the_new_process_counts(
     started_at: float, seconds: float | None, mismatched_at: float, is_replaced: bool
 ) -> None:
     driver, worker, _, restarts = followed()
@@ -128,7 +128,7 @@ async def test_this_process_has_its_try_after_the_new_one(
     assert restarts == [WHY] * is_replaced
 
 
-async def test_it_is_tried_at_once_and_then_once_a_minute_for_as_long_as_it_fails() -> None:
+async def test_a_new_process_is_tried_at_once_and_then_once_a_minute() -> None:
     async with running_agent() as agent:
         agent.refuse()
         await agent.sample()
@@ -141,12 +141,12 @@ async def test_it_is_tried_at_once_and_then_once_a_minute_for_as_long_as_it_fail
         assert agent.restarts == []
 
 
-async def test_its_success_is_a_reason_to_end_once_this_process_has_failed_after_it() -> None:
+async def test_the_agent_ends_once_a_new_process_succeeds_and_this_process_fails_after_it() -> None:
     async with running_agent() as agent:
         agent.refuse()
         agent.new_process.works = True
         await agent.sample()
-        assert agent.restarts == [], "the module may have been changed just now: for this process as well"
+        assert agent.restarts == [], "the module may have been replaced just now, for this process too"
 
         for _ in range(3):
             await agent.sample()
@@ -155,14 +155,14 @@ async def test_its_success_is_a_reason_to_end_once_this_process_has_failed_after
         assert agent.new_process.tries == 1
 
 
-async def test_what_this_process_found_before_its_success_does_not_count() -> None:
+async def test_a_failure_from_before_the_success_of_the_new_process_does_not_count() -> None:
     async with running_agent() as agent:
         agent.refuse()
         agent.new_process.works = True
         await agent.sample()
         agent.hardware.driver.valve.close()
         await agent.sample()
-        assert agent.restarts == [], "this process has been asked again, and has not answered yet"
+        assert agent.restarts == [], "the driver call of this process has not returned yet"
 
         agent.hardware.driver.valve.open()
         for _ in range(3):
@@ -171,7 +171,7 @@ async def test_what_this_process_found_before_its_success_does_not_count() -> No
         assert agent.restarts == [WHY]
 
 
-async def test_its_success_does_not_count_if_this_process_works_again_too() -> None:
+async def test_the_agent_does_not_end_if_this_process_works_again_too() -> None:
     async with running_agent() as agent:
         agent.refuse()
         agent.new_process.works = True
@@ -185,10 +185,10 @@ async def test_its_success_does_not_count_if_this_process_works_again_too() -> N
         for _ in range(3):
             await agent.sample(seconds_later=PACE)
 
-        assert agent.restarts == [], "what was true before is not true now"
+        assert agent.restarts == [], "the earlier success no longer counts"
 
 
-async def test_a_driver_that_comes_and_goes_is_no_reason_to_try_more_often() -> None:
+async def test_a_driver_that_comes_and_goes_does_not_cause_more_tries() -> None:
     async with running_agent() as agent:
         for _ in range(5):
             agent.refuse()
@@ -199,8 +199,8 @@ async def test_a_driver_that_comes_and_goes_is_no_reason_to_try_more_often() -> 
         assert agent.new_process.tries == 1
 
 
-async def test_a_gpu_that_is_refused_so_counts_like_the_driver() -> None:
-    """The number of GPUs is told without the kernel module, once NVML is initialised."""
+async def test_a_gpu_refused_for_a_mismatch_counts_like_the_driver() -> None:
+    """Once NVML is initialised, it reports the number of GPUs without the kernel module."""
     async with running_agent() as agent:
         await agent.sample()
         agent.hardware.gpus[1].error, agent.hardware.gpus[1].code = "It does not fit", MISMATCH
@@ -211,7 +211,7 @@ async def test_a_gpu_that_is_refused_so_counts_like_the_driver() -> None:
         assert agent.restarts == [WHY]
 
 
-async def test_while_it_hangs_there_is_no_second_one_and_sampling_goes_on() -> None:
+async def test_while_a_new_process_hangs_there_is_no_second_one_and_sampling_continues() -> None:
     async with running_agent() as agent:
         agent.refuse()
         agent.new_process.valve.close()
@@ -224,7 +224,7 @@ async def test_while_it_hangs_there_is_no_second_one_and_sampling_goes_on() -> N
 
 
 @pytest.mark.parametrize("code", [None, *OTHERS])
-async def test_nothing_else_that_the_driver_says_starts_a_process(code: int | None) -> None:
+async def test_no_other_refusal_of_the_driver_starts_a_process(code: int | None) -> None:
     async with running_agent() as agent:
         if code is not None:
             agent.refuse(code)

@@ -1,4 +1,4 @@
-"""When it samples, and how viewers share a sample. The real clock, at a twentieth of the usual intervals."""
+"""When samples are taken, and how viewers share them. Real clock, at a twentieth of the usual intervals."""
 
 from __future__ import annotations
 
@@ -71,16 +71,16 @@ async def take(sampler: Sampler, interval: float, number: int) -> list[Snapshot]
     return taken
 
 
-async def test_first_contact_is_made_at_start_without_anyone_asking() -> None:
+async def test_the_driver_is_contacted_at_the_start_without_a_request() -> None:
     hardware = FakeHardware()
     async with sampling(hardware) as sampler:
         assert (await sampler.latest()).driver is not None
         assert hardware.driver.reads == 1
 
 
-async def test_those_who_ask_together_share_one_sample() -> None:
+async def test_simultaneous_requests_share_one_sample() -> None:
     hardware = FakeHardware()
-    async with sampling(hardware, sample_interval=60) as sampler:  # nothing but these polls takes a sample
+    async with sampling(hardware, sample_interval=60) as sampler:  # only these polls take samples
         first = await sampler.latest()
         before = hardware.gpus[0].reads
         snapshots = await asyncio.gather(*(sampler.latest(max_age=0) for _ in range(200)))
@@ -89,7 +89,7 @@ async def test_those_who_ask_together_share_one_sample() -> None:
         assert hardware.gpus[0].reads == before + 1
 
 
-async def test_a_recent_sample_is_good_enough_for_a_poll() -> None:
+async def test_a_recent_sample_answers_a_poll() -> None:
     hardware = FakeHardware()
     async with sampling(hardware, sample_interval=10) as sampler:
         first = await sampler.latest()
@@ -97,7 +97,7 @@ async def test_a_recent_sample_is_good_enough_for_a_poll() -> None:
         assert await sampler.latest(max_age=0) is not first
 
 
-async def test_to_look_for_a_young_sample_takes_none() -> None:
+async def test_looking_for_a_young_sample_takes_none() -> None:
     hardware = FakeHardware()
     async with sampling(hardware, sample_interval=60.0) as sampler:
         assert sampler.young() is None
@@ -122,7 +122,7 @@ async def test_a_poll_is_answered_in_time_whatever_hangs() -> None:
         assert time.monotonic() - began < MAX_WAIT + 1.0
 
 
-async def test_a_client_that_hangs_up_does_not_cancel_the_others_sample() -> None:
+async def test_a_client_that_disconnects_does_not_cancel_the_sample_of_others() -> None:
     hardware = FakeHardware()
     async with sampling(hardware) as sampler:
         await sampler.latest()
@@ -135,8 +135,8 @@ async def test_a_client_that_hangs_up_does_not_cancel_the_others_sample() -> Non
         assert (await staying).driver is not None
 
 
-async def test_a_stalled_loop_makes_a_sample_late() -> None:
-    """By more than the interval; a new viewer, for whom it would have been due long ago, does not."""
+async def test_a_stalled_event_loop_is_counted_as_a_late_sample() -> None:
+    """A new viewer, for whom a sample would have been due long ago, does not make it late."""
     hardware = FakeHardware()
     async with sampling(hardware, sample_interval=60, history_interval=60) as sampler:
         await sampler.latest()
@@ -153,15 +153,15 @@ async def test_a_stalled_loop_makes_a_sample_late() -> None:
             assert sampler.late_samples > before
 
 
-async def test_sampling_lingers_after_a_poll_and_then_stops() -> None:
+async def test_sampling_continues_for_three_samples_after_a_poll_and_then_stops() -> None:
     hardware = FakeHardware()
     async with sampling(hardware, sample_interval=0.1) as sampler:
         await sampler.latest(max_age=0)
         assert await reads_in(hardware, 0.8) == 3
-        assert await reads_in(hardware, 0.5) == 0, "nobody looks"
+        assert await reads_in(hardware, 0.5) == 0, "no viewer"
 
 
-async def test_history_samples_at_its_own_pace_when_nobody_looks() -> None:
+async def test_without_viewers_history_is_sampled_at_its_own_pace() -> None:
     hardware = FakeHardware()
     async with sampling(hardware, sample_interval=0.02, history_interval=0.1) as sampler:
         await sampler.latest()
@@ -169,13 +169,13 @@ async def test_history_samples_at_its_own_pace_when_nobody_looks() -> None:
         assert 4 <= await reads_in(hardware, 0.6) <= 7
 
 
-async def test_a_sample_in_the_background_is_not_shown_to_who_looks() -> None:
-    """It is young enough, but not all of it is of now."""
+async def test_a_viewer_is_not_answered_with_an_unwatched_sample() -> None:
+    """It is young enough, but some of its values are old."""
     hardware = FakeHardware()
     async with sampling(hardware, sample_interval=0.05, history_interval=0.3) as sampler:
         await sampler.latest()
         gpu = hardware.gpus[0]
-        await asyncio.to_thread(wait_until, lambda: gpu.watched.count(False) >= 2, "nobody looks")
+        await asyncio.to_thread(wait_until, lambda: gpu.watched.count(False) >= 2, "no viewer")
 
         await sampler.latest(max_age=60)
 
@@ -183,12 +183,12 @@ async def test_a_sample_in_the_background_is_not_shown_to_who_looks() -> None:
         assert gpu.watched[0], "first contact reads everything"
 
 
-async def test_who_comes_while_a_sample_in_the_background_is_under_way_gets_one_of_all_values() -> None:
+async def test_a_viewer_during_an_unwatched_sample_gets_a_new_one_with_all_values() -> None:
     hardware = FakeHardware()
     async with sampling(hardware, sample_interval=0.05, history_interval=0.3) as sampler:
         await sampler.latest()
         gpu = hardware.gpus[0]
-        await asyncio.to_thread(wait_until, lambda: gpu.watched.count(False) >= 1, "nobody looks")
+        await asyncio.to_thread(wait_until, lambda: gpu.watched.count(False) >= 1, "no viewer")
         gpu.valve.close()
         before = len(gpu.watched)
         await asyncio.to_thread(wait_until, lambda: len(gpu.watched) > before, "a sample begins")
@@ -202,7 +202,7 @@ async def test_who_comes_while_a_sample_in_the_background_is_under_way_gets_one_
         assert gpu.watched[-1]
 
 
-async def test_the_processes_are_reported_whether_somebody_looks() -> None:
+async def test_processes_are_read_as_watched_only_with_viewers() -> None:
     hardware = FakeHardware()
     watched = hardware.processes.watched
     async with sampling(hardware, sample_interval=0.02, history_interval=0.1) as sampler:
@@ -218,13 +218,13 @@ async def test_the_processes_are_reported_whether_somebody_looks() -> None:
     "streams",
     [pytest.param(1, marks=pytest.mark.slow, id="one stream"), pytest.param(50, id="fifty streams")],
 )
-async def test_any_number_of_streams_costs_the_same_samples(streams: int) -> None:
+async def test_any_number_of_streams_costs_the_same_number_of_samples(streams: int) -> None:
     hardware = FakeHardware()
     async with sampling(hardware) as sampler:
         watching = [asyncio.create_task(take(sampler, INTERVAL, 1000)) for _ in range(streams)]
         await asyncio.sleep(2 * INTERVAL)
         assert 14 <= await reads_in(hardware, 20 * INTERVAL) <= 21
-        assert all(hardware.gpus[0].watched), "somebody looks, though nobody polls"
+        assert all(hardware.gpus[0].watched), "streams are viewers too"
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
@@ -232,7 +232,7 @@ async def test_any_number_of_streams_costs_the_same_samples(streams: int) -> Non
         assert await reads_in(hardware, 5 * INTERVAL) == 0, "the last one has left"
 
 
-async def test_a_stream_begins_at_once_and_never_shows_a_snapshot_twice() -> None:
+async def test_a_stream_starts_at_once_and_never_sends_a_snapshot_twice() -> None:
     async with sampling(FakeHardware()) as sampler:
         await sampler.latest()
         began = time.monotonic()
@@ -252,7 +252,7 @@ async def test_streams_of_mixed_intervals_keep_their_own_pace() -> None:
         assert lasted == pytest.approx(interval * number, abs=0.3), f"a stream of {interval} s"
 
 
-async def test_a_reader_that_comes_back_late_gets_the_newest_snapshot_only() -> None:
+async def test_a_slow_reader_gets_only_the_newest_snapshot() -> None:
     async with sampling(FakeHardware()) as sampler:
         quick = asyncio.create_task(take(sampler, INTERVAL, 1000))
         async with aclosing(sampler.watch(INTERVAL, NO_HEARTBEAT)) as slow:
@@ -269,14 +269,14 @@ async def test_a_reader_that_comes_back_late_gets_the_newest_snapshot_only() -> 
 @pytest.mark.parametrize(
     ("taken", "demand_since", "last_tick", "late"),
     [
-        pytest.param(10.25, 0.0, 10.0, 0, id="a little late: the grid is kept"),
+        pytest.param(10.25, 0.0, 10.0, 0, id="slightly late: the grid stays"),
         pytest.param(10.75, 0.0, 10.0, 0, id="late"),
         pytest.param(11.0, 0.0, 11.0, 1, id="a whole interval late: a new grid"),
-        pytest.param(11.0, 10.5, 11.0, 0, id="for somebody who has just come"),
+        pytest.param(11.0, 10.5, 11.0, 0, id="for a new viewer"),
         pytest.param(9.75, 0.0, 9.75, 0, id="early"),
     ],
 )
-async def test_ticks_are_on_a_grid_and_one_that_misses_its_turn_is_counted(
+async def test_ticks_stay_on_a_grid_and_a_missed_one_is_counted(
     taken: float, demand_since: float, last_tick: float, late: int
 ) -> None:
     class Taken:
@@ -291,14 +291,14 @@ async def test_ticks_are_on_a_grid_and_one_that_misses_its_turn_is_counted(
     assert (sampler._last_tick, sampler.late_samples) == (last_tick, late)  # noqa: SLF001
 
 
-async def test_a_silent_stream_says_that_it_is_alive() -> None:
+async def test_a_silent_stream_sends_heartbeats() -> None:
     async with sampling(FakeHardware()) as sampler, aclosing(sampler.watch(30.0, heartbeat=0.05)) as stream:
         assert await anext(stream) is not None
         assert await anext(stream) is None
         assert await anext(stream) is None
 
 
-async def test_a_stream_is_silent_although_others_get_their_events() -> None:
+async def test_a_stream_is_silent_while_others_get_their_events() -> None:
     async with sampling(FakeHardware()) as sampler, aclosing(sampler.watch(30.0, heartbeat=0.1)) as stream:
         quick = asyncio.create_task(take(sampler, INTERVAL, 1000))
         assert await anext(stream) is not None
@@ -306,7 +306,7 @@ async def test_a_stream_is_silent_although_others_get_their_events() -> None:
         quick.cancel()
 
 
-async def test_ending_streams_ends_each_after_its_present_event() -> None:
+async def test_ending_streams_ends_each_after_its_current_event() -> None:
     async with sampling(FakeHardware()) as sampler:
         streams = [asyncio.create_task(take(sampler, 30.0, 1000)) for _ in range(10)]
         await asyncio.sleep(0.1)
@@ -316,7 +316,7 @@ async def test_ending_streams_ends_each_after_its_present_event() -> None:
 
 
 class Shifted:
-    """The monotonic clock, moved on by `shift` seconds."""
+    """The monotonic clock, `shift` seconds ahead."""
 
     shift = 0.0
 
@@ -324,7 +324,7 @@ class Shifted:
         return time.monotonic() + self.shift
 
 
-async def test_without_history_the_driver_is_let_go_after_a_minute_and_comes_back_on_demand() -> None:
+async def test_without_history_the_driver_is_released_after_a_minute_and_read_on_demand() -> None:
     hardware = FakeHardware()
     clock = Shifted()
     hardware.clock = clock
@@ -353,11 +353,11 @@ async def test_without_history_the_driver_is_let_go_after_a_minute_and_comes_bac
 
 
 class Faulty(Collector):
-    """Each round has a fault of ours, also when it is cancelled, and so has each release of the driver."""
+    """Each round raises an internal error, also when it is cancelled, and so does each release."""
 
     closed = 0
 
-    async def collect(self, *, watched: bool = True) -> Snapshot:  # noqa: ARG002  (it never comes to it)
+    async def collect(self, *, watched: bool = True) -> Snapshot:  # noqa: ARG002  (not used)
         try:
             await asyncio.sleep(3600)
         finally:
@@ -371,8 +371,8 @@ class Faulty(Collector):
         return super().close()
 
 
-def soon_releasing(kind: Callable[..., AnyCollector]) -> tuple[Sampler, AnyCollector]:
-    """A sampler that has begun, and whose ticker releases the driver at once; and its collector."""
+def sampler_that_releases(kind: Callable[..., AnyCollector]) -> tuple[Sampler, AnyCollector]:
+    """A started sampler whose ticker releases the driver at once, and its collector."""
     hardware = FakeHardware()
     collector = kind(
         hardware.driver,
@@ -389,26 +389,28 @@ def soon_releasing(kind: Callable[..., AnyCollector]) -> tuple[Sampler, AnyColle
     return sampler, collector
 
 
-async def test_streams_go_on_after_the_driver_could_not_be_let_go(caplog: pytest.LogCaptureFixture) -> None:
+async def test_streams_continue_after_a_failed_release_of_the_driver(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     class Stubborn(Collector):
-        asked = 0
+        release_calls = 0
 
         async def release(self) -> bool:
-            self.asked += 1
+            self.release_calls += 1
             raise RuntimeError("it has a fault")
 
-    sampler, collector = soon_releasing(Stubborn)
-    await asyncio.to_thread(wait_until, lambda: collector.asked, "it is asked to let go")
+    sampler, collector = sampler_that_releases(Stubborn)
+    await asyncio.to_thread(wait_until, lambda: collector.release_calls, "the release is called")
     assert len(await asyncio.wait_for(take(sampler, INTERVAL, 3), timeout=10)) == 3
     assert "it has a fault" in caplog.text
     assert await sampler.stop()
 
 
-@pytest.mark.parametrize("cancelled", [False, True], ids=["stopped", "stopped, and cancelled meanwhile"])
-async def test_the_workers_end_whatever_the_last_round_raises(
+@pytest.mark.parametrize("cancelled", [False, True], ids=["stopped", "stopped and cancelled"])
+async def test_the_workers_end_even_if_the_last_round_raises(
     cancelled: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sampler, collector = soon_releasing(Faulty)
+    sampler, collector = sampler_that_releases(Faulty)
     await asyncio.sleep(INTERVAL)
     stopping = asyncio.create_task(sampler.stop())
     await asyncio.sleep(0)

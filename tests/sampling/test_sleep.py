@@ -31,7 +31,7 @@ AWAKE, ASLEEP = RuntimePower((BUS_ID,), False), RuntimePower((BUS_ID,), True)
 
 
 class Kernel:
-    """Says whether the GPU sleeps; hangs while its valve is closed."""
+    """Reports whether the GPU sleeps; hangs while its valve is closed."""
 
     def __init__(self, power: RuntimePower | None) -> None:
         self.power = power
@@ -46,7 +46,7 @@ class Kernel:
 
 
 class Laptop:
-    """One GPU, its collector, and a clock that hardly moves by itself."""
+    """One GPU, its collector, and a manual clock."""
 
     def __init__(self, power: RuntimePower | None) -> None:
         self.kernel = Kernel(power)
@@ -97,11 +97,11 @@ def state(snapshot: Snapshot) -> GpuState:
     return gpu.state
 
 
-def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "agent.sampling.sleep"]
 
 
-async def test_a_first_read_that_is_late_wakes_nobody() -> None:
+async def test_a_late_first_read_of_the_kernel_wakes_no_gpu() -> None:
     async with laptop(ASLEEP) as one:
         one.kernel.valve.close()
         assert (await one.after(0)).gpus == ()
@@ -110,7 +110,7 @@ async def test_a_first_read_that_is_late_wakes_nobody() -> None:
         assert one.hardware.driver.reads == 0
 
 
-async def test_where_the_kernel_never_answers_the_gpus_are_read_all_the_same() -> None:
+async def test_if_the_kernel_never_answers_the_gpus_are_read() -> None:
     async with laptop(None) as one:
         one.kernel.valve.close()
         await one.after(0)
@@ -118,7 +118,7 @@ async def test_where_the_kernel_never_answers_the_gpus_are_read_all_the_same() -
 
 
 @pytest.mark.parametrize("hangs", [True, False])
-async def test_what_the_kernel_says_no_longer_is_unknown_and_said_once(
+async def test_a_kernel_that_stops_answering_makes_sleep_unknown_and_is_logged_once(
     hangs: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -128,22 +128,22 @@ async def test_what_the_kernel_says_no_longer_is_unknown_and_said_once(
             one.kernel.valve.close()
         else:
             one.kernel.error = "The runtime power of the GPUs cannot be read: Input/output error"
-        assert state(await one.after(1)) is GpuState.ASLEEP, "one read that fails in passing says nothing"
+        assert state(await one.after(1)) is GpuState.ASLEEP, "a single failed read does not count"
         for _ in range(2):
             (gpu,) = (await one.after(3)).gpus
             assert gpu.state is GpuState.STALE
             assert (gpu.error or "").startswith("Whether the GPU is asleep is unknown")
-        (line,) = said(caplog)
+        (line,) = logged(caplog)
         assert line.endswith("(the read does not return)" if hangs else "Input/output error)")
-        assert one.hardware.driver.reads == 0, "for that might wake it"
+        assert one.hardware.driver.reads == 0, "because that might wake it"
         one.kernel.error = None
         one.kernel.valve.open()
-        wait_until(lambda: one.collector._sleep._worker.busy_since is None, "the read is back")  # noqa: SLF001
+        wait_until(lambda: one.collector._sleep._worker.busy_since is None, "the read has returned")  # noqa: SLF001
         assert state(await one.after(1)) is GpuState.ASLEEP
-        assert said(caplog)[1:] == ["The kernel says again whether the GPUs are asleep"]
+        assert logged(caplog)[1:] == ["The kernel says again whether the GPUs are asleep"]
 
 
-async def test_gpus_that_are_awake_are_read_on_when_the_kernel_says_nothing_any_more() -> None:
+async def test_awake_gpus_are_still_read_when_the_kernel_stops_answering() -> None:
     async with laptop(AWAKE) as one:
         await one.after(0)
         one.kernel.error = "The runtime power of the GPUs cannot be read: Input/output error"
@@ -151,7 +151,7 @@ async def test_gpus_that_are_awake_are_read_on_when_the_kernel_says_nothing_any_
             assert state(await one.after(4)) is GpuState.OK
 
 
-async def test_that_they_may_sleep_can_be_taken_back_and_allowed_again() -> None:
+async def test_the_permission_to_sleep_can_be_withdrawn_and_given_again() -> None:
     async with laptop(ASLEEP) as one:
         assert state(await one.after(0)) is GpuState.ASLEEP
         one.kernel.power = None
@@ -162,15 +162,15 @@ async def test_that_they_may_sleep_can_be_taken_back_and_allowed_again() -> None
         wait_until(lambda: one.hardware.driver.releases == 1, "the driver is released")
 
 
-async def test_gpus_that_sleep_are_known_by_their_places() -> None:
-    """One was never read, one is still there, one was unplugged, and one is new."""
+async def test_sleeping_gpus_are_identified_by_their_bus_ids() -> None:
+    """One was never read, one is still present, one was unplugged, and one is new."""
     read = [reading(identity_uuid=name, identity_pci_bus_id=name) for name in ("B", "D")]
     contact: Any = SimpleNamespace(
         gpus=[SimpleNamespace(last=last) for last in (None, *read)], reading=None, is_made=False
     )
     workers = Workers(2.0, lambda: 1000.0)
     sleep = Sleep(None, contact, workers, stale_after=3.0, clock=lambda: 1000.0)
-    sleep._power = RuntimePower(("A", "B", "C"), are_suspended=True)  # noqa: SLF001  (as the kernel told it)
+    sleep._power = RuntimePower(("A", "B", "C"), are_suspended=True)  # noqa: SLF001  (as the kernel reported it)
 
     shown = sleep.shown(1000.0, since_boot=10.0, booted_at=0.0)
 
@@ -185,7 +185,7 @@ async def test_gpus_that_sleep_are_known_by_their_places() -> None:
     assert workers.close()
 
 
-async def test_a_look_at_a_gpu_that_is_idle_lets_it_go_in_the_same_round() -> None:
+async def test_an_idle_gpu_is_let_go_in_the_same_round_as_the_look_at_it() -> None:
     async with laptop(AWAKE) as one:
         await one.after(0)
         one.hardware.gpus[0].gpu_percent = 0
@@ -221,13 +221,11 @@ async def test_a_gpu_that_slept_meanwhile_has_been_idle_since_before() -> None:
 
 
 @pytest.mark.parametrize(("kind", "releases"), [(ProcessType.GRAPHICS, 1), (ProcessType.COMPUTE, 0)])
-async def test_a_display_server_that_shows_nothing_keeps_no_gpu_awake(
-    kind: ProcessType, releases: int
-) -> None:
+async def test_an_idle_display_server_keeps_no_gpu_awake(kind: ProcessType, releases: int) -> None:
     async with laptop(AWAKE) as one:
         await one.after(0)
         gpu = one.hardware.gpus[0]
         gpu.gpu_percent, gpu.pids, gpu.process_type = 0, (10,), kind
         await one.after(1)
         await one.after(LET_GO_AFTER, watched=False)
-        wait_until(lambda: one.hardware.driver.releases == releases, "it is released, or not")
+        wait_until(lambda: one.hardware.driver.releases == releases, "the driver is released this often")

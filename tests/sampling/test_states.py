@@ -11,7 +11,7 @@ from agent.sampling.worker import ReadResult
 IDENTITY = GpuIdentity(uuid="GPU-1", name="A GPU")
 MEMORY = Memory(total_bytes=1024)
 NOW = 1000.0  # seconds of the monotonic clock
-SINCE_BOOT = 9000.0  # it has been suspended
+SINCE_BOOT = 9000.0  # the machine was suspended
 PATIENCE = Patience(sample_interval=1.0, stale_after=3.0, sample_timeout=2.0)
 BOOTED_AT = 1_700_000_000.0
 
@@ -27,8 +27,8 @@ def good(age: float) -> ReadResult[GpuReading | None]:
 @pytest.mark.parametrize(
     ("state", "shows_values", "result", "last_age", "busy_for"),
     [
-        pytest.param(GpuState.STARTING, False, None, None, None, id="never asked"),
-        pytest.param(GpuState.STARTING, False, None, None, 1.9, id="first call is out"),
+        pytest.param(GpuState.STARTING, False, None, None, None, id="never read"),
+        pytest.param(GpuState.STARTING, False, None, None, 1.9, id="first call in progress"),
         pytest.param(GpuState.STUCK, False, None, None, 2.0, id="first call does not return"),
         pytest.param(GpuState.OK, True, good(0.0), 0.0, None, id="just read"),
         pytest.param(GpuState.OK, True, good(1.2), 1.2, 0.2, id="answer comes just too late for this round"),
@@ -47,7 +47,7 @@ def good(age: float) -> ReadResult[GpuReading | None]:
         ),
     ],
 )
-def test_a_gpu_is_judged_by_its_last_answer_and_the_call_that_is_out(
+def test_a_gpu_is_judged_by_its_last_answer_and_its_hung_call(
     state: GpuState,
     shows_values: bool,
     result: ReadResult[GpuReading | None] | None,
@@ -65,14 +65,14 @@ def test_a_gpu_is_judged_by_its_last_answer_and_the_call_that_is_out(
         patience=PATIENCE,
     )
     assert (sample.state, sample.reading is not None) == (state, shows_values)
-    assert (sample.error is None) == shows_values, "whoever shows no values says why"
+    assert (sample.error is None) == shows_values, "a GPU without values has an error"
     assert sample.index == 3
     assert sample.seconds == (0.05 if shows_values else None)
     assert sample.age_ms == (None if last_age is None else pytest.approx(last_age * 1000, abs=1))
 
 
 @pytest.mark.parametrize(("age", "state"), [(8.0, GpuState.OK), (8.5, GpuState.STALE)])
-def test_it_is_late_after_two_of_its_own_intervals(age: float, state: GpuState) -> None:
+def test_a_reading_is_late_after_two_sample_intervals(age: float, state: GpuState) -> None:
     rare = Patience(sample_interval=4.0, stale_after=12.0, sample_timeout=2.0)
     times = {"now": NOW, "since_boot": SINCE_BOOT, "booted_at": BOOTED_AT}
 
@@ -80,13 +80,13 @@ def test_it_is_late_after_two_of_its_own_intervals(age: float, state: GpuState) 
 
 
 @pytest.mark.parametrize(("last", "error"), [(None, NOT_YET), (reading(60.0), LET_GO)])
-def test_a_gpu_without_an_answer_was_never_asked_or_is_let_go(last: GpuReading | None, error: str) -> None:
+def test_a_gpu_without_an_answer_was_never_read_or_was_released(last: GpuReading | None, error: str) -> None:
     times = {"now": NOW, "since_boot": SINCE_BOOT, "booted_at": BOOTED_AT}
 
     assert judge_state(0, None, None, last, **times, patience=PATIENCE).error == error
 
 
-def test_what_a_failed_read_found_is_beside_what_lasts() -> None:
+def test_values_of_a_failed_read_are_kept_beside_the_lasting_ones() -> None:
     errors = {("nvmlDeviceGetMemoryInfo", "NVML_ERROR_UNKNOWN"): 3}
     result: ReadResult[GpuReading | None] = ReadResult(
         None, "Gone", NOW, lasting=GpuReading(1.0, driver_errors=errors)
@@ -98,7 +98,7 @@ def test_what_a_failed_read_found_is_beside_what_lasts() -> None:
     assert (sample.values.driver_errors, sample.identity) == (errors, IDENTITY)
 
 
-def test_a_gpu_that_nobody_asks_is_as_old_as_its_latest_reading() -> None:
+def test_a_gpu_that_is_not_read_has_the_age_of_its_last_reading() -> None:
     sample = unread(
         3, GpuState.ASLEEP, reading(60.5), bus_id=None, since_boot=SINCE_BOOT, booted_at=BOOTED_AT
     )
@@ -112,14 +112,14 @@ def test_a_gpu_that_nobody_asks_is_as_old_as_its_latest_reading() -> None:
     )
 
 
-def test_of_a_gpu_that_was_never_asked_its_place_is_known() -> None:
+def test_a_gpu_that_was_never_read_has_its_bus_id() -> None:
     sample = unread(3, GpuState.ASLEEP, None, bus_id="A", since_boot=SINCE_BOOT, booted_at=BOOTED_AT)
 
     assert (sample.age_ms, sample.identity) == (None, GpuIdentity(pci_bus_id="A"))
 
 
 @pytest.mark.parametrize("busy_for", [None, 60.0], ids=["lost", "stuck"])
-def test_identity_and_total_memory_of_a_gpu_outlive_its_values(busy_for: float | None) -> None:
+def test_identity_and_total_memory_stay_known_without_current_values(busy_for: float | None) -> None:
     sample = judge_state(
         0,
         ReadResult(None, "Gone", NOW),

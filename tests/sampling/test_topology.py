@@ -1,4 +1,4 @@
-"""When it is asked how the GPUs are connected, and of how many GPUs the answer holds."""
+"""When the topology is read again, and for how many GPUs it is valid."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ IN_PART = Topology(((None, None), (None, None)))
 
 
 class Driver:
-    """Says how two GPUs are connected, as a test wants it."""
+    """Reports the topology that a test sets."""
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
-        self.asked: list[tuple[float, int]] = []  # when, and of how many GPUs
+        self.reads: list[tuple[float, int]] = []  # the time, and the number of GPUs
         self.now = 1000.0
 
     def read(self, gpu_count: int) -> Topology:
-        self.asked.append((self.now, gpu_count))
+        self.reads.append((self.now, gpu_count))
         return self.topology
 
     @contextmanager
@@ -39,40 +39,40 @@ class Driver:
         worker.join(10)
 
 
-def ask(known: KnownTopology, gpu_count: int = 2) -> None:
+def read_topology(known: KnownTopology, gpu_count: int = 2) -> None:
     known.ask(gpu_count)
-    wait_until(lambda: known.worker.busy_since is None, "it has answered")
+    wait_until(lambda: known.worker.busy_since is None, "the topology has been read")
 
 
-def test_it_is_that_of_as_many_gpus_as_were_asked_of() -> None:
+def test_the_topology_is_valid_only_for_the_number_of_gpus_it_was_read_for() -> None:
     with Driver(WHOLE).known() as known:
         assert known.of(2) is None
-        ask(known)
+        read_topology(known)
         assert (known.of(2), known.of(3)) == (WHOLE, None)
 
 
 @pytest.mark.parametrize(("topology", "at"), [(WHOLE, [1000.0]), (IN_PART, [1000.0, 1060.0])])
-def test_what_is_not_known_in_full_is_asked_again_after_a_minute(topology: Topology, at: list[float]) -> None:
+def test_an_incomplete_topology_is_read_again_after_a_minute(topology: Topology, at: list[float]) -> None:
     driver = Driver(topology)
     with driver.known() as known:
         for now in (1000.0, 1059.9, 1060.0):
             driver.now = now
-            ask(known)
+            read_topology(known)
 
-    assert driver.asked == [(moment, 2) for moment in at]
+    assert driver.reads == [(moment, 2) for moment in at]
 
 
-def test_another_number_of_gpus_is_asked_of_though_the_answer_before_was_whole() -> None:
+def test_another_number_of_gpus_is_read_even_if_the_last_topology_was_complete() -> None:
     driver = Driver(WHOLE)
     with driver.known() as known:
-        ask(known)
+        read_topology(known)
         driver.now += 60
-        ask(known, 3)
+        read_topology(known, 3)
 
-    assert [gpu_count for _, gpu_count in driver.asked] == [2, 3]
+    assert [gpu_count for _, gpu_count in driver.reads] == [2, 3]
 
 
-def test_where_nobody_tells_it_is_never_known() -> None:
+def test_without_a_source_the_topology_is_never_known() -> None:
     worker: Worker[Topology] = Worker("topology", lambda _: None, lambda: 0.0)
     known = KnownTopology(None, worker, lambda: 1000.0)
     known.ask(2)

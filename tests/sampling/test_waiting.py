@@ -31,7 +31,7 @@ ONE, TWO, THREE, FOUR = (Wish(count=number) for number in range(1, 5))
 
 
 class Host:
-    """Four GPUs, the queue of those who want them, and a clock; GPUs in `busy` have a compute process."""
+    """Four GPUs, the queue of requests, and a clock; GPUs in `busy` have a compute process."""
 
     def __init__(self, stack: ExitStack) -> None:
         self.now = 1000.0
@@ -44,11 +44,11 @@ class Host:
         return Snapshot(self.now, self.now, gpus=tuple(self._gpu(index) for index in range(4)))
 
     def join(self, wish: Wish) -> QueueEntry:
-        """Somebody who stays in the queue until the test ends, or takes what he is given."""
+        """A request that stays in the queue until the test ends, or takes the GPUs that it is given."""
         return self._stack.enter_context(self.queue.join(wish, self.snapshot()))
 
     def tick(self, seconds: float = 1.0) -> None:
-        """Time goes on, and then there is a new Snapshot."""
+        """Move the time forward, then take a new Snapshot."""
         self.now += seconds
         self.queue.update(self.snapshot())
 
@@ -84,14 +84,14 @@ def satisfied(*entries: QueueEntry) -> list[bool]:
     return [entry.offer.satisfied for entry in entries]
 
 
-def test_what_is_there_is_given_at_once(host: Host) -> None:
+def test_free_gpus_are_given_at_once(host: Host) -> None:
     entry = host.join(TWO)
 
     assert satisfied(entry) == [True]
     assert indices(entry.offer) == [0, 1]
 
 
-def test_a_gpu_just_given_is_withheld_from_everybody_for_30_seconds(host: Host) -> None:
+def test_a_given_gpu_is_withheld_from_everybody_for_30_seconds(host: Host) -> None:
     host.join(TWO)
 
     assert host.offered() == [2, 3]
@@ -102,8 +102,8 @@ def test_a_gpu_just_given_is_withheld_from_everybody_for_30_seconds(host: Host) 
     assert host.offered() == [0, 1, 2, 3]
 
 
-def test_what_was_reserved_for_one_who_leaves_goes_to_the_next_at_once(host: Host) -> None:
-    """Not with the next Snapshot, by which time the same wish may be back in the queue before it."""
+def test_gpus_reserved_for_a_client_that_leaves_go_to_the_next_at_once(host: Host) -> None:
+    """Not with the next Snapshot, because until then the same client may be back in the queue."""
     host.busy = {0}
     with host.queue.join(FOUR, host.snapshot()):
         small = host.join(ONE)
@@ -111,7 +111,7 @@ def test_what_was_reserved_for_one_who_leaves_goes_to_the_next_at_once(host: Hos
     assert satisfied(small) == [True]
 
 
-def test_what_was_given_to_somebody_who_had_hung_up_goes_to_the_next_at_once(host: Host) -> None:
+def test_gpus_given_to_a_client_that_has_disconnected_go_to_the_next_at_once(host: Host) -> None:
     host.busy = {0, 1, 2}
     with host.queue.join(ONE, host.snapshot()) as gone:
         assert satisfied(gone) == [True]
@@ -120,7 +120,7 @@ def test_what_was_given_to_somebody_who_had_hung_up_goes_to_the_next_at_once(hos
     assert satisfied(small) == [True]
 
 
-def test_who_is_passed_what_another_leaves_keeps_what_was_reserved_for_him(host: Host) -> None:
+def test_a_client_that_gets_a_returned_gpu_keeps_its_reserved_gpus(host: Host) -> None:
     host.busy = {0, 1}
     with host.queue.join(ONE, host.snapshot()) as gone:
         assert indices(gone.offer) == [2]
@@ -129,7 +129,7 @@ def test_who_is_passed_what_another_leaves_keeps_what_was_reserved_for_him(host:
     assert (satisfied(large), indices(large.offer)) == ([True], [2, 3])
 
 
-def test_a_gpu_that_a_job_has_taken_by_then_is_not_offered_again(host: Host) -> None:
+def test_a_gpu_with_a_new_job_is_not_offered_again(host: Host) -> None:
     host.join(ONE)
     host.busy = {0}
 
@@ -138,11 +138,11 @@ def test_a_gpu_that_a_job_has_taken_by_then_is_not_offered_again(host: Host) -> 
     assert host.offered() == [1, 2, 3]
 
 
-def test_who_does_not_wait_takes_nothing(host: Host) -> None:
+def test_a_request_without_waiting_takes_nothing(host: Host) -> None:
     assert host.offered() == host.offered() == [0, 1, 2, 3]
 
 
-def test_a_wish_is_satisfied_as_soon_as_there_are_enough(host: Host) -> None:
+def test_a_request_is_satisfied_as_soon_as_there_are_enough_gpus(host: Host) -> None:
     host.busy = {0, 1, 2}
     entry = host.join(TWO)
     assert (satisfied(entry), indices(entry.offer)) == ([False], [3])
@@ -153,7 +153,7 @@ def test_a_wish_is_satisfied_as_soon_as_there_are_enough(host: Host) -> None:
     assert (satisfied(entry), indices(entry.offer)) == ([True], [2, 3])
 
 
-def test_what_was_given_stays_given_whatever_the_next_snapshot_shows(host: Host) -> None:
+def test_given_gpus_stay_given_whatever_the_next_snapshot_shows(host: Host) -> None:
     entry = host.join(TWO)
     offer = entry.offer
 
@@ -163,7 +163,7 @@ def test_what_was_given_stays_given_whatever_the_next_snapshot_shows(host: Host)
     assert entry.offer is offer
 
 
-def test_first_come_first_served(host: Host) -> None:
+def test_waiting_requests_are_served_in_their_order(host: Host) -> None:
     host.busy = {0, 1, 2, 3}
     entries = [host.join(ONE) for _ in range(5)]
 
@@ -177,11 +177,11 @@ def test_first_come_first_served(host: Host) -> None:
     assert [indices(entry.offer) for entry in entries] == [[1], [3], [0], [2], []]
 
 
-def test_a_later_smaller_wish_does_not_overtake(host: Host) -> None:
+def test_a_later_smaller_request_does_not_overtake(host: Host) -> None:
     host.busy = {0, 1, 2}
     large, small = host.join(THREE), host.join(ONE)
     assert satisfied(large, small) == [False, False]
-    assert host.offered() == [], "who does not wait is last in the queue"
+    assert host.offered() == [], "a request without waiting is last in the queue"
 
     host.busy = {2}
     host.tick()
@@ -192,12 +192,12 @@ def test_a_later_smaller_wish_does_not_overtake(host: Host) -> None:
     assert indices(small.offer) == [2]
 
 
-def test_the_gpus_that_would_do_and_no_other_are_reserved_for_who_waits(host: Host) -> None:
+def test_only_suitable_gpus_are_reserved_for_a_waiting_request(host: Host) -> None:
     host.busy = {0, 3}
     entry = host.join(THREE)
     assert (satisfied(entry), sorted(entry.reserved)) == ([False], ["GPU-1", "GPU-2"])
     assert host.offered() == []
-    assert unavailable(host) == [1, 2], "they would do, and are reserved"
+    assert unavailable(host) == [1, 2], "they are suitable, and reserved"
 
     host.busy = {0, 2}
     host.tick()
@@ -205,12 +205,14 @@ def test_the_gpus_that_would_do_and_no_other_are_reserved_for_who_waits(host: Ho
 
     host.busy = {0}
     host.tick()
-    assert (satisfied(entry), entry.reserved) == ([True], frozenset()), "they are given: nothing is reserved"
+    assert (satisfied(entry), entry.reserved) == ([True], frozenset()), (
+        "they are given, so nothing is reserved"
+    )
     assert unavailable(host) == [1, 2, 3], "and withheld"
 
 
-def test_no_more_is_reserved_than_was_wished_for(host: Host) -> None:
-    """Of two that wait for the same GPUs the second has reserved what the first leaves."""
+def test_no_more_gpus_are_reserved_than_requested(host: Host) -> None:
+    """Of two requests for the same GPUs, the second has the GPUs reserved that the first does not need."""
     host.busy = {0, 1}
     first, second = host.join(THREE), host.join(FOUR)
     assert (sorted(first.reserved), sorted(second.reserved)) == (["GPU-2", "GPU-3"], [])
@@ -221,12 +223,12 @@ def test_no_more_is_reserved_than_was_wished_for(host: Host) -> None:
 
 
 def unavailable(host: Host) -> list[int]:
-    """What would do for somebody who does not wait, were it not reserved or withheld."""
+    """The GPUs that are suitable for a request without waiting, but reserved or withheld."""
     return [gpu.index for gpu in host.queue.offer_now(FOUR, host.snapshot()).unavailable]
 
 
-def test_a_wish_for_other_gpus_overtakes(host: Host) -> None:
-    """None of these would do for the earlier one."""
+def test_a_request_for_other_gpus_overtakes(host: Host) -> None:
+    """None of these GPUs is suitable for the earlier request."""
     host.busy = {0, 1, 2, 3}
     without_processes = host.join(ONE)
     with_any = host.join(Wish(max_utilization_percent=5))
@@ -242,7 +244,7 @@ def test_a_wish_for_other_gpus_overtakes(host: Host) -> None:
         pytest.param(Wish(count=2, min_free_memory_bytes=81 * GIB), id="more memory than there is"),
     ],
 )
-def test_nothing_is_reserved_for_a_wish_that_can_never_be_satisfied(host: Host, impossible: Wish) -> None:
+def test_nothing_is_reserved_for_a_request_that_can_never_be_satisfied(host: Host, impossible: Wish) -> None:
     host.prohibited = {3}
     never = host.join(impossible)
     later = host.join(THREE)
@@ -250,7 +252,7 @@ def test_nothing_is_reserved_for_a_wish_that_can_never_be_satisfied(host: Host, 
     assert satisfied(never, later) == [False, True]
 
 
-def test_nothing_is_reserved_for_a_wish_once_it_has_become_impossible(host: Host) -> None:
+def test_nothing_is_reserved_for_a_request_once_it_has_become_impossible(host: Host) -> None:
     host.busy = {3}
     large, small = host.join(FOUR), host.join(ONE)
     assert satisfied(large, small) == [False, False]
@@ -261,14 +263,14 @@ def test_nothing_is_reserved_for_a_wish_once_it_has_become_impossible(host: Host
     assert satisfied(large, small) == [False, True]
 
 
-def test_nothing_is_reserved_for_who_has_left(host: Host) -> None:
+def test_nothing_is_reserved_for_a_client_that_has_left(host: Host) -> None:
     host.busy = {3}
     with host.queue.join(FOUR, host.snapshot()):
         assert host.offered() == []
     assert host.offered() == [0, 1, 2]
 
 
-def test_the_next_in_the_queue_gets_what_was_reserved(host: Host) -> None:
+def test_the_next_in_the_queue_gets_the_gpus_reserved_for_one_that_left(host: Host) -> None:
     host.busy = {3}
     with host.queue.join(FOUR, host.snapshot()):
         small = host.join(ONE)
@@ -279,8 +281,8 @@ def test_the_next_in_the_queue_gets_what_was_reserved(host: Host) -> None:
     assert indices(small.offer) == [0]
 
 
-def test_a_gpu_that_was_given_but_not_taken_is_free_again(host: Host) -> None:
-    """The client had hung up."""
+def test_a_gpu_that_was_given_but_not_delivered_is_free_again(host: Host) -> None:
+    """The client had disconnected."""
     with host.queue.join(ONE, host.snapshot()) as gone, host.queue.join(ONE, host.snapshot()) as there:
         there.delivered = True
         assert [indices(gone.offer), indices(there.offer)] == [[0], [1]]
@@ -289,7 +291,7 @@ def test_a_gpu_that_was_given_but_not_taken_is_free_again(host: Host) -> None:
     assert host.offered() == [0, 2, 3]
 
 
-def test_a_snapshot_counts_once_and_an_older_one_not_at_all(host: Host) -> None:
+def test_an_older_snapshot_changes_nothing(host: Host) -> None:
     older = host.snapshot()
     host.busy = {0, 1, 2, 3}
     host.tick()
@@ -300,7 +302,7 @@ def test_a_snapshot_counts_once_and_an_older_one_not_at_all(host: Host) -> None:
     assert satisfied(entry) == [False]
 
 
-def test_a_newcomer_between_two_snapshots_is_last(host: Host) -> None:
+def test_a_new_request_between_two_snapshots_is_last(host: Host) -> None:
     host.busy = {0, 1, 2}
     host.tick()
     now = host.snapshot()
@@ -315,8 +317,8 @@ def test_a_newcomer_between_two_snapshots_is_last(host: Host) -> None:
         assert satisfied(first, second, third) == [True, True, False]
 
 
-def test_20_who_wait_for_4_gpus_are_served_once_each_in_order(host: Host) -> None:
-    """Each job runs for a minute; it shows on its GPU 10 seconds after it was given."""
+def test_twenty_requests_for_4_gpus_are_served_once_each_in_order(host: Host) -> None:
+    """Each job runs for a minute; it shows on its GPU 10 seconds after the GPU was given."""
     entries = [host.join(ONE) for _ in range(20)]
     served: list[QueueEntry] = []
     jobs: dict[int, float] = {}  # GPU -> when it was given
@@ -338,7 +340,7 @@ def test_20_who_wait_for_4_gpus_are_served_once_each_in_order(host: Host) -> Non
     assert host.now - 1000 == pytest.approx(4 * 61, abs=5), "four at a time"
 
 
-def test_20_jobs_that_never_show_still_get_a_gpu_each_every_30_seconds(host: Host) -> None:
+def test_twenty_jobs_that_never_start_still_get_a_gpu_each_every_30_seconds(host: Host) -> None:
     entries = [host.join(ONE) for _ in range(20)]
     at = []
     for _ in range(5):
@@ -349,7 +351,7 @@ def test_20_jobs_that_never_show_still_get_a_gpu_each_every_30_seconds(host: Hos
     assert at == [4, 8, 12, 16, 20]
 
 
-def test_a_thousand_who_wait_leave_nothing_behind(host: Host) -> None:
+def test_a_thousand_waiting_requests_leave_nothing_behind(host: Host) -> None:
     host.busy = {0, 1, 2, 3}
     with ExitStack() as stack:
         for number in range(1000):
@@ -363,7 +365,7 @@ def test_a_thousand_who_wait_leave_nothing_behind(host: Host) -> None:
     assert not host.queue._withheld_until  # noqa: SLF001  (as above)
 
 
-def test_a_snapshot_that_was_seen_changes_nothing_though_time_has_passed() -> None:
+def test_a_snapshot_that_was_seen_before_changes_nothing_later() -> None:
     with ExitStack() as stack:
         host = Host(stack)
         host.join(FOUR)
@@ -375,7 +377,7 @@ def test_a_snapshot_that_was_seen_changes_nothing_though_time_has_passed() -> No
         assert second.offer.satisfied
 
 
-def test_what_somebody_leaves_goes_to_those_behind_one_by_one_and_nothing_else_does() -> None:
+def test_returned_gpus_go_to_the_next_requests_one_by_one() -> None:
     with ExitStack() as stack:
         host = Host(stack)
         host.join(TWO)

@@ -1,4 +1,4 @@
-"""The time of day of a moment moves when the wall clock is set, and not by the time between two clocks."""
+"""Times move when the wall clock is set, but not by the short time between reading two clocks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from agent.sampling.wall_clock import WallClock
 
 
 @pytest.mark.parametrize(("step", "moves"), [(0.0078125, False), (0.01171875, True), (-3600.0, True)])
-def test_a_moment_moves_with_a_clock_that_is_set(step: float, moves: bool) -> None:
+def test_times_move_when_the_wall_clock_is_set_but_not_for_milliseconds(step: float, moves: bool) -> None:
     now = 5000.0
     clock = WallClock(lambda: now)
     clock.follow(1000.0)

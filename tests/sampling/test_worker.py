@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Time that stands still until a test moves it."""
+    """A clock that moves only when the test sets `now`."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -46,7 +46,7 @@ def watched() -> Iterator[Watched]:
     watched.worker.join(10)
 
 
-def test_a_read_is_published_with_the_time_it_began_and_took(watched: Watched) -> None:
+def test_a_reading_is_published_with_its_start_and_duration(watched: Watched) -> None:
     def read() -> int:
         watched.clock.now += 0.5
         return 42
@@ -57,7 +57,7 @@ def test_a_read_is_published_with_the_time_it_began_and_took(watched: Watched) -
     assert watched.worker.busy_since is None
 
 
-def test_a_reading_that_began_too_early_is_none(watched: Watched) -> None:
+def test_a_reading_that_began_too_early_is_not_returned(watched: Watched) -> None:
     assert watched.worker.reading_from(0.0) is None, "before the first"
     watched.worker.request(lambda: 42)
     watched.wait_for_answer()
@@ -65,7 +65,7 @@ def test_a_reading_that_began_too_early_is_none(watched: Watched) -> None:
     assert [watched.worker.reading_from(earliest) for earliest in (99.5, 100.0, 100.5)] == [42, 42, None]
 
 
-def test_its_thread_ends_when_it_is_told_to(watched: Watched) -> None:
+def test_its_thread_ends_when_it_is_stopped(watched: Watched) -> None:
     assert not watched.worker.ended
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "test"), "hung or not"
     watched.worker.stop()
@@ -73,7 +73,7 @@ def test_its_thread_ends_when_it_is_told_to(watched: Watched) -> None:
     assert watched.worker.ended
 
 
-def test_a_refusal_is_published_as_its_sentence(watched: Watched) -> None:
+def test_a_source_error_is_published_as_its_sentence(watched: Watched) -> None:
     def refuse() -> int:
         raise SourceError("The GPU is lost")
 
@@ -84,7 +84,7 @@ def test_a_refusal_is_published_as_its_sentence(watched: Watched) -> None:
     assert (result.reading, result.error) == (None, "The GPU is lost")
 
 
-def test_a_call_that_is_out_keeps_the_answer_before_it_and_takes_no_second_request(watched: Watched) -> None:
+def test_a_hung_call_keeps_the_last_answer_and_takes_no_second_request(watched: Watched) -> None:
     valve = Valve()
     reads: list[int] = []
 
@@ -100,7 +100,7 @@ def test_a_call_that_is_out_keeps_the_answer_before_it_and_takes_no_second_reque
     assert valve.entered.wait(10)
     watched.clock.now = 160.0
     assert not watched.worker.request(read)
-    assert watched.worker.busy_since == 100.0, "since the call began, not since it was asked for again"
+    assert watched.worker.busy_since == 100.0, "since the call began, not since the second request"
     assert watched.worker.result is not None
     assert watched.worker.result.reading == 1
     valve.open()
@@ -109,17 +109,17 @@ def test_a_call_that_is_out_keeps_the_answer_before_it_and_takes_no_second_reque
     assert watched.worker.busy_since is None
 
 
-def test_what_takes_long_runs_after_the_answer_is_out(watched: Watched) -> None:
+def test_slow_work_runs_after_the_answer_is_published(watched: Watched) -> None:
     valve = Valve()
     valve.close()
     watched.worker.request(lambda: 1, valve.pass_through)
     watched.wait_for_answer()
-    assert watched.worker.busy_since is None, "nobody waits for it"
+    assert watched.worker.busy_since is None, "the worker counts as free"
     assert valve.entered.wait(10)
     valve.open()
 
 
-def test_a_fault_of_ours_is_an_answer_logged_once_and_the_thread_lives_on(
+def test_an_internal_error_is_an_answer_and_logged_once_and_the_thread_continues(
     watched: Watched, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> int:
@@ -136,7 +136,7 @@ def test_a_fault_of_ours_is_an_answer_logged_once_and_the_thread_lives_on(
         assert "its log says why" in str(watched.worker.result.error)
         watched.worker.request(lambda: 3, fail_later)
         watched.wait_for_answer()
-        watched.worker.request(lambda: 4)  # behind what fails later
+        watched.worker.request(lambda: 4)  # after the work that fails later
         watched.wait_for_answer()
     assert [str(record.exc_info and record.exc_info[1]) for record in caplog.records] == ["never", "later"]
     watched.worker.request(lambda: 7)

@@ -1,4 +1,4 @@
-"""Workers are waited for together: until each has answered, but for those that are stuck."""
+"""Workers are waited for together, until each has answered or is stuck."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ pytestmark = pytest.mark.anyio
 
 
 class Some:
-    """Workers in a time that stands until it is moved."""
+    """Workers with a manual clock."""
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.step = 0.0  # by which it moves each time that somebody looks
+        self.step = 0.0  # by which the clock moves at each reading
         self.workers = Workers(2.0, self._clock)
         self.valve = Valve()
 
@@ -33,7 +33,7 @@ class Some:
         return self.now
 
     def start(self, *, hangs: bool = False) -> Worker[Any]:
-        """One that is asked at once, and answers when the valve is open if it `hangs`."""
+        """A worker with a request; if it `hangs`, it answers when the valve is open."""
         worker = self.workers.start("some")
         worker.request(self.valve.pass_through if hangs else lambda: None)
         return worker
@@ -49,15 +49,15 @@ async def some() -> AsyncIterator[Some]:
         assert one.workers.close()
 
 
-async def test_all_that_were_asked_have_answered_when_the_wait_is_over() -> None:
+async def test_after_a_wait_all_requested_workers_have_answered() -> None:
     async with some() as one:
-        asked = [one.start() for _ in range(3)]
+        started = [one.start() for _ in range(3)]
         async with asyncio.timeout(5):
-            await one.workers.wait(asked, one.now + 60)
-        assert [worker.busy_since for worker in asked] == [None] * 3
+            await one.workers.wait(started, one.now + 60)
+        assert [worker.busy_since for worker in started] == [None] * 3
 
 
-async def test_a_wait_is_over_at_its_deadline() -> None:
+async def test_a_wait_ends_at_its_deadline() -> None:
     async with some() as one:
         one.valve.close()
         worker = one.start(hangs=True)
@@ -66,7 +66,7 @@ async def test_a_wait_is_over_at_its_deadline() -> None:
         assert worker.busy_since == one.now
 
 
-async def test_who_is_busy_for_the_timeout_is_stuck_and_not_waited_for() -> None:
+async def test_a_worker_busy_for_the_timeout_is_stuck_and_not_waited_for() -> None:
     async with some() as one:
         one.valve.close()
         worker = one.start(hangs=True)
@@ -78,7 +78,7 @@ async def test_who_is_busy_for_the_timeout_is_stuck_and_not_waited_for() -> None
             await one.workers.wait([worker], one.now + 60)
 
 
-async def test_one_that_was_asked_again_meanwhile_is_waited_for() -> None:
+async def test_a_worker_that_is_requested_again_is_waited_for() -> None:
     async with some() as one:
         worker = one.start()
         await one.workers.wait([worker], one.now + 10)
@@ -93,7 +93,7 @@ async def test_one_that_was_asked_again_meanwhile_is_waited_for() -> None:
 
 
 class Watch:
-    """A thread beside the workers, which has ended when it is told to; and how long it was waited for."""
+    """A thread beside the workers, which ends at once; records how long it was waited for."""
 
     ended = False
     waited = 0.0
@@ -113,7 +113,7 @@ async def test_all_threads_are_ended_together_within_half_a_second() -> None:
         assert (watch.ended, watch.waited) == (True, 0.5)
 
 
-async def test_the_end_says_whether_a_call_is_still_out_and_does_not_wait_for_it() -> None:
+async def test_close_reports_a_hung_call_and_does_not_wait_for_it() -> None:
     async with some() as one:
         idle = one.start()
         one.valve.close()

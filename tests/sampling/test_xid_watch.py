@@ -1,4 +1,4 @@
-"""XIDs are counted in a thread of their own; none is lost, whatever happens to the driver."""
+"""XIDs are counted in their own thread; none is lost, whatever happens to the driver."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOW = BOOTED_AT + SINCE_BOOT
 
 
 class Shifted:
-    """The monotonic clock, moved on by `shift` seconds."""
+    """The monotonic clock, `shift` seconds ahead."""
 
     def __init__(self) -> None:
         self.shift = 0.0
@@ -54,21 +54,21 @@ def uuid(simulation: Simulation, index: int = 0) -> str:
     return found
 
 
-def is_heard(watch: XidWatch, simulation: Simulation, index: int = 0) -> None:
+def wait_until_listening(watch: XidWatch, simulation: Simulation, index: int = 0) -> None:
     wait_until(lambda: watch.counts(uuid(simulation, index), BOOTED_AT) is not None, "the GPU is listened to")
 
 
-def test_what_fails_is_tried_again_after_five_seconds_and_the_same_xid_logged_after_a_minute() -> None:
+def test_failures_are_tried_again_after_five_seconds_and_an_xid_logged_again_after_a_minute() -> None:
     assert (xid_watch.RETRY, xid_watch.LOG_PACE) == (5, 60)
 
 
-def test_the_end_does_not_wait_until_the_next_try() -> None:
+def test_stopping_does_not_wait_for_the_next_try() -> None:
     with Simulation(1) as simulation:
         simulation.fail("nvmlEventSetCreate", NvmlReturn.UNKNOWN)
         watch = XidWatch(XidEventSource())
         watch.follow(1)
-        wait_until(lambda: simulation.calls["nvmlEventSetCreate"], "it was tried")
-        wait_until(watch._at_rest.is_set, "it pauses")  # noqa: SLF001
+        wait_until(lambda: simulation.calls["nvmlEventSetCreate"], "the first try has failed")
+        wait_until(watch._at_rest.is_set, "the watch pauses")  # noqa: SLF001
         watch.stop()
         watch.join(2.5)
         assert watch.ended
@@ -76,7 +76,7 @@ def test_the_end_does_not_wait_until_the_next_try() -> None:
 
 def test_every_xid_is_counted_by_gpu_and_code() -> None:
     with Simulation(2) as simulation, watching(2) as watch:
-        is_heard(watch, simulation, 1)
+        wait_until_listening(watch, simulation, 1)
         for code in [31] * 100 + [79, 31]:
             simulation.gpus[1].raise_xid(code)
 
@@ -85,7 +85,7 @@ def test_every_xid_is_counted_by_gpu_and_code() -> None:
         assert watch.counts(uuid(simulation, 0), BOOTED_AT) == {}
 
 
-def test_nobody_listens_before_there_is_contact() -> None:
+def test_no_events_are_awaited_before_the_driver_is_contacted() -> None:
     with Simulation(1) as simulation:
         watch = XidWatch(XidEventSource())
 
@@ -95,19 +95,20 @@ def test_nobody_listens_before_there_is_contact() -> None:
         assert simulation.total_calls == 0
 
 
-def test_a_lost_gpu_does_not_make_the_others_deaf() -> None:
+def test_after_the_loss_of_a_gpu_the_xids_of_the_others_are_still_received() -> None:
     clock = Shifted()
     with Simulation(2) as simulation, watching(2, clock) as watch:
-        is_heard(watch, simulation, 1)
-        clock.shift += RETRY  # it has listened for a while: it begins again at once
+        wait_until_listening(watch, simulation, 1)
+        clock.shift += RETRY  # after listening for a while it begins again at once
         simulation.gpus[1].raise_xid(79)
         simulation.gpus[1].lose()
-        wait_until(lambda: simulation.calls["nvmlEventSetCreate"] == 2, "it listens anew")
+        wait_until(lambda: simulation.calls["nvmlEventSetCreate"] == 2, "it listens again")
         wait_until(lambda: simulation.calls["nvmlDeviceRegisterEvents"] == 3, "to the other GPU")
         simulation.gpus[0].raise_xid(31)
 
         wait_until(
-            lambda: watch.counts(uuid(simulation, 0), BOOTED_AT) == {31: XidCount(1, NOW)}, "it is heard"
+            lambda: watch.counts(uuid(simulation, 0), BOOTED_AT) == {31: XidCount(1, NOW)},
+            "the XID is received",
         )
         assert watch.counts(uuid(simulation, 1), BOOTED_AT) == {79: XidCount(1, NOW)}, (
             "and what was counted stays"
@@ -116,17 +117,17 @@ def test_a_lost_gpu_does_not_make_the_others_deaf() -> None:
 
 def test_more_gpus_are_listened_to_once_the_driver_counts_them() -> None:
     with Simulation(3) as simulation, watching(1) as watch:
-        is_heard(watch, simulation)
+        wait_until_listening(watch, simulation)
         watch.follow(3)
 
-        is_heard(watch, simulation, 2)
+        wait_until_listening(watch, simulation, 2)
 
 
-def test_while_paused_it_calls_nobody_and_it_begins_again_at_the_next_follow() -> None:
+def test_a_paused_watch_makes_no_calls_and_starts_again_at_the_next_follow() -> None:
     clock = Shifted()
     with Simulation(2) as simulation, watching(2, clock) as watch:
-        is_heard(watch, simulation, 1)
-        wait_until(watch.pause, "it has let go")
+        wait_until_listening(watch, simulation, 1)
+        wait_until(watch.pause, "the watch has paused")
         assert not simulation.event_sets.by_pointer
         calls = simulation.total_calls
         clock.shift += RETRY
@@ -141,13 +142,13 @@ def test_a_storm_of_one_xid_is_logged_once_a_minute(caplog: pytest.LogCaptureFix
     caplog.set_level(logging.WARNING, xid_watch.__name__)
     clock = Shifted()
     with Simulation(1) as simulation, watching(1, clock) as watch:
-        is_heard(watch, simulation)
+        wait_until_listening(watch, simulation)
 
         def heard(times: int) -> None:
             simulation.gpus[0].raise_xid(31)
             wait_until(
                 lambda: (watch.counts(uuid(simulation), BOOTED_AT) or {}).get(31) == XidCount(times, NOW),
-                "it is counted",
+                "the XID is counted",
             )
 
         heard(1)
@@ -162,7 +163,7 @@ def test_a_storm_of_one_xid_is_logged_once_a_minute(caplog: pytest.LogCaptureFix
 
 
 class Broken:
-    """A source that fails in a way nobody expected."""
+    """A source that always fails."""
 
     uuids: frozenset[str] = frozenset({"GPU-0"})
 
@@ -181,12 +182,14 @@ class Broken:
     def close(self) -> None: ...
 
 
-@pytest.mark.parametrize("error", [SourceError("no driver"), ValueError("ours")], ids=["driver", "ours"])
-def test_a_fault_is_tried_again_later_and_not_at_once(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [SourceError("no driver"), ValueError("internal")], ids=["driver", "internal error"]
+)
+def test_a_failure_is_tried_again_later_and_not_at_once(error: Exception) -> None:
     source = Broken(error)
     watch = XidWatch(source)
     watch.follow(1)
-    wait_until(lambda: source.waits == 1, "it has failed")
+    wait_until(lambda: source.waits == 1, "the source has failed")
 
     watch.stop()
     watch.join(timeout=10)

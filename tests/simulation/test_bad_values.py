@@ -1,4 +1,4 @@
-"""The scenarios in which a GPU answers some calls: errors, garbage, a reset that is required."""
+"""The scenarios in which a GPU answers only some calls: errors, impossible values, a required reset."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def failing(device: Device) -> set[str]:
-    """Which of these values the driver fails to tell."""
+    """Which of these values the driver fails to report."""
     handle = device.handle
-    asked: dict[str, Callable[[], Any]] = {
+    calls: dict[str, Callable[[], Any]] = {
         "memory": lambda: libnvml.nvmlDeviceGetMemoryInfo(handle),
         "utilization": lambda: pynvml.nvmlDeviceGetUtilizationRates(handle),
         "power": lambda: pynvml.nvmlDeviceGetPowerUsage(handle),
@@ -25,9 +25,9 @@ def failing(device: Device) -> set[str]:
         "processes": lambda: pynvml.nvmlDeviceGetProcessesUtilizationInfo(handle, 0),
     }
     failures = set()
-    for name, ask in asked.items():
+    for name, call in calls.items():
         try:
-            ask()
+            call()
         except pynvml.NVMLError_NotFound:  # no process has worked
             continue
         except pynvml.NVMLError:
@@ -36,7 +36,7 @@ def failing(device: Device) -> set[str]:
     return failures | ({"memory temperature"} if field.nvmlReturn else set())
 
 
-def test_errors_come_and_go_but_for_one_optional_value() -> None:
+def test_the_scenario_errors_fails_values_for_a_time_and_one_optional_value_always() -> None:
     at, simulation = simulated("errors", gpus=7)
     calm: list[set[str]] = [set(), set(), {"replays"}, set(), set(), set(), set()]
     trouble = [
@@ -67,7 +67,7 @@ def test_errors_come_and_go_but_for_one_optional_value() -> None:
 
 
 def garbage(device: Device) -> list[str]:
-    """Which of its numbers cannot be."""
+    """Which of its numbers are impossible."""
     memory = device.memory_info()
     impossible = {
         "power": device.power_usage() == 4_000_000_000,
@@ -82,7 +82,7 @@ def garbage(device: Device) -> list[str]:
     return [name for name, is_so in impossible.items() if is_so]
 
 
-def test_garbage_is_reported_every_other_half_minute() -> None:
+def test_the_scenario_garbage_reports_impossible_values_every_other_half_minute() -> None:
     at, simulation = simulated("garbage", gpus=7)
     seen = []
     with simulation:
@@ -106,12 +106,12 @@ def test_reset_required_leaves_identity_memory_and_processes_every_other_minute(
     at, simulation = simulated("reset-required")
     seen = []
     with simulation:
-        one, well = Device(1), Device(0)
+        one, healthy = Device(1), Device(0)
         for at.seconds in (59, 60, 119, 120, 180):
             pynvml.nvmlDeviceGetUUID(one.handle)
             assert one.memory_used() > 0
             assert one.processes()
-            assert well.temperature() > 0
+            assert healthy.temperature() > 0
             seen.append(one.temperature() is NA)
 
     assert seen == [False, True, True, False, True]

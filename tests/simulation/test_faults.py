@@ -1,4 +1,4 @@
-"""Every fault of a real driver can be injected, is seen by nvidia-ml-py and nvitop, and can be ended."""
+"""Every fault of a real driver can be injected, shows in nvidia-ml-py and nvitop, and can be ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def in_thread(call: Callable[[], Any]) -> queue.Queue[Any]:
-    """Start a call that may hang; what it returns comes out of the queue."""
+    """Start a call that may hang; the queue gets its result."""
     answers: queue.Queue[Any] = queue.Queue()
     threading.Thread(target=lambda: answers.put(call()), daemon=True).start()
     return answers
@@ -32,7 +32,9 @@ def in_thread(call: Callable[[], Any]) -> queue.Queue[Any]:
         ("mismatched", pynvml.NVMLError_LibRmVersionMismatch),
     ],
 )
-def test_without_a_driver_initialisation_fails_until_it_is_there(kind: Any, error: type[Exception]) -> None:
+def test_without_a_driver_initialisation_fails_until_the_driver_is_restored(
+    kind: Any, error: type[Exception]
+) -> None:
     with Simulation(2) as simulation:
         simulation.remove_driver(kind)
         assert simulation.driver == kind
@@ -60,7 +62,7 @@ def test_an_unknown_kind_of_missing_driver_is_refused() -> None:
         Simulation(1).remove_driver("gone")  # type: ignore[arg-type]  # wrong on purpose
 
 
-def test_a_reloaded_driver_knows_no_handle_of_before() -> None:
+def test_a_reloaded_driver_does_not_know_earlier_handles() -> None:
     with Simulation(1) as simulation:
         handle = Device(0).handle
         simulation.reload_driver()
@@ -73,7 +75,7 @@ def test_a_reloaded_driver_knows_no_handle_of_before() -> None:
         assert Device(0).power_usage() > 0
 
 
-def test_nvml_shut_down_beneath_nvitop_makes_everything_silent_until_it_is_initialised() -> None:
+def test_after_a_shutdown_of_nvml_nothing_is_reported_until_it_is_initialised() -> None:
     with Simulation(1) as simulation:
         device = Device(0)
         simulation.shutdown_nvml()
@@ -84,7 +86,7 @@ def test_nvml_shut_down_beneath_nvitop_makes_everything_silent_until_it_is_initi
         assert device.temperature() > 0
 
 
-def test_a_lost_gpu_is_lost_for_every_call_and_comes_back() -> None:
+def test_a_lost_gpu_is_lost_for_every_call_until_it_is_restored() -> None:
     with Simulation(2) as simulation:
         device = Device(1)
         simulation.gpus[1].lose()
@@ -115,7 +117,7 @@ def test_a_forbidden_gpu_refuses_even_its_handle() -> None:
         assert Device(1).temperature() > 0
 
 
-def test_a_function_of_one_gpu_fails_as_often_as_was_asked() -> None:
+def test_a_function_of_one_gpu_fails_the_requested_number_of_times() -> None:
     with Simulation(2) as simulation:
         first, second = Device(0), Device(1)
         simulation.gpus[0].fail("nvmlDeviceGetPowerUsage", NvmlReturn.UNKNOWN, times=2)
@@ -137,7 +139,7 @@ def test_a_failing_function_fails_until_it_is_healed() -> None:
         assert device.power_usage() > 0
 
 
-def test_what_a_gpu_does_not_support_is_not_supported_on_it_alone() -> None:
+def test_an_unsupported_function_or_field_is_unsupported_on_its_gpu_only() -> None:
     with Simulation(2) as simulation:
         simulation.gpus[0].unsupport("nvmlDeviceGetPowerUsage", pynvml.NVML_FI_DEV_PCIE_COUNT_TX_BYTES)
 
@@ -155,7 +157,7 @@ def test_what_a_gpu_does_not_support_is_not_supported_on_it_alone() -> None:
         assert Device(0).power_usage() > 0
 
 
-def test_a_hanging_gpu_does_not_hold_up_the_others() -> None:
+def test_a_hung_gpu_does_not_block_the_others() -> None:
     with Simulation(2) as simulation:
         stuck, healthy = Device(0), Device(1)
         simulation.gpus[0].hang()
@@ -196,7 +198,7 @@ def test_initialisation_can_hang() -> None:
         assert answers.get(timeout=5) == 3
 
 
-def test_uninstalling_lets_hanging_calls_go() -> None:
+def test_uninstalling_releases_hung_calls() -> None:
     with Simulation(1) as simulation:
         device = Device(0)
         simulation.gpus[0].hang()
@@ -256,7 +258,7 @@ def test_nvitop_reads_every_driver_generation(generation: str) -> None:
 
 
 @pytest.mark.parametrize("generation", ["r535", "r470", "r418"])
-def test_older_drivers_tell_throttle_reasons_instead_of_event_reasons(generation: str) -> None:
+def test_older_drivers_report_throttle_reasons_instead_of_event_reasons(generation: str) -> None:
     with Simulation(1) as simulation:
         simulation.set_driver_generation(generation)
         handle = Device(0).handle
@@ -280,7 +282,7 @@ def test_an_unknown_driver_generation_is_refused() -> None:
         Simulation(1).set_driver_generation("r1")
 
 
-def test_a_gpu_that_vanishes_is_lost_until_nvml_begins_anew_and_then_not_listed() -> None:
+def test_a_vanished_gpu_is_lost_until_nvml_restarts_and_then_not_listed() -> None:
     with Simulation(3) as simulation:
         pynvml.nvmlInit()
         one, two = (pynvml.nvmlDeviceGetHandleByIndex(index) for index in (1, 2))
@@ -298,5 +300,5 @@ def test_a_gpu_that_vanishes_is_lost_until_nvml_begins_anew_and_then_not_listed(
         assert (pynvml.nvmlDeviceGetUUID(moved), pynvml.nvmlDeviceGetIndex(moved)) == (uuid, 1)
 
         simulation.gpus[1].appear()
-        assert pynvml.nvmlDeviceGetCount() == 2, "the count of its start"
+        assert pynvml.nvmlDeviceGetCount() == 2, "NVML keeps the count from its start"
         assert simulation.count_in_new_process() == 3

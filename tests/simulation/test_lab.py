@@ -44,7 +44,7 @@ class LabAt:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_processes_have_all_the_memory_in_use_and_share_the_work(model: str) -> None:
+def test_processes_hold_all_used_memory_and_share_the_utilization(model: str) -> None:
     lab = LabAt(16, model)
     for _, gpu in itertools.product(lab.moments(), lab.simulation.gpus):
         values, processes = gpu.values, gpu.processes
@@ -54,7 +54,7 @@ def test_processes_have_all_the_memory_in_use_and_share_the_work(model: str) -> 
             assert sum(one.memory_bytes or 0 for one in processes) == values.memory_used
 
 
-def test_on_each_mig_instance_but_the_last_one_process_has_its_memory() -> None:
+def test_on_each_mig_instance_but_the_last_one_process_holds_the_memory() -> None:
     (gpu,) = LabAt(1).simulation.gpus
     gpu.enable_mig("3g.40gb", "1c.2g.20gb", "1c.2g.20gb", "1g.10gb")
     of_gpu, total = gpu.values.memory_used or 0, gpu.values.memory_total or 1
@@ -67,7 +67,7 @@ def test_on_each_mig_instance_but_the_last_one_process_has_its_memory() -> None:
     ]
 
 
-def test_one_gpu_of_four_is_free_and_one_of_eight_is_held_by_somebody_who_does_nothing() -> None:
+def test_one_gpu_of_four_is_free_and_one_of_eight_has_an_idle_holder() -> None:
     lab = LabAt(8)
     for _ in lab.moments():
         (holder,) = lab.simulation.gpus[7].processes
@@ -77,7 +77,7 @@ def test_one_gpu_of_four_is_free_and_one_of_eight_is_held_by_somebody_who_does_n
         assert holder.sm_utilization == lab.simulation.gpus[7].values.gpu_utilization == 0
 
 
-def test_a_job_ends_the_gpu_is_free_for_some_seconds_and_another_begins() -> None:
+def test_after_a_job_its_gpu_is_free_for_some_seconds_until_the_next_job() -> None:
     lab, gpu = LabAt(8), 6
     seen: list[tuple[str | None, int | None]] = []
     for second in range(1500):
@@ -97,7 +97,7 @@ def test_a_job_ends_the_gpu_is_free_for_some_seconds_and_another_begins() -> Non
     assert all(later - earlier in (20, 400) for earlier, later in itertools.pairwise(began[1:]))
 
 
-def test_a_process_that_has_ended_says_so() -> None:
+def test_an_ended_process_is_reported_as_ended() -> None:
     lab = LabAt(8)
     before = lab.pids()
     lab.at.seconds = 600.0
@@ -121,7 +121,7 @@ def test_processes_belong_to_sessions_units_containers_pods_and_jobs() -> None:
     assert any(one.user_session == "2" for one in found), "the desktop"
 
 
-def test_one_training_has_four_gpus_and_its_processes_begin_together() -> None:
+def test_one_training_job_has_four_gpus_and_its_processes_start_together() -> None:
     lab = LabAt(8)
     pids = [lab.simulation.gpus[index].processes[0].pid for index in (0, 1, 4, 5)]
     ranks = [lab.read().gpu_processes[pid] for pid in pids]
@@ -131,7 +131,7 @@ def test_one_training_has_four_gpus_and_its_processes_begin_together() -> None:
     assert len({(one.username, one.start_ticks, one.belonging) for one in ranks}) == 1
 
 
-def test_nothing_of_this_machine_is_in_it() -> None:
+def test_no_process_or_user_of_this_machine_is_in_the_lab() -> None:
     lab = LabAt(16, "h100", "rtx4090")
     for _ in lab.moments():
         reading = lab.read()
@@ -141,7 +141,7 @@ def test_nothing_of_this_machine_is_in_it() -> None:
         assert len(reading.top_processes or ()) == 5
 
 
-def test_no_two_processes_of_a_large_lab_are_taken_for_one() -> None:
+def test_all_processes_containers_pods_and_jobs_of_a_large_lab_are_distinct() -> None:
     lab = LabAt(128, "h100", "rtx4090")
     listed = [one.pid for gpu in lab.simulation.gpus for one in gpu.processes if one.type != "G"]
     found = lab.processes()
@@ -155,14 +155,14 @@ def test_no_two_processes_of_a_large_lab_are_taken_for_one() -> None:
     assert {one.username for one in found} == {*PEOPLE, "root"}
 
 
-def test_users_have_several_programs() -> None:
+def test_some_users_have_several_programs() -> None:
     owners = [one.username for one in LabAt(8).processes()]
 
     assert owners.count("jonas") > 1
     assert len(set(owners)) >= 4
 
 
-def test_time_passes_in_it_as_the_clock_says() -> None:
+def test_running_times_in_the_lab_follow_the_clock() -> None:
     lab, other = LabAt(8), LabAt(8)
     (pid,) = (process.pid for process in lab.simulation.gpus[0].processes)
     shown = []
@@ -177,7 +177,7 @@ def test_time_passes_in_it_as_the_clock_says() -> None:
     assert len({one.start_ticks for one in shown}) == 1
 
 
-def test_arguments_are_hidden_where_they_shall_be() -> None:
+def test_arguments_are_hidden_on_request() -> None:
     (training,) = LabAt(1, hide_command_args=True).processes()
 
     assert (training.name, training.command) == ("python", "/opt/conda/bin/python")

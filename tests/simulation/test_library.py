@@ -15,7 +15,7 @@ from nvitop.api.libnvml import NVMLError
 from agent.simulation import MODELS, NvmlReturn, SimulatedProcess, Simulation
 
 
-def test_nvitop_sees_the_gpus_that_were_asked_for() -> None:
+def test_nvitop_sees_the_requested_gpus() -> None:
     with Simulation(3, models=["h100", "a100"]):
         names = [device.name() for device in Device.all()]
 
@@ -35,7 +35,7 @@ LACKING = {  # keys of nvitop's snapshot; a driver model is a matter of Windows
     "h100": {"current_driver_model", "fan_speed"},
     "a100": {"current_driver_model", "fan_speed"},
     "rtx4090": {"current_driver_model", "mig_mode", "total_volatile_uncorrected_ecc_errors"},
-    # nvitop gives the host's memory where a GPU tells none
+    # nvitop reports the memory of the host for a GPU without memory
     "gb10": PCIE
     | {"current_driver_model", "fan_speed", "mig_mode", "memory_clock", "power_limit"}
     | {"total_volatile_uncorrected_ecc_errors"},
@@ -44,7 +44,7 @@ LACKING = {  # keys of nvitop's snapshot; a driver model is a matter of Windows
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_snapshot_of_each_model_lacks_only_what_the_real_one_lacks(model: str) -> None:
+def test_a_snapshot_of_each_model_lacks_only_what_the_real_gpu_lacks(model: str) -> None:
     with Simulation(1, models=[model], pcie_window_seconds=0):
         snapshot = Device(0).as_snapshot()
         missing = {key for key in Device.SNAPSHOT_KEYS if getattr(snapshot, key) is NA}
@@ -73,7 +73,7 @@ def test_an_index_past_the_last_gpu_is_an_invalid_argument() -> None:
         Device(2)
 
 
-def test_versions_are_told_as_they_were_set() -> None:
+def test_versions_are_reported_as_they_were_set() -> None:
     with Simulation(1) as simulation:
         simulation.driver_version, simulation.cuda_version, simulation.nvml_version = "1.2", 12020, "3.4"
 
@@ -99,7 +99,7 @@ def test_calls_are_counted_by_symbol() -> None:
         assert simulation.total_calls == 2
 
 
-def test_each_call_takes_as_long_as_was_asked() -> None:
+def test_each_call_takes_the_requested_time() -> None:
     with Simulation(1, call_seconds=0.002) as simulation:
         started = time.perf_counter()
         device = Device(0)
@@ -108,7 +108,7 @@ def test_each_call_takes_as_long_as_was_asked() -> None:
         assert time.perf_counter() - started >= 0.002 * simulation.total_calls
 
 
-def test_pcie_throughput_takes_its_window() -> None:
+def test_pcie_throughput_takes_the_time_of_its_window() -> None:
     with Simulation(1, pcie_window_seconds=0.005):
         device = Device(0)
         started = time.perf_counter()
@@ -141,7 +141,7 @@ def test_uninstalling_restores_pynvml_and_nvitop() -> None:
     assert unknown_functions == libnvml.UNKNOWN_FUNCTIONS
 
 
-def test_simulations_can_be_installed_one_inside_the_other() -> None:
+def test_simulations_can_be_nested() -> None:
     with Simulation(1):
         assert Device.count() == 1
         with Simulation(5):
@@ -220,7 +220,7 @@ def test_fans_are_reported_in_percent_and_rpm() -> None:
         assert pynvml.nvmlDeviceGetFanSpeedRPM(handle) == 1760
 
 
-def test_many_threads_may_call_at_once() -> None:
+def test_many_threads_can_call_at_the_same_time() -> None:
     with Simulation(8) as simulation:
         Device.count()
         handles = [Device(index).handle for index in range(8)]
@@ -237,7 +237,7 @@ def test_many_threads_may_call_at_once() -> None:
         assert simulation.calls == {"nvmlDeviceGetPowerUsage": 1600}
 
 
-def test_field_values_answer_each_field_by_itself() -> None:
+def test_each_field_value_is_answered_separately() -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].fix(memory_temperature=71)
         values = libnvml.nvmlQueryFieldValues(Device(0).handle, [82, 93])
@@ -259,7 +259,7 @@ def test_raw_pynvml_works_without_nvitop() -> None:
             pynvml.nvmlDeviceGetCount()
 
 
-def test_a_process_list_may_be_assigned() -> None:
+def test_a_process_list_can_be_assigned() -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].processes = [SimulatedProcess(1, "C", 1024)]
 

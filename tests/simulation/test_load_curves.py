@@ -45,7 +45,7 @@ def test_of_four_gpus_two_are_busy_one_is_moderate_and_one_is_idle() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_values_fit_together_at_every_moment(model: str) -> None:
+def test_the_values_of_a_gpu_are_consistent_at_every_moment(model: str) -> None:
     at = SimpleNamespace(seconds=0.0)
     simulation = Simulation(4, models=[model], clock=lambda: at.seconds)
     kind = MODELS[model]
@@ -76,14 +76,14 @@ def test_values_fit_together_at_every_moment(model: str) -> None:
             assert now.temperature >= kind.slowdown_celsius
 
 
-def test_reasons_for_slow_clocks_all_occur() -> None:
+def test_every_reason_for_slow_clocks_occurs() -> None:
     at = SimpleNamespace(seconds=0.0)
     simulation = Simulation(4, models=["rtx4090"], clock=lambda: at.seconds)
     seen = 0
     for at.seconds, gpu in itertools.product(MOMENTS, simulation.gpus):
         seen |= gpu.values.clocks_event_reasons or 0
 
-    # the others are what an administrator sets, or faults of the hardware around the GPU
+    # the other reasons are settings of an administrator, or faults of the hardware around the GPU
     assert seen == (
         ClocksEventReason.GPU_IDLE | ClocksEventReason.SW_POWER_CAP | ClocksEventReason.SW_THERMAL_SLOWDOWN
     )
@@ -188,7 +188,7 @@ def test_an_unknown_value_is_refused_with_the_accepted_ones() -> None:
 
 @pytest.mark.parametrize("load", [0.2, 0.3, 0.45, 0.93, 0.956, 0.98, 1.0])
 @pytest.mark.parametrize("index", range(4))
-def test_the_time_above_a_load_is_that_of_the_load_itself(index: int, load: float) -> None:
+def test_the_time_above_a_load_agrees_with_the_load_curve(index: int, load: float) -> None:
     work, step = workload(index), 0.02
     moments = [number * step for number in range(15_000)]
 
@@ -200,7 +200,7 @@ def test_the_time_above_a_load_is_that_of_the_load_itself(index: int, load: floa
     assert times == sorted(times), "a counter never goes back"
 
 
-def test_what_slows_a_gpu_down_is_counted() -> None:
+def test_the_time_of_each_slowdown_is_counted() -> None:
     at = SimpleNamespace(seconds=0.0)
     simulation = Simulation(4, models=["h100", "rtx4090"], clock=lambda: at.seconds)
     start = [gpu.values for gpu in simulation.gpus]
@@ -212,12 +212,12 @@ def test_what_slows_a_gpu_down_is_counted() -> None:
         return grown_by
 
     assert 50 < grown(0, "slowed_by_power_cap") < 600
-    assert grown(0, "slowed_by_software_thermal") == 0, "it never gets so hot"
+    assert grown(0, "slowed_by_software_thermal") == 0, "the GPU never gets that hot"
     assert 300 < grown(1, "slowed_by_software_thermal") == grown(1, "slowed_by_thermal") < 600
-    assert grown(3, "slowed_by_power_cap") == 0, "it idles"
+    assert grown(3, "slowed_by_power_cap") == 0, "the GPU is idle"
 
 
-def test_the_margin_follows_the_temperature() -> None:
+def test_the_temperature_margin_follows_the_temperature() -> None:
     simulation = Simulation(2, models=["h100", "a100"])
     hopper, ampere = simulation.gpus
     for gpu in simulation.gpus:

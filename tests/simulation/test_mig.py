@@ -1,4 +1,4 @@
-"""A partitioned GPU looks real to nvitop: instances of their own, and fewer values of the whole GPU."""
+"""A partitioned GPU looks real to nvitop: it has instances, and fewer values of the whole GPU."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_utilization_of_a_partitioned_gpu_is_not_supported() -> None:
         assert Device(0).temperature() > 0
 
 
-def test_past_the_last_instance_there_is_none() -> None:
+def test_there_is_no_instance_after_the_last() -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].enable_mig("1g.10gb")
         handle = Device(0).handle
@@ -70,7 +70,7 @@ def test_past_the_last_instance_there_is_none() -> None:
             pynvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, 1)
 
 
-def test_a_gpu_can_be_made_whole_again() -> None:
+def test_mig_can_be_disabled_again() -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].enable_mig()
         instance = Device(0).mig_devices()[0]

@@ -17,7 +17,7 @@ def test_an_idle_gpu_has_no_processes() -> None:
         assert Device(3).processes() == {}
 
 
-def test_what_was_assigned_is_what_nvitop_reads() -> None:
+def test_nvitop_reads_the_assigned_processes() -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].processes = [
             SimulatedProcess(os.getpid(), "C+G", 7 * 2**30, 61, 22, 3, 4),
@@ -53,7 +53,7 @@ def test_process_utilization_is_reported_once_per_sampling_period() -> None:
             pynvml.nvmlDeviceGetProcessUtilization(handle, sample.timeStamp)
 
 
-def test_the_newer_utilization_function_tells_the_same() -> None:
+def test_the_newer_utilization_function_reports_the_same() -> None:
     with Simulation(1, wall_clock=lambda: 1_700_000_000.0) as simulation:
         simulation.gpus[0].processes = [SimulatedProcess(1, "C", 0, 40, 30, 20, 10), SimulatedProcess(2)]
         handle = Device(0).handle
@@ -75,7 +75,7 @@ def test_a_driver_before_r550_lacks_the_newer_utilization_function() -> None:
             pynvml.nvmlDeviceGetProcessesUtilizationInfo(Device(0).handle, 0)
 
 
-def test_process_samples_carry_the_time_of_day() -> None:
+def test_process_samples_have_wall_clock_times() -> None:
     with Simulation(1):
         (sample,) = pynvml.nvmlDeviceGetProcessUtilization(Device(0).handle, 0)
 
@@ -90,7 +90,7 @@ def test_without_busy_processes_there_are_no_samples() -> None:
             pynvml.nvmlDeviceGetProcessUtilization(Device(0).handle, 0)
 
 
-def test_a_list_that_grows_far_between_two_calls_has_insufficient_size() -> None:
+def test_a_list_that_grows_much_between_two_calls_has_insufficient_size() -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].processes = [SimulatedProcess(1)]
         simulation.gpus[0].churn = lambda processes: [

@@ -89,8 +89,8 @@ def test_a_file_that_cannot_be_read_is_refused(path: str, why: str) -> None:
         read_document(path)
 
 
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
-    """It could be read only once."""
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
+    """A pipe can be read only once."""
     os.mkfifo(tmp_path / "pipe")
     reading, writing = os.pipe()
     try:
@@ -104,7 +104,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
         os.close(writing)
 
 
-def test_a_file_that_has_become_another_is_refused_in_the_same_words(tmp_path: Path) -> None:
+def test_a_file_that_has_changed_is_refused_in_the_same_words(tmp_path: Path) -> None:
     path = tmp_path / "document.xml"
     path.write_text(WHOLE)
     settings = Settings.from_mapping({"SIMULATE_GPUS": str(path)})
@@ -113,14 +113,14 @@ def test_a_file_that_has_become_another_is_refused_in_the_same_words(tmp_path: P
         create_app(settings)
 
 
-def test_a_number_is_never_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_is_never_read_as_a_file_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "2").write_text(WHOLE)
     monkeypatch.chdir(tmp_path)
     assert Settings.from_mapping({"SIMULATE_GPUS": "2"}).simulate_gpus == 2
     assert Settings.from_mapping({"SIMULATE_GPUS": "./2"}).simulate_gpus == "./2"
 
 
-def test_a_scenario_needs_a_number(tmp_path: Path) -> None:
+def test_a_scenario_needs_a_number_of_gpus(tmp_path: Path) -> None:
     path = tmp_path / "document.xml"
     path.write_text(WHOLE)
     with pytest.raises(SettingsError, match="together with a number in SIMULATE_GPUS"):
@@ -142,7 +142,7 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize("content", ACCEPTED.values(), ids=ACCEPTED)
-def test_a_document_is_read_however_it_was_saved(tmp_path: Path, content: bytes) -> None:
+def test_a_document_is_read_in_every_accepted_form(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "document.xml"
     path.write_bytes(content)
     (gpu,) = read_document(str(path)).sections("gpu")
@@ -158,7 +158,7 @@ def test_a_document_is_read_however_it_was_saved(tmp_path: Path, content: bytes)
         ("Not available in WDDM driver model", NvmlReturn.NOT_SUPPORTED),
         ("Unknown Error", NvmlReturn.UNKNOWN),
         ("ERR!", NvmlReturn.UNKNOWN),
-        ("a word that no driver says", NvmlReturn.UNKNOWN),
+        ("an unknown word", NvmlReturn.UNKNOWN),
         ("99999999999 C", NvmlReturn.UNKNOWN),
         ("-5 C", NvmlReturn.UNKNOWN),
         ("Insufficient Permissions", NvmlReturn.NO_PERMISSION),
@@ -169,7 +169,7 @@ def test_a_document_is_read_however_it_was_saved(tmp_path: Path, content: bytes)
         ("[Words of a driver to come]", NvmlReturn.UNKNOWN),
     ],
 )
-def test_what_is_no_number_is_the_return_code_of_the_call(
+def test_text_instead_of_a_number_becomes_the_return_code_of_the_call(
     tmp_path: Path, text: str, code: NvmlReturn
 ) -> None:
     with simulation_of(tmp_path, f"<temperature><gpu_temp>{text}</gpu_temp></temperature>"):
@@ -193,13 +193,13 @@ def test_a_missing_tag_is_a_missing_function(tmp_path: Path) -> None:
                 function(handle)
 
 
-def test_a_word_in_the_place_of_a_section_stands_for_all_in_it() -> None:
+def test_text_instead_of_a_section_applies_to_all_its_values() -> None:
     gpu = Section(ElementTree.fromstring("<gpu><remapped_rows>Unknown Error</remapped_rows></gpu>"))  # noqa: S314
     assert gpu.number("remapped_rows/remapped_row_corr") is NvmlReturn.UNKNOWN
     assert gpu.number("retired_pages/pending") is NvmlReturn.FUNCTION_NOT_FOUND
 
 
-def test_a_remark_behind_a_version_is_no_part_of_it(tmp_path: Path) -> None:
+def test_a_remark_after_a_version_is_not_part_of_it(tmp_path: Path) -> None:
     host = "<driver_version>610.57.04 [Deprecated; use KMD Version instead]</driver_version>"
     assert simulation_of(tmp_path, "", host).driver_version == "610.57.04"
 
@@ -223,23 +223,23 @@ def test_a_name_may_hold_brackets() -> None:
         ((None, None), NvmlReturn.FUNCTION_NOT_FOUND),
     ],
 )
-def test_a_sum_is_unknown_where_a_part_failed(
+def test_a_sum_is_unknown_if_a_part_failed(
     tmp_path: Path, parts: tuple[str | None, str | None], expected: int
 ) -> None:
     tags = zip(("sram_correctable", "dram_correctable"), parts, strict=True)
-    told = "".join(f"<{tag}>{text}</{tag}>" for tag, text in tags if text is not None)
-    simulation = simulation_of(tmp_path, f"<ecc_errors><volatile>{told}</volatile></ecc_errors>")
+    reported = "".join(f"<{tag}>{text}</{tag}>" for tag, text in tags if text is not None)
+    simulation = simulation_of(tmp_path, f"<ecc_errors><volatile>{reported}</volatile></ecc_errors>")
     assert simulation.gpus[0].error_counters.corrected_volatile is expected
 
 
-def test_a_total_that_failed_is_not_made_up_of_parts(tmp_path: Path) -> None:
-    told = "<single_bit><total>Unknown Error</total></single_bit><sram_correctable>1</sram_correctable>"
-    simulation = simulation_of(tmp_path, f"<ecc_errors><volatile>{told}</volatile></ecc_errors>")
+def test_a_failed_total_is_not_calculated_from_its_parts(tmp_path: Path) -> None:
+    reported = "<single_bit><total>Unknown Error</total></single_bit><sram_correctable>1</sram_correctable>"
+    simulation = simulation_of(tmp_path, f"<ecc_errors><volatile>{reported}</volatile></ecc_errors>")
     assert simulation.gpus[0].error_counters.corrected_volatile is NvmlReturn.UNKNOWN
 
 
 @pytest.mark.parametrize("path", sorted(DOCUMENTS.glob("*.xml")), ids=lambda path: path.stem)
-def test_no_value_of_a_replayed_gpu_moves(path: Path) -> None:
+def test_no_value_of_a_replayed_gpu_changes(path: Path) -> None:
     time = [0.0]
     simulation = replay(str(path), clock=lambda: time[0])
     before = [gpu.values for gpu in simulation.gpus]
@@ -249,12 +249,12 @@ def test_no_value_of_a_replayed_gpu_moves(path: Path) -> None:
         field.name
         for field in fields(GpuValues)
         for gpu in simulation.gpus
-        if field.name not in gpu._fixed  # noqa: SLF001  (what is not held moves, or comes from a model)
+        if field.name not in gpu._fixed  # noqa: SLF001  (other values change, or come from a model)
     ]
     assert not made_up
 
 
-# Whose processes
+# Processes
 
 PROCESS = (
     "<processes><process_info><pid>{pid}</pid><type>C</type><process_name>{name}</process_name>"
@@ -263,15 +263,20 @@ PROCESS = (
 
 
 @pytest.mark.anyio
-async def test_a_pid_that_is_also_one_of_this_host_is_not_looked_up(tmp_path: Path) -> None:
+async def test_a_pid_that_also_exists_on_this_host_is_not_looked_up(tmp_path: Path) -> None:
     path = tmp_path / "document.xml"
     process = PROCESS.format(pid=os.getpid(), name="/opt/app/server --port 1")
     path.write_text(f"<nvidia_smi_log><gpu>{process}</gpu></nvidia_smi_log>")
     async with agent_client(SIMULATE_GPUS=str(path)) as client:
         (row,) = (await client.get("/processes")).json()["data"]["processes"]
         host = (await client.get("/gpu")).json()["system_info"]
-    told = {"pid": os.getpid(), "name": "server", "command": "/opt/app/server --port 1", "gpu_memory_mb": 1.0}
-    assert {name: row[name] for name in told} == told
+    reported = {
+        "pid": os.getpid(),
+        "name": "server",
+        "command": "/opt/app/server --port 1",
+        "gpu_memory_mb": 1.0,
+    }
+    assert {name: row[name] for name in reported} == reported
     for name in ("username", "uid", "cpu_percent", "host_memory_mb", "running_seconds", "container_id"):
         assert row[name] is None, name
     assert host["memory"]["top_processes"] == []
@@ -296,7 +301,7 @@ async def test_a_pid_that_is_also_one_of_this_host_is_not_looked_up(tmp_path: Pa
         (None, True, (None, None)),
     ],
 )
-def test_a_process_has_the_name_that_the_document_has(name: Any, hidden: bool, expected: Any) -> None:
+def test_a_process_has_the_name_and_command_of_the_document(name: Any, hidden: bool, expected: Any) -> None:
     reading = ReplayedProcesses({7: name}, hide_command_args=hidden).read(frozenset({7}))
     process = reading.gpu_processes[7]
     assert (process.name, process.command) == expected
@@ -319,12 +324,12 @@ def test_a_process_is_on_an_instance_only_where_that_is_reported(
 ) -> None:
     on = f"<gpu_instance_id>{ids[0]}</gpu_instance_id><compute_instance_id>{ids[1]}</compute_instance_id>"
     process = PROCESS.format(pid=7, name="a").replace("<pid>", f"{on}<pid>")
-    told = f"<mig_devices>{instances(('N/A', 'N/A'), (3, 3))}</mig_devices>{process}"
-    (gpu,) = simulation_of(tmp_path, told).gpus
+    reported = f"<mig_devices>{instances(('N/A', 'N/A'), (3, 3))}</mig_devices>{process}"
+    (gpu,) = simulation_of(tmp_path, reported).gpus
     assert [one.mig_index for one in gpu.processes] == [mig_index]
 
 
-def test_ids_of_an_instance_that_are_not_reported_are_unknown(tmp_path: Path) -> None:
+def test_unreported_ids_of_an_instance_are_not_supported(tmp_path: Path) -> None:
     mig = "<mig_mode><current_mig>Enabled</current_mig><pending_mig>Enabled</pending_mig></mig_mode>"
     with simulation_of(tmp_path, f"{mig}<mig_devices>{instances(('N/A', 2))}</mig_devices>"):
         pynvml.nvmlInit()
@@ -336,7 +341,7 @@ def test_ids_of_an_instance_that_are_not_reported_are_unknown(tmp_path: Path) ->
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("pid", ["N/A", "[Unknown Error]", "Insufficient Permissions"])
-async def test_a_list_with_a_process_without_a_pid_is_not_known(tmp_path: Path, pid: str) -> None:
+async def test_a_list_with_a_process_without_a_pid_is_unknown(tmp_path: Path, pid: str) -> None:
     path = tmp_path / "document.xml"
     processes = PROCESS.format(pid=7, name="a") + PROCESS.format(pid=pid, name="b")
     processes = processes.replace("</processes><processes>", "")
@@ -346,9 +351,9 @@ async def test_a_list_with_a_process_without_a_pid_is_not_known(tmp_path: Path, 
     assert (data["processes"], data["unknown_idx"]) == ([], [0])
 
 
-def test_a_name_and_a_command_are_cut_as_those_of_this_host_are() -> None:
-    told = 300 * "ä" + " " + 5000 * "x"
-    reading = ReplayedProcesses({7: told}, hide_command_args=False).read(frozenset({7}))
+def test_name_and_command_are_cut_like_those_of_processes_of_this_host() -> None:
+    reported = 300 * "ä" + " " + 5000 * "x"
+    reading = ReplayedProcesses({7: reported}, hide_command_args=False).read(frozenset({7}))
     process = reading.gpu_processes[7]
-    assert process.name == 127 * "ä", "255 bytes, and no half of a character"
-    assert process.command == told[: MAX_COMMAND - 1] + "…"
+    assert process.name == 127 * "ä", "at most 255 bytes, in whole characters"
+    assert process.command == reported[: MAX_COMMAND - 1] + "…"

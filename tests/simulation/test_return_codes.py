@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CODES = [*range(1, 30), 999]
 HANDLES = ("Index_v2", "PciBusId_v2", "UUID")
-OF_A_GPU = [  # those that take its handle
+OF_A_GPU = [  # functions that take a GPU handle
     symbol
     for symbol in FUNCTIONS
     if symbol.startswith("nvmlDevice") and not symbol.endswith(("Count_v2", *HANDLES))
@@ -40,12 +40,12 @@ def handle(index: int) -> Any:
 
 
 def field(index: int, field_id: int = POWER_INSTANT) -> int:
-    """Its return code."""
+    """The return code of a field value."""
     (value,) = pynvml.nvmlDeviceGetFieldValues(handle(index), [field_id])
     return int(value.nvmlReturn)
 
 
-def test_every_code_of_nvml_is_known_by_its_name() -> None:
+def test_every_error_code_of_nvml_has_its_name() -> None:
     errors = {name: code for name, code in NvmlReturn.__members__.items() if name != "SUCCESS"}
 
     assert sorted(errors.values()) == CODES
@@ -53,7 +53,7 @@ def test_every_code_of_nvml_is_known_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_every_function_returns_it_for_the_whole_library(two: Simulation, code: int) -> None:
+def test_every_function_can_return_each_code_for_the_whole_library(two: Simulation, code: int) -> None:
     for symbol in FUNCTIONS:
         two.fail(symbol, code)
 
@@ -63,18 +63,18 @@ def test_every_function_returns_it_for_the_whole_library(two: Simulation, code: 
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_every_function_of_a_gpu_returns_it_for_that_gpu_alone(two: Simulation, code: int) -> None:
-    ill, well = handle(0), handle(1)
+def test_every_function_of_a_gpu_can_return_each_code_for_that_gpu_only(two: Simulation, code: int) -> None:
+    faulty, healthy = handle(0), handle(1)
     for symbol in OF_A_GPU:
         two.gpus[0].fail(symbol, code)
 
-    assert {getattr(two, symbol)(ill) for symbol in OF_A_GPU} == {code}
-    assert pynvml.nvmlDeviceGetPowerUsage(well) > 0
+    assert {getattr(two, symbol)(faulty) for symbol in OF_A_GPU} == {code}
+    assert pynvml.nvmlDeviceGetPowerUsage(healthy) > 0
     two.gpus[0].heal()
-    assert pynvml.nvmlDeviceGetPowerUsage(ill) > 0
+    assert pynvml.nvmlDeviceGetPowerUsage(faulty) > 0
 
 
-# Of links that count packets, and of a module with a CPU.
+# Fields of links that count packets, and of a module with a CPU.
 OF_OTHER_GPUS = {
     FieldId.POWER_CURRENT_LIMIT,
     *(field for field in FieldId if FieldId.NVLINK_SENT_BYTES <= field <= FieldId.NVLINK_SYMBOL_ERRORS),
@@ -82,17 +82,17 @@ OF_OTHER_GPUS = {
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_every_field_returns_it_on_its_own(two: Simulation, code: int) -> None:
+def test_every_field_can_return_each_code_separately(two: Simulation, code: int) -> None:
     for field_id in FIELDS:
         two.gpus[0].fail(FIELD_VALUES, code, entry=field_id)
-        well = NvmlReturn.NOT_SUPPORTED if field_id in OF_OTHER_GPUS else NvmlReturn.SUCCESS
+        expected = NvmlReturn.NOT_SUPPORTED if field_id in OF_OTHER_GPUS else NvmlReturn.SUCCESS
         assert field(0, field_id) == code
-        assert field(1, field_id) == well
+        assert field(1, field_id) == expected
         two.gpus[0].heal(FIELD_VALUES)
-        assert field(0, field_id) == well
+        assert field(0, field_id) == expected
 
 
-def test_a_field_of_every_gpu_fails_as_often_as_was_asked(two: Simulation) -> None:
+def test_a_field_of_every_gpu_fails_the_requested_number_of_times(two: Simulation) -> None:
     two.fail(FIELD_VALUES, NvmlReturn.TIMEOUT, times=2, entry=POWER_INSTANT)
 
     assert [field(0), field(1), field(0)] == [NvmlReturn.TIMEOUT, NvmlReturn.TIMEOUT, NvmlReturn.SUCCESS]
@@ -112,30 +112,30 @@ def metrics(index: int) -> dict[int, int]:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_a_gpm_metric_returns_it_on_its_own(two: Simulation, code: int) -> None:
+def test_a_gpm_metric_can_return_each_code_separately(two: Simulation, code: int) -> None:
     two.gpus[0].fail(GPM_METRICS, code, entry=SM_ACTIVITY)
 
     assert metrics(0) == {SM_ACTIVITY: code, SM_ACTIVITY + 1: NvmlReturn.SUCCESS}
     assert metrics(1) == {SM_ACTIVITY: NvmlReturn.SUCCESS, SM_ACTIVITY + 1: NvmlReturn.SUCCESS}
 
 
-def test_only_functions_that_tell_many_have_entries() -> None:
+def test_only_functions_with_many_values_have_entries() -> None:
     with pytest.raises(
         ValueError, match="nvmlDeviceGetPowerUsage has no entries; nvmlDeviceGetFieldValues and"
     ):
         Simulation(1).fail("nvmlDeviceGetPowerUsage", NvmlReturn.UNKNOWN, entry=1)
 
 
-def test_a_gpu_that_requires_a_reset_tells_identity_memory_and_processes_alone(two: Simulation) -> None:
+def test_a_gpu_that_requires_a_reset_reports_only_identity_memory_and_processes(two: Simulation) -> None:
     two.gpus[0].require_reset()
-    ill = handle(0)
+    faulty = handle(0)
 
     assert FUNCTIONS.keys() >= ANSWERED_UNTIL_RESET
     refused = set(OF_A_GPU) - ANSWERED_UNTIL_RESET
-    assert {getattr(two, symbol)(ill) for symbol in refused} == {NvmlReturn.RESET_REQUIRED}
-    assert pynvml.nvmlDeviceGetUUID(ill) == two.gpus[0].values.uuid
-    assert libnvml.nvmlDeviceGetMemoryInfo(ill).total > 0
-    assert libnvml.nvmlDeviceGetComputeRunningProcesses(ill)
+    assert {getattr(two, symbol)(faulty) for symbol in refused} == {NvmlReturn.RESET_REQUIRED}
+    assert pynvml.nvmlDeviceGetUUID(faulty) == two.gpus[0].values.uuid
+    assert libnvml.nvmlDeviceGetMemoryInfo(faulty).total > 0
+    assert libnvml.nvmlDeviceGetComputeRunningProcesses(faulty)
     assert pynvml.nvmlDeviceGetPowerUsage(handle(1)) > 0
     two.gpus[0].reset()
-    assert pynvml.nvmlDeviceGetPowerUsage(ill) > 0
+    assert pynvml.nvmlDeviceGetPowerUsage(faulty) > 0

@@ -1,4 +1,4 @@
-"""Each scenario does what its line says, when the clock says so."""
+"""Each scenario does what its description says, at the documented times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agent.simulation import SCENARIOS, Simulation
 
 
 def simulated(scenario: str, gpus: int = 3) -> tuple[SimpleNamespace, Simulation]:
-    """A simulation and the seconds since its start, to be moved by hand."""
+    """A simulation, and its clock in seconds since the start, which the test sets."""
     at = SimpleNamespace(seconds=0.0)
     return at, Simulation(gpus, scenario=scenario, clock=lambda: at.seconds, pcie_window_seconds=0)
 
@@ -32,7 +32,7 @@ def test_every_scenario_works_with_a_single_gpu(name: str) -> None:
             assert simulation.scenario.description.endswith(".")
 
 
-def test_healthy_has_nothing_wrong() -> None:
+def test_healthy_has_no_fault() -> None:
     _, simulation = simulated("healthy")
     with simulation:
         devices = Device.all()
@@ -40,7 +40,7 @@ def test_healthy_has_nothing_wrong() -> None:
         assert all(device.gpu_utilization() is not NA for device in devices)
 
 
-def test_lost_takes_gpu_1_away_every_other_half_minute() -> None:
+def test_lost_loses_gpu_1_every_other_half_minute() -> None:
     at, simulation = simulated("lost")
     lost = []
     with simulation:
@@ -52,7 +52,7 @@ def test_lost_takes_gpu_1_away_every_other_half_minute() -> None:
     assert lost == [False, False, True, True, False, False, True, False, True]
 
 
-def test_hang_holds_calls_on_gpu_1_from_second_20_to_80() -> None:
+def test_hang_blocks_calls_on_gpu_1_from_second_20_to_80() -> None:
     at, simulation = simulated("hang")
     with simulation:
         devices = Device.all()
@@ -63,7 +63,7 @@ def test_hang_holds_calls_on_gpu_1_from_second_20_to_80() -> None:
         assert simulation.gpus[1].wait_until_blocked()
         assert devices[0].temperature() > 0
 
-        at.seconds = 80.0  # nobody else calls: the hanging call itself notices
+        at.seconds = 80.0  # there is no other call: the hung call itself notices the end
 
         call.join(5)
         assert not call.is_alive()
@@ -76,7 +76,7 @@ def test_missing_functions_are_missing() -> None:
         pynvml.nvmlDeviceGetFanSpeed(Device(0).handle)
 
 
-def test_permission_denied_concerns_gpu_1() -> None:
+def test_permission_denied_affects_gpu_1_only() -> None:
     _, simulation = simulated("permission-denied")
     with simulation:
         assert Device(0).temperature() > 0
@@ -84,7 +84,7 @@ def test_permission_denied_concerns_gpu_1() -> None:
             Device(1)
 
 
-def test_not_supported_leaves_the_rest() -> None:
+def test_not_supported_leaves_the_other_values() -> None:
     _, simulation = simulated("not-supported")
     with simulation:
         assert Device(0).gpu_utilization() is NA
@@ -92,7 +92,7 @@ def test_not_supported_leaves_the_rest() -> None:
         assert Device(0).temperature() > 0
 
 
-def test_no_driver_comes_after_half_a_minute() -> None:
+def test_no_driver_ends_after_half_a_minute() -> None:
     at, simulation = simulated("no-driver")
     with simulation:
         with pytest.raises(pynvml.NVMLError_LibraryNotFound):
@@ -103,7 +103,7 @@ def test_no_driver_comes_after_half_a_minute() -> None:
         assert Device.count() == 3
 
 
-def test_driver_mismatch_lasts() -> None:
+def test_driver_mismatch_never_ends() -> None:
     at, simulation = simulated("driver-mismatch")
     with simulation:
         at.seconds = 1e5
@@ -111,7 +111,7 @@ def test_driver_mismatch_lasts() -> None:
             Device.count()
 
 
-def test_slow_has_a_price_per_call_and_no_pcie_counters() -> None:
+def test_slow_takes_time_for_each_call_and_has_no_pcie_counters() -> None:
     _, simulation = simulated("slow")
     with simulation:
         assert simulation.call_seconds == 0.001
@@ -125,7 +125,7 @@ def test_mig_partitions_every_other_gpu() -> None:
         assert [len(device.mig_devices()) for device in Device.all()] == [4, 0, 4]
 
 
-def test_unified_memory_tells_no_memory() -> None:
+def test_unified_memory_reports_no_memory() -> None:
     _, simulation = simulated("unified-memory")
     with simulation:
         assert Device(0).name() == "NVIDIA GB10"
@@ -133,7 +133,7 @@ def test_unified_memory_tells_no_memory() -> None:
             pynvml.nvmlDeviceGetMemoryInfo(Device(0).handle)
 
 
-def test_an_old_driver_is_read_by_its_old_functions() -> None:
+def test_old_driver_is_read_by_its_old_functions() -> None:
     _, simulation = simulated("old-driver")
     with simulation:
         Device(0).processes()
@@ -149,19 +149,19 @@ def test_churn_changes_lists_between_two_calls() -> None:
         assert listed > {process.pid for process in simulation.gpus[0].processes}
 
 
-def test_mixed_models_has_all_of_them() -> None:
+def test_mixed_models_has_all_models() -> None:
     _, simulation = simulated("mixed-models", gpus=5)
     with simulation:
         assert len({device.name() for device in Device.all()}) == 5
 
 
-def test_models_that_are_asked_for_beat_those_of_a_scenario() -> None:
+def test_requested_models_take_precedence_over_those_of_a_scenario() -> None:
     simulation = Simulation(2, models=["k80"], scenario="mixed-models")
 
     assert [gpu.model.name for gpu in simulation.gpus] == ["Tesla K80", "Tesla K80"]
 
 
-def test_ghost_shows_load_without_a_process_on_gpu_1_and_hides_work_from_the_older_function() -> None:
+def test_ghost_shows_load_without_a_process_and_hides_work_from_the_older_function() -> None:
     _, simulation = simulated("ghost")
     with simulation:
         ghost, busy = Device(1), Device(0)
@@ -171,7 +171,7 @@ def test_ghost_shows_load_without_a_process_on_gpu_1_and_hides_work_from_the_old
         assert pynvml.nvmlDeviceGetProcessesUtilizationInfo(busy.handle, 0)
 
 
-def test_count_fails_once() -> None:
+def test_count_fails_once_fails_the_first_count_only() -> None:
     _, simulation = simulated("count-fails-once")
     with simulation:
         assert [Device.count(), Device.count()] == [0, 3]

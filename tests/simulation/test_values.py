@@ -36,8 +36,8 @@ def field(name: str) -> Any:
     return answer.value.uiVal if answer.nvmlReturn == 0 else pynvml.NVMLError(answer.nvmlReturn)
 
 
-# By the value: another one than the GPU tells by itself, and the call that tells it.
-TOLD: dict[str, tuple[Any, Callable[[], Any]]] = {
+# By value: a number that differs from that of the GPU, and the call that reports it.
+REPORTED: dict[str, tuple[Any, Callable[[], Any]]] = {
     "bus_id": ("0000000A:8F:1E.0", lambda: pynvml.nvmlDeviceGetPciInfo(handle()).busId),
     "serial": ("1320", lambda: pynvml.nvmlDeviceGetSerial(handle())),
     "part_number": ("900-1", lambda: pynvml.nvmlDeviceGetBoardPartNumber(handle())),
@@ -65,38 +65,40 @@ TOLD: dict[str, tuple[Any, Callable[[], Any]]] = {
 }
 
 
-def outcome(ask: Callable[[], Any]) -> Any:
-    """What a call tells, or the symbol of its return code."""
+def outcome(call: Callable[[], Any]) -> Any:
+    """The result of a call, or the symbol of its return code."""
     try:
-        told = ask()
+        result = call()
     except pynvml.NVMLError as error:
-        told = error
-    return NvmlReturn(told.value).name if isinstance(told, pynvml.NVMLError) else told
+        result = error
+    return NvmlReturn(result.value).name if isinstance(result, pynvml.NVMLError) else result
 
 
-@pytest.mark.parametrize("name", TOLD)
-def test_each_value_is_reported_by_itself(gpu: SimulatedGpu, name: str) -> None:
-    value, ask = TOLD[name]
-    others = {other: outcome(TOLD[other][1]) for other in TOLD}
+@pytest.mark.parametrize("name", REPORTED)
+def test_each_value_can_be_set_separately(gpu: SimulatedGpu, name: str) -> None:
+    value, call = REPORTED[name]
+    others = {other: outcome(REPORTED[other][1]) for other in REPORTED}
     gpu.fix(**{name: value})
-    assert outcome(ask) == value != others[name]
+    assert outcome(call) == value != others[name]
     follow = {"power_limit": {"enforced_power_limit"}, "ecc_mode": {"ecc_pending"}}.get(name, set())
     steady = others.keys() - {name, "power_average", "power_instant", "sm_clock", "memory_free"} - follow
-    assert {other: outcome(TOLD[other][1]) for other in steady} == {other: others[other] for other in steady}
+    assert {other: outcome(REPORTED[other][1]) for other in steady} == {
+        other: others[other] for other in steady
+    }
 
 
 @pytest.mark.parametrize(
     "code", [NvmlReturn.UNKNOWN, NvmlReturn.RESET_REQUIRED, NvmlReturn.FUNCTION_NOT_FOUND]
 )
-@pytest.mark.parametrize("name", sorted(TOLD.keys() - {"memory_free"}))
-def test_each_value_can_be_any_return_code(gpu: SimulatedGpu, name: str, code: NvmlReturn) -> None:
+@pytest.mark.parametrize("name", sorted(REPORTED.keys() - {"memory_free"}))
+def test_each_value_can_fail_with_any_return_code(gpu: SimulatedGpu, name: str, code: NvmlReturn) -> None:
     gpu.fix(**{name: code})
-    assert outcome(TOLD[name][1]) == code.name
+    assert outcome(REPORTED[name][1]) == code.name
     gpu.fix(**{name: None})
-    assert outcome(TOLD[name][1]) == NvmlReturn.NOT_SUPPORTED.name
+    assert outcome(REPORTED[name][1]) == NvmlReturn.NOT_SUPPORTED.name
 
 
-def test_a_member_of_a_struct_that_is_not_reported_is_marked_so(gpu: SimulatedGpu) -> None:
+def test_an_unreported_member_of_a_struct_is_marked_as_such(gpu: SimulatedGpu) -> None:
     gpu.fix(memory_free=NvmlReturn.UNKNOWN, memory_utilization=NvmlReturn.UNKNOWN)
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle(), pynvml.nvmlMemory_v2)
     assert memory.free == 2**64 - 1
@@ -104,7 +106,7 @@ def test_a_member_of_a_struct_that_is_not_reported_is_marked_so(gpu: SimulatedGp
     assert pynvml.nvmlDeviceGetUtilizationRates(handle()).memory == 2**32 - 1
 
 
-def test_a_gpu_is_found_by_the_bus_id_that_it_was_given(gpu: SimulatedGpu) -> None:
+def test_a_gpu_is_found_by_its_assigned_bus_id(gpu: SimulatedGpu) -> None:
     gpu.fix(bus_id="0000000A:8F:1E.0")
     found = pynvml.nvmlDeviceGetHandleByPciBusId("0000000A:8F:1E.0")
     assert pynvml.nvmlDeviceGetIndex(found) == gpu.index
@@ -136,6 +138,6 @@ def test_nvlink_is_refused_in_mig_mode(gpu: SimulatedGpu) -> None:
     assert answer.nvmlReturn == NvmlReturn.NOT_SUPPORTED
 
 
-def test_the_mig_mode_after_the_next_reset_may_be_another(gpu: SimulatedGpu) -> None:
+def test_the_mig_mode_after_the_next_reset_can_differ(gpu: SimulatedGpu) -> None:
     gpu.mig_pending = True
     assert pynvml.nvmlDeviceGetMigMode(handle()) == [0, 1]

@@ -38,7 +38,7 @@ UUID = "GPU-00000000-0000-0000-0000-000000000001"
 
 
 def expected_reading(now: float) -> GpuReading:
-    """Of the first GPU; of its PCIe see `expected_pcie`."""
+    """The reading of the first GPU; for its PCIe part see `expected_pcie`."""
     return GpuReading(
         now,
         GpuIdentity(
@@ -158,7 +158,7 @@ def expected_reading(now: float) -> GpuReading:
 
 
 def expected_power() -> Power:
-    """NVML tells mW and mJ."""
+    """In W and J; NVML reports mW and mJ."""
     memory, module = pynvml.NVML_POWER_SCOPE_MEMORY, pynvml.NVML_POWER_SCOPE_MODULE
     return Power(
         usage_watts=NUMBERS["POWER_USAGE"] / 1000,
@@ -179,7 +179,7 @@ def expected_power() -> Power:
 
 
 def expected_pcie() -> Pcie:
-    """Without the port, which the machine tells. Its counters stand still."""
+    """Without the port, which the machine reports. The counters do not change."""
     sample = LinkSample(
         NUMBERS["PCIE_GENERATION"],
         NUMBERS["PCIE_WIDTH"],
@@ -219,7 +219,7 @@ def expected_link(link: int) -> NvLink:
 
 
 def expected_memory_errors() -> MemoryErrors:
-    """Totals by kind and counter, DRAM by place too, SRAM by the member of its struct."""
+    """Totals by kind and counter, DRAM also by location, SRAM by the member of its struct."""
     total, sram, banks = NUMBERS["ECC_TOTAL"], NUMBERS["SRAM_ERRORS"], NUMBERS["REMAP_BANKS"]
     dram = NUMBERS["ECC_AT"] + 100 * pynvml.NVML_MEMORY_LOCATION_DRAM
     return MemoryErrors(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def v1(path: str, systemd: str | None = None, unified: str = "") -> str:
-    """The text of cgroup v1, or with `unified` of both, as systemd mounts them; controllers in `path`."""
+    """The text of cgroup v1, or with `unified` of v1 and v2, as systemd mounts them; controllers: `path`."""
     lines = [f"{12 - at}:{name}:{path}" for at, name in enumerate(["cpuset", "memory", "freezer", "devices"])]
     lines += ["4:cpu,cpuacct:" + path, "1:name=systemd:" + (path if systemd is None else systemd)]
     return "\n".join([*lines, *([f"0::{unified}"] if unified else [])]) + "\n"
@@ -39,7 +39,7 @@ def conmon(container_id: str, name: str) -> bytes:
 
 
 class FakeNode:
-    """It may have the folders of a kubelet too."""
+    """A /proc, and optionally the log folders of a kubelet."""
 
     def __init__(self, root: Path) -> None:
         self.root = root / "proc"
@@ -60,7 +60,7 @@ class FakeNode:
         cmdline: bytes = b"python\0",
         uid: int = 0,
     ) -> None:
-        """A process, or another instead of one."""
+        """Add a process, or replace the one with this pid."""
         folder = self.root / str(pid)
         folder.mkdir(exist_ok=True)
         stat = f"{pid} ({comm}) {state} {parent} 1 1 0 -1 0 0 0 0 0 9 0 0 0 20 0 1 0 {pid}00 0 0\n"
@@ -72,7 +72,7 @@ class FakeNode:
         (folder / "environ").write_bytes(environ)
 
     def add_others(self, pids: Iterable[int]) -> None:
-        """Processes of which nobody asks more than the memory; cheap, for they share one folder."""
+        """Add processes of which only the memory is read; cheap, because they share one folder."""
         folder = self.root / "others"
         folder.mkdir()
         (folder / "statm").write_text("100 1 0 0 0 0 0\n")
@@ -80,7 +80,7 @@ class FakeNode:
             os.symlink(folder, f"{self.root}/{pid}")  # noqa: PTH211  (thirty thousand times)
 
     def keep_logs(self, pods: Iterable[str], containers: Iterable[str] = ()) -> None:
-        """`pods`: NAMESPACE_POD_UID/CONTAINER; `containers`: POD_NAMESPACE_CONTAINER-ID."""
+        """Make log folders. `pods`: NAMESPACE_POD_UID/CONTAINER; `containers`: POD_NAMESPACE_CONTAINER-ID."""
         for pod in pods:
             (self.pod_logs / "pods" / pod).mkdir(parents=True)
         (self.pod_logs / "containers").mkdir(parents=True, exist_ok=True)
@@ -89,9 +89,9 @@ class FakeNode:
                 (self.pod_logs / "containers" / f"{container}.log").symlink_to("/nowhere")
 
     def reader(self) -> ProcessReader:
-        """Who reads it."""
+        """A new reader of this /proc."""
         return ProcessReader(proc_root=str(self.root), pod_logs=str(self.pod_logs), clock=self.clock)
 
     def belonging(self, pid: int) -> Belonging:
-        """Of one process, read by a new reader."""
+        """The belonging of one process, read by a new reader."""
         return self.reader().read(frozenset({pid}), None)[pid].belonging

@@ -21,7 +21,7 @@ NOBODY = 54321  # a uid without a name
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that moves only when the test sets `now`."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
@@ -49,19 +49,19 @@ class FakeProc:
 
     @contextmanager
     def hung(self, file: str) -> Iterator[None]:
-        """A pipe without a writer in its place: to open it hangs."""
+        """Replace the file with a pipe without a writer, so that opening it hangs."""
         path, kept = self.root / "42" / file, self.root / "42" / f"{file}.kept"
         path.rename(kept)
         os.mkfifo(path)
         try:
             yield
         finally:
-            writer = os.open(path, os.O_RDWR)  # whoever waits, or still comes, goes on
+            writer = os.open(path, os.O_RDWR)  # readers that wait, or open it now, continue
             kept.replace(path)
             os.close(writer)
 
     def forbid(self, file: str) -> None:
-        """It opens, but does not read: as root, nothing is forbidden."""
+        """Make it a folder, which opens but cannot be read; root could read any file."""
         (self.root / "42" / file).unlink(missing_ok=True)
         (self.root / "42" / file).mkdir()
 
@@ -78,7 +78,7 @@ def reader_of(
     hidden: frozenset[int] = frozenset(),
     pod_logs: str = "",
 ) -> ProcessReader:
-    """`hidden` are the processes that exist and are not shown."""
+    """`hidden`: the processes that exist but are not in /proc."""
     return ProcessReader(
         clock=clock,
         since_boot=lambda: 65.0,

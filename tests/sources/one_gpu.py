@@ -40,7 +40,7 @@ class OneGpu:
         self.source = GpuSource(0, clock=clock, now=clock.wall, since_boot=clock)
 
     def read(self, after: float = 0.0) -> GpuReading:
-        """A sample `after` seconds from now, as a worker takes it, with what nobody waits for."""
+        """A sample `after` seconds from now, as a worker takes it, and then the slow counters."""
         self.clock.now += after
         reading = self.source.read()
         self.source.measure_slow_counters()
@@ -48,9 +48,9 @@ class OneGpu:
 
 
 class ByNumber:
-    """The simulated library, but some functions tell what they are asked for: their base, plus its number.
+    """The simulated library, but some functions report a base plus the number that they are called with.
 
-    To be put instead of `pynvml.nvmlLib` before the first call; the end of the simulation restores it.
+    It replaces `pynvml.nvmlLib` before the first call; the end of the simulation restores that.
     """
 
     def __init__(self, library: Any, **bases: int) -> None:
@@ -61,17 +61,17 @@ class ByNumber:
         if symbol not in self._bases:
             return getattr(self._library, symbol)
 
-        def tell(_handle: Any, which: Any, value: Any) -> int:
+        def report(_handle: Any, which: Any, value: Any) -> int:
             value._obj.value = self._bases[symbol] + which.value  # noqa: SLF001  (what ctypes.byref refers to)
             return int(NvmlReturn.SUCCESS)
 
-        return tell
+        return report
 
 
 class Garbage:
-    """The simulated library, but these functions, whose second argument is the answer, tell this number.
+    """The simulated library, but these functions write this number into their second argument.
 
-    To be put instead of `pynvml.nvmlLib`; the end of the simulation restores it.
+    It replaces `pynvml.nvmlLib`; the end of the simulation restores that.
     """
 
     def __init__(self, library: Any, number: int, *symbols: str) -> None:
@@ -80,16 +80,16 @@ class Garbage:
         self._symbols = symbols
 
     def __getattr__(self, symbol: str) -> Any:
-        return self._tell if symbol in self._symbols else getattr(self._library, symbol)
+        return self._report if symbol in self._symbols else getattr(self._library, symbol)
 
-    def _tell(self, _handle: Any, value: Any) -> int:
+    def _report(self, _handle: Any, value: Any) -> int:
         value._obj.value = self._number  # noqa: SLF001  (what ctypes.byref refers to)
         return int(NvmlReturn.SUCCESS)
 
 
 @contextmanager
 def one_gpu(model: str = "h100", **options: Any) -> Iterator[OneGpu]:
-    """A GPU of `model` instead of the driver; `options` are those of Simulation."""
+    """A simulated GPU of this `model` instead of the driver; `options` are those of Simulation."""
     clock = Clock()
     with Simulation(
         1, models=[model], clock=clock, wall_clock=clock.wall, pcie_window_seconds=0, **options

@@ -1,4 +1,4 @@
-"""What the agent says of its own process is what the kernel says of it."""
+"""What the agent reports about its own process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agent.readings import AgentReading
 from agent.sources.agent import AgentSource
 
 
-def test_it_agrees_with_psutil() -> None:
+def test_the_reading_of_the_agent_s_process_agrees_with_psutil() -> None:
     process = psutil.Process()
     reading = AgentSource().read()
     assert reading.started_at == pytest.approx(process.create_time(), abs=2)
@@ -26,7 +26,7 @@ def test_it_agrees_with_psutil() -> None:
     assert reading.max_open_files == (None if limit == resource.RLIM_INFINITY else limit)
 
 
-def test_an_open_file_counts_and_work_takes_cpu_time() -> None:
+def test_open_files_and_cpu_time_of_the_agent_grow_with_their_use() -> None:
     source = AgentSource()
     before = source.read()
     with ExitStack() as stack:
@@ -45,6 +45,6 @@ def test_an_open_file_counts_and_work_takes_cpu_time() -> None:
     assert after.started_at == before.started_at
 
 
-def test_what_cannot_be_read_is_unknown(tmp_path: Path) -> None:
+def test_unreadable_values_of_the_agent_are_unknown(tmp_path: Path) -> None:
     limit = AgentSource().read().max_open_files
     assert AgentSource(str(tmp_path)).read() == AgentReading(max_open_files=limit)

@@ -28,7 +28,7 @@ DOCKER = Belonging(container_id=ID)
 
 
 def slurm(number: str) -> Job:
-    """A job of Slurm's."""
+    """A Slurm job."""
     return Job(Scheduler.SLURM, number)
 
 
@@ -80,7 +80,9 @@ JOB = Belonging(job=slurm("4711"), slurm_step="0")
             id="podman, a user's quadlet",
         ),
         pytest.param(
-            v2(f"/machine.slice/libpod-conmon-{ID}.scope"), Belonging(), id="podman's monitor is outside"
+            v2(f"/machine.slice/libpod-conmon-{ID}.scope"),
+            Belonging(),
+            id="podman's monitor is not in the container",
         ),
         pytest.param(v1(f"/docker/{OUTER}/docker/{ID}"), DOCKER, id="docker in docker: the innermost"),
         # Kubernetes
@@ -149,8 +151,8 @@ JOB = Belonging(job=slurm("4711"), slurm_step="0")
         pytest.param(
             v2(f"/lxc.payload.web/system.slice/a.service/docker/{ID}"), DOCKER, id="docker in a unit in lxc"
         ),
-        pytest.param(v2("/lxc.monitor.web"), Belonging(), id="lxc's monitor is outside"),
-        # machines of systemd's
+        pytest.param(v2("/lxc.monitor.web"), Belonging(), id="lxc's monitor is not in the container"),
+        # systemd machines
         pytest.param(
             v2("/machine.slice/machine-gpu\\x2dbox.scope/payload/system.slice/jupyter.service"),
             Belonging(container_id="gpu-box", container_name="gpu-box"),
@@ -274,7 +276,9 @@ JOB = Belonging(job=slurm("4711"), slurm_step="0")
             Belonging(job=slurm("4711")),
             id="slurm, no step",
         ),
-        pytest.param(v2("/system.slice/slurmstepd.scope/system"), Belonging(), id="slurm's own, of no job"),
+        pytest.param(
+            v2("/system.slice/slurmstepd.scope/system"), Belonging(), id="slurm's own process, without a job"
+        ),
         pytest.param(
             v2(f"/kubepods/pod{UID}/{ID}/system.slice/slurmstepd.scope/job_4711/step_0/user/task_0"),
             Belonging(container_id=ID, pod_uid=UID, job=slurm("4711"), slurm_step="0"),
@@ -290,10 +294,10 @@ JOB = Belonging(job=slurm("4711"), slurm_step="0")
             v2(f"/system.slice/docker-{ID}.scope (deleted)"), DOCKER, id="a zombie whose group is gone"
         ),
         pytest.param(v2(f"/docker/{ID[:-1]}"), Belonging(), id="too short for an id"),
-        pytest.param(v2("/system.slice/a\x1b[31m.service"), Belonging(), id="no name of a unit"),
+        pytest.param(v2("/system.slice/a\x1b[31m.service"), Belonging(), id="not a valid unit name"),
     ],
 )
-def test_a_cgroup_tells_where_a_process_belongs(text: str, expected: Belonging) -> None:
+def test_a_cgroup_shows_where_a_process_belongs(text: str, expected: Belonging) -> None:
     assert parse_cgroup(text) == expected
 
 
@@ -302,7 +306,7 @@ def node(tmp_path: Path) -> FakeNode:
     return FakeNode(tmp_path)
 
 
-def test_the_cgroup_is_believed_before_the_environment(node: FakeNode) -> None:
+def test_the_cgroup_takes_precedence_over_the_environment(node: FakeNode) -> None:
     node.add(11, v2("/system.slice/slurmstepd.scope/job_4711/step_0/user/task_0"), b"SLURM_JOB_ID=1\0")
     node.add(12, v1("/slurm/uid_1000/job_4711"), b"SLURM_JOB_ID=4711\0SLURM_STEP_ID=2\0")
     node.add(13, v1("/slurm/uid_1000/job_4711"), b"SLURM_JOB_ID=1\0SLURM_STEP_ID=2\0")
@@ -312,7 +316,7 @@ def test_the_cgroup_is_believed_before_the_environment(node: FakeNode) -> None:
     assert node.belonging(13) == Belonging(job=slurm("4711"))
 
 
-def test_what_may_not_be_read_is_unknown(node: FakeNode) -> None:
+def test_a_belonging_that_cannot_be_read_is_unknown(node: FakeNode) -> None:
     node.add(11, v2("/user.slice/user-1000.slice/session-3.scope"))
     (node.root / "11/environ").unlink()
     assert node.belonging(11) == Belonging(user_session="3")
@@ -321,12 +325,12 @@ def test_what_may_not_be_read_is_unknown(node: FakeNode) -> None:
     assert node.belonging(12) == Belonging()
 
 
-def test_a_long_environment_is_not_read_to_its_end(node: FakeNode) -> None:
+def test_a_long_environment_is_read_only_up_to_its_maximum(node: FakeNode) -> None:
     node.add(11, v2("/"), b"A=" + b"x" * 2**20 + b"\0SLURM_JOB_ID=7\0")
     assert node.belonging(11) == Belonging()
 
 
-def test_a_number_in_which_a_file_is_cut_is_unknown_not_wrong(node: FakeNode) -> None:
+def test_a_number_at_which_a_file_is_cut_is_unknown(node: FakeNode) -> None:
     room = MAX_BYTES_OF["environ"] - len(b"A=\0SLURM_JOB_ID=47")
     node.add(11, v2("/"), b"A=" + b"x" * room + b"\0SLURM_JOB_ID=4711\0")
     assert node.belonging(11) == Belonging()
@@ -336,11 +340,11 @@ def test_a_number_in_which_a_file_is_cut_is_unknown_not_wrong(node: FakeNode) ->
     assert node.belonging(12) == Belonging()
 
 
-def test_slurm_is_found_behind_a_long_environment(node: FakeNode) -> None:
+def test_a_slurm_job_is_found_at_the_end_of_a_long_environment(node: FakeNode) -> None:
     node.add(11, v2("/"), b"A=" + b"x" * 20_000 + b"\0SLURM_JOB_ID=4711\0SLURM_STEP_ID=0\0PWD=/\0")
     assert node.belonging(11) == JOB
 
 
-def test_this_process_belongs_somewhere_or_nowhere_without_a_fault() -> None:
+def test_the_belonging_of_this_process_can_be_read() -> None:
     reader = ProcessReader(pids_are_ours=True)
     assert isinstance(reader.read(frozenset({os.getpid()}), None)[os.getpid()].belonging, Belonging)

@@ -1,4 +1,4 @@
-"""Which boot of the machine this is, as far as the kernel says."""
+"""The boot ID of the machine, as reported by the kernel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     ("content", "expected"),
     [(b"6c9c0e53-61a2\n", "6c9c0e53-61a2"), (b"a" * 65, "a" * 64), (b"\xff\n", ""), (None, "")],
 )
-def test_what_the_kernel_does_not_say_is_none(tmp_path: Path, content: bytes | None, expected: str) -> None:
+def test_a_missing_or_unreadable_boot_id_is_empty(
+    tmp_path: Path, content: bytes | None, expected: str
+) -> None:
     if content is not None:
         (tmp_path / "sys/kernel/random").mkdir(parents=True)
         (tmp_path / "sys/kernel/random/boot_id").write_bytes(content)

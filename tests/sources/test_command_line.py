@@ -15,18 +15,20 @@ CUT = b"a-long-program-"  # by the kernel, after 15 bytes
     [
         pytest.param("python train.py", "python train.py", id="plain"),
         pytest.param("a\tb\nc\x00d", r"a\tb\nc\x00d", id="tab, newline, NUL"),
-        pytest.param("\nann\u2028", r"\nann\u2028", id="another than ann"),
+        pytest.param("\nann\u2028", r"\nann\u2028", id="newline before a name"),
         pytest.param(" ann ", "ann", id="blanks around it"),
         pytest.param("\x1b[31mred", r"\x1b[31mred", id="terminal escape"),
         pytest.param("a\x85b\x9bc\u2028d", r"a\x85b\x9bc\u2028d", id="C1 controls and line separator"),
-        pytest.param("gpj.\u202egnp \u2066x\u2069", r"gpj.\u202egnp \u2066x\u2069", id="turned direction"),
-        pytest.param("\u061ca\u200eb\u200f", r"\u061ca\u200eb\u200f", id="marks of direction"),
+        pytest.param(
+            "gpj.\u202egnp \u2066x\u2069", r"gpj.\u202egnp \u2066x\u2069", id="changed text direction"
+        ),
+        pytest.param("\u061ca\u200eb\u200f", r"\u061ca\u200eb\u200f", id="text direction marks"),
         pytest.param("caf\udcc3", r"caf\udcc3", id="undecodable byte"),
         pytest.param("\U0001f469\u200d\U0001f4bb", "\U0001f469\u200d\U0001f4bb", id="emoji of two"),
         pytest.param("größe 模型", "größe 模型", id="any language"),
     ],
 )
-def test_text_of_a_process_is_harmless(text: str, expected: str) -> None:
+def test_control_characters_in_the_text_of_a_process_are_escaped(text: str, expected: str) -> None:
     assert clean(text) == expected
     clean(text).encode()
 
@@ -43,10 +45,10 @@ def test_text_of_a_process_is_harmless(text: str, expected: str) -> None:
         pytest.param(["\nroot: x"], r"\nroot: x", "root:", id="title that begins a line"),
         pytest.param([], "[worker]", "[worker]", id="kernel thread or zombie"),
         pytest.param(["", ""], "[worker]", "[worker]", id="only empty arguments"),
-        pytest.param(None, None, None, id="may not be read"),
+        pytest.param(None, None, None, id="not readable"),
     ],
 )
-def test_a_command_is_one_line_and_hides_arguments_on_request(
+def test_a_command_is_one_line_and_hides_its_arguments_on_request(
     arguments: list[str] | None, shown: str | None, hidden: str | None
 ) -> None:
     assert command_text(arguments, "worker", hide_arguments=False) == shown
@@ -57,7 +59,7 @@ def test_a_process_without_arguments_and_name_has_no_command() -> None:
     assert command_text([], None, hide_arguments=False) is None
 
 
-def test_an_endless_command_is_cut_where_it_no_longer_helps() -> None:
+def test_an_endless_command_is_cut_after_4095_characters() -> None:
     shown = command_text(["prog", "x" * 100_000], "prog", hide_arguments=False)
     assert shown == "prog " + "x" * 4090 + "…"
 
@@ -74,7 +76,9 @@ def test_an_endless_command_is_cut_where_it_no_longer_helps() -> None:
         pytest.param(Content(b"title\0\0\0", is_cut=True), ["title…"], id="a title, padded beyond the cut"),
     ],
 )
-def test_arguments_end_with_a_zero_byte_and_a_title_does_not(content: Content, arguments: list[str]) -> None:
+def test_a_command_line_without_a_final_zero_byte_is_one_title(
+    content: Content, arguments: list[str]
+) -> None:
     assert parse_cmdline(content) == arguments
 
 
@@ -84,7 +88,7 @@ def test_arguments_end_with_a_zero_byte_and_a_title_does_not(content: Content, a
         pytest.param(CUT[:14], ["a-long-program-x"], "a-long-program", "a-long-program", id="not cut"),
         pytest.param(CUT, ["/opt/a-long-program-x"], "a-long-program-x", "a-long-program-x", id="cut"),
         pytest.param(CUT, ["another"], "a-long-program-", "a-long-program-", id="another program"),
-        pytest.param(CUT, None, "a-long-program-", "a-long-program-", id="may not be read"),
+        pytest.param(CUT, None, "a-long-program-", "a-long-program-", id="not readable"),
         pytest.param(
             CUT,
             ["a-long-program-: x", "-y"],
@@ -99,7 +103,7 @@ def test_arguments_end_with_a_zero_byte_and_a_title_does_not(content: Content, a
         pytest.param(b"", None, None, None, id="none"),
     ],
 )
-def test_a_name_that_the_kernel_has_cut_is_that_of_the_program(
+def test_a_name_cut_by_the_kernel_is_completed_from_the_command_line(
     comm: bytes, arguments: list[str] | None, name: str | None, hidden: str | None
 ) -> None:
     assert full_name(comm, arguments, hide_arguments=False) == name

@@ -1,4 +1,4 @@
-"""Every value arrives through a compiled libnvidia-ml, whose C structs the simulation does not exercise."""
+"""Every value is read from a compiled libnvidia-ml, because the simulation has no C structs."""
 
 from __future__ import annotations
 
@@ -47,25 +47,25 @@ def installed(library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 
 @pytest.mark.parametrize(("name", "version"), [pytest.param(*struct, id=struct[0]) for struct in STRUCTS])
-def test_a_struct_is_as_large_as_ours(library: ctypes.CDLL, name: str, version: str) -> None:
+def test_each_struct_has_the_size_of_the_compiled_one(library: ctypes.CDLL, name: str, version: str) -> None:
     ours: Any = getattr(pynvml, f"c_{name}", None) or getattr(pynvml, name)
-    told = library.size_of_struct(name.encode())
-    assert (told & 0xFF_FFFF, told >> 24) == (ctypes.sizeof(ours), int(version))
+    size = library.size_of_struct(name.encode())
+    assert (size & 0xFF_FFFF, size >> 24) == (ctypes.sizeof(ours), int(version))
 
 
 @pytest.mark.usefixtures("installed")
-def test_every_value_of_a_gpu_is_what_the_driver_was_given() -> None:
+def test_every_value_of_a_gpu_is_the_one_that_the_compiled_driver_has() -> None:
     clock = Clock()
     source = GpuSource(0, clock=clock, now=clock.wall, since_boot=clock)
     source.read()
     source.measure_slow_counters()
-    clock.now += 6.0  # past every pace on which rates are read
+    clock.now += 6.0  # longer than every pace at which rates are read
     reading = source.read()
     expected = replace(
         expected_reading(clock.now),
         pcie=replace(
             expected_pcie(),
-            port_generation=reading.pcie.port_generation,  # these are the machine's own
+            port_generation=reading.pcie.port_generation,  # the machine's own values
             port_width=reading.pcie.port_width,
         ),
     )
@@ -75,7 +75,7 @@ def test_every_value_of_a_gpu_is_what_the_driver_was_given() -> None:
 
 
 @pytest.mark.usefixtures("installed")
-def test_the_driver_and_an_xid_are_what_they_were_given() -> None:
+def test_the_driver_reading_and_an_xid_are_those_of_the_compiled_driver() -> None:
     assert DriverSource().read() == DriverReading(
         2, TEXTS["DRIVER_VERSION"], "13.0", TEXTS["NVML_VERSION"], ()
     )

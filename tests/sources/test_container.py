@@ -1,4 +1,4 @@
-"""Whether the agent runs in a container, by what the file system of one looks like."""
+"""Whether the agent runs in a container, judged by its file system."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def root_with(folder: Path, **files: str) -> str:
 
 
 @pytest.mark.parametrize("mark", [".dockerenv", "run__.containerenv", "run__systemd__container"])
-def test_a_container_is_known_by_the_file_that_its_manager_puts_there(tmp_path: Path, mark: str) -> None:
+def test_a_container_is_recognized_by_the_file_of_its_manager(tmp_path: Path, mark: str) -> None:
     assert in_container(root_with(tmp_path, proc__self__mountinfo=HOST, **{mark: ""}))
 
 
 @pytest.mark.parametrize(
     ("mountinfo", "expected"), [(HOST, False), (CONTAINERD, True), ("", False), ("?\n", False)]
 )
-def test_a_container_without_such_a_file_is_known_by_its_layers(
+def test_a_container_without_such_a_file_is_recognized_by_its_overlay_root(
     tmp_path: Path, mountinfo: str, expected: bool
 ) -> None:
     assert in_container(root_with(tmp_path, proc__self__mountinfo=mountinfo)) == expected
@@ -53,7 +53,9 @@ def test_64_kib_of_mounts_are_read(tmp_path: Path, length: int, expected: bool) 
 
 
 @pytest.mark.parametrize(("namespace", "expected"), [(4026531839, False), (4026532201, True)])
-def test_a_host_without_a_disk_has_layers_too(tmp_path: Path, namespace: int, expected: bool) -> None:
+def test_an_overlay_root_in_the_initial_ipc_namespace_is_a_host(
+    tmp_path: Path, namespace: int, expected: bool
+) -> None:
     root = root_with(tmp_path, proc__self__mountinfo=CONTAINERD)
     (tmp_path / "proc/self/ns").mkdir()
     (tmp_path / "proc/self/ns/ipc").symlink_to(f"ipc:[{namespace}]")
@@ -61,5 +63,5 @@ def test_a_host_without_a_disk_has_layers_too(tmp_path: Path, namespace: int, ex
     assert in_container(root) == expected
 
 
-def test_where_nothing_can_be_seen_it_is_a_host(tmp_path: Path) -> None:
+def test_without_readable_files_it_is_a_host(tmp_path: Path) -> None:
     assert not in_container(str(tmp_path))

@@ -55,16 +55,16 @@ def test_a_core_is_busy_for_its_share_of_the_time(
         ),
         pytest.param([CoreTime(0, 0)], [CoreTime(1, 1)] * 2, CpuPercent(), id="a core came"),
         pytest.param([CoreTime(0, 0)] * 2, [CoreTime(1, 1)], CpuPercent(), id="a core went"),
-        pytest.param([], [], CpuPercent(), id="no cores told"),
+        pytest.param([], [], CpuPercent(), id="no cores reported"),
         pytest.param(
             [CoreTime(0, 0), CoreTime(5, 0)],
             [CoreTime(1, 0), CoreTime(5, 0)],
             CpuPercent(100.0, None),
-            id="one core stands still",
+            id="no time passed on one core",
         ),
     ],
 )
-def test_the_total_weighs_every_core(
+def test_the_total_percentage_counts_all_cores(
     before: list[CoreTime], after: list[CoreTime], expected: CpuPercent
 ) -> None:
     assert cpu_percent(before, after) == expected
@@ -76,7 +76,7 @@ def test_the_total_weighs_every_core(
         pytest.param([(2000, 800, 4000), (3000, 800, 4200)], Frequency(2500, 800, 4100), id="two cores"),
         pytest.param([(2000, 800, 4000), (0, 0, 0)], Frequency(2000, 800, 4000), id="one core is off"),
         pytest.param([(2000, 0, 0)], Frequency(2000, None, None), id="no limits, as in a virtual machine"),
-        pytest.param([], Frequency(), id="nothing told"),
+        pytest.param([], Frequency(), id="nothing reported"),
     ],
 )
 def test_a_frequency_of_zero_is_unknown(cores: list[tuple[float, float, float]], expected: Frequency) -> None:

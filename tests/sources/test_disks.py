@@ -87,7 +87,7 @@ def test_a_transfer_is_counted_once(counters: dict[str, Counters], disks: set[st
     assert totals.counters.read_bytes == expected
 
 
-def test_without_physical_disks_nothing_is_known() -> None:
+def test_without_physical_disks_disk_io_is_unknown() -> None:
     assert add_up({"loop0": SOME}, (), at=0.0) is None
     assert disk_io(None, None) == DiskIo()
 
@@ -124,8 +124,8 @@ def test_rates_need_two_readings_of_the_same_disks(
     )
 
 
-def test_a_meter_counts_the_disks_that_there_are_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also one whose counters have begun anew."""
+def test_a_meter_counts_the_present_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a disk whose counters have started again at 0."""
     monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
     for disk in ("sdx", "sdy"):
         (tmp_path / "block" / disk / "device").mkdir(parents=True)
@@ -170,7 +170,9 @@ def test_a_host_without_known_disks_reads_as_unknown(tmp_path: Path) -> None:
         pytest.param([Mount("/dev/zram0", "/scratch", "ext4")], {}, id="memory"),
     ],
 )
-def test_a_device_is_listed_once(mounts: list[Mount], expected: dict[str, list[str]]) -> None:
+def test_a_device_is_listed_once_with_all_its_mount_points(
+    mounts: list[Mount], expected: dict[str, list[str]]
+) -> None:
     assert mounted_devices(mounts) == expected
 
 

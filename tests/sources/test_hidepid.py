@@ -15,8 +15,8 @@ from tests.support.agents import ROOT
 
 pytestmark = pytest.mark.slow
 
-# $1: how much is hidden; then a process of another user and one that has ended; then the rest of the line,
-# without the right to look into others. A /proc is always shown whole to one group, by default root's.
+# $1: the hidepid level. Starts a process of another user and one that ends, then runs the rest of the line
+# without the right to read other users' processes. One group always sees all of /proc, by default root's.
 HIDE = """
 set -e
 mount -o "remount,hidepid=$1,gid=54321" /proc
@@ -50,11 +50,11 @@ print(json.dumps([problem.name for problem in process_rights(simulated=False)]))
 def read(hidepid: str, code: str = READ) -> list[list[Any]]:
     """Command and user of both processes, and how many are called the largest.
 
-    First where the driver's numbers are known to be ours, then where they may be others'. Or what another
+    First with pids that are known to be of this namespace, then with pids of an unknown one. Or what another
     `code` prints.
     """
     if os.getuid() != 0:
-        pytest.skip("to mount /proc takes root")
+        pytest.skip("mounting /proc requires root")
     namespaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
     run = subprocess.run(  # noqa: S603  (our own code)
         [*namespaces, "sh", "-c", HIDE, "sh", hidepid, sys.executable, "-c", code],
@@ -67,12 +67,12 @@ def read(hidepid: str, code: str = READ) -> list[list[Any]]:
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("hidepid", ["1", "2"], ids=["not to be read", "not to be seen"])
-def test_a_process_that_is_hidden_is_unknown_and_one_that_has_ended_says_so(hidepid: str) -> None:
+@pytest.mark.parametrize("hidepid", ["1", "2"], ids=["not readable", "not visible"])
+def test_a_hidden_process_is_unknown_and_an_ended_one_is_reported_as_ended(hidepid: str) -> None:
     assert read(hidepid) == [[[None, None], [ELSEWHERE, None], 0]] * 2
 
 
-def test_without_hidepid_it_is_read_and_unknown_only_where_it_may_be_another() -> None:
+def test_without_hidepid_a_process_is_unknown_only_if_it_may_belong_to_another_namespace() -> None:
     ours, maybe = read("0")
     assert ours[:2] == [["sleep 60", 20001], [ELSEWHERE, None]]
     assert maybe[:2] == [[None, None], [ELSEWHERE, None]]
@@ -82,5 +82,5 @@ def test_without_hidepid_it_is_read_and_unknown_only_where_it_may_be_another() -
 @pytest.mark.parametrize(
     ("hidepid", "names"), [("0", []), ("1", ["proc_hidden"]), ("2", ["proc_hidden"])], ids=["0", "1", "2"]
 )
-def test_a_check_tells_that_processes_are_hidden(hidepid: str, names: list[str]) -> None:
+def test_the_check_reports_that_processes_are_hidden(hidepid: str, names: list[str]) -> None:
     assert read(hidepid, CHECK) == [[*names, "pid_namespace"]]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that moves only when the test sets `now`."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
@@ -46,17 +46,17 @@ def numbers(value: object) -> Iterator[float]:
     ("sensors", "expected"),
     [
         pytest.param([45.0, 61.5, 38.0], 61.5, id="several sensors"),
-        pytest.param([45.0, 150.0], 150.0, id="the hottest that can be"),
-        pytest.param([45.0, 150.5], 45.0, id="hotter than can be"),
+        pytest.param([45.0, 150.0], 150.0, id="the hottest plausible value"),
+        pytest.param([45.0, 150.5], 45.0, id="hotter than plausible"),
         pytest.param([45.0, 255.0], 45.0, id="not wired up: 255"),
         pytest.param([45.0, -273.2, 0.0], 45.0, id="not wired up: 0 and below"),
         pytest.param([math.nan, 45.0], 45.0, id="not a number"),
-        pytest.param([0.5], 0.5, id="a cold one"),
-        pytest.param([None, 0.0], None, id="none can be believed"),
+        pytest.param([0.5], 0.5, id="a cold sensor"),
+        pytest.param([None, 0.0], None, id="none is plausible"),
         pytest.param([], None, id="no sensors"),
     ],
 )
-def test_the_temperature_is_of_the_hottest_credible_sensor(
+def test_the_temperature_is_that_of_the_hottest_plausible_sensor(
     sensors: list[float | None], expected: float | None
 ) -> None:
     assert hottest(sensors) == expected
@@ -67,7 +67,7 @@ def test_the_temperature_is_of_the_hottest_credible_sensor(
     [
         PermissionError("/sys"),
         FileNotFoundError("/proc"),
-        ValueError("a line that nobody knows"),
+        ValueError("an unknown line"),
         IndexError("a line that is too short"),
         NotImplementedError("not on this kernel"),
     ],
@@ -80,13 +80,13 @@ def test_a_part_that_fails_is_unknown(error: Exception) -> None:
     assert attempt(fail, None) is None
 
 
-def test_the_slow_tier_is_read_about_every_ten_seconds() -> None:
+def test_slow_values_are_read_about_every_ten_seconds() -> None:
     values = iter([1, 2])
     kept = slow(lambda: next(values), 0)
     assert [kept.get(at) for at in (100.0, 101.0, 110.0, 111.0)] == [1, 1, 2, 2]
 
 
-def test_a_slow_part_that_begins_to_fail_becomes_unknown() -> None:
+def test_a_slow_value_that_begins_to_fail_becomes_unknown() -> None:
     values = [PermissionError(), None, 1]
 
     def read() -> int | None:
@@ -115,7 +115,7 @@ def test_the_second_reading_has_plausible_rates() -> None:
     process_source.read(frozenset({os.getpid()}))
     # work until the kernel's clock, of a hundred ticks a second, has moved on every core
     subprocess.run([sys.executable, "-c", "sum(range(3_000_000))"], check=True)
-    clock.now += 2.0  # processes are read no oftener
+    clock.now += 2.0  # processes are not read more often
     host = source.read()
     processes = process_source.read(frozenset({os.getpid()}))
     assert host.cpu_percent is not None
@@ -124,7 +124,7 @@ def test_the_second_reading_has_plausible_rates() -> None:
     assert len(host.cpu_per_core_percent) == os.cpu_count()
     assert all(0 <= percent <= 100 for percent in host.cpu_per_core_percent)
     assert processes.gpu_processes[os.getpid()].cpu_percent is not None
-    has_disks = host.disk_io.total_read_bytes is not None  # there are machines without
+    has_disks = host.disk_io.total_read_bytes is not None  # some machines have none
     assert (host.disk_io.read_bytes_per_second is not None) == has_disks
 
 
@@ -141,7 +141,7 @@ def test_after_an_hour_without_readings_rates_are_unknown() -> None:
     assert processes.gpu_processes[os.getpid()].cpu_percent is None
 
 
-def test_this_host_is_plausible() -> None:
+def test_the_reading_of_this_host_is_plausible() -> None:
     host, processes = HostSource().read(), ProcessSource().read(frozenset())
     assert host.hostname == socket.gethostname()
     assert host.cpu_count_logical == os.cpu_count()
@@ -156,18 +156,18 @@ def test_this_host_is_plausible() -> None:
     assert processes.gpu_processes == {}
 
 
-def test_a_host_in_a_container_has_the_name_that_it_is_given() -> None:
+def test_a_hostname_can_be_set_for_an_agent_in_a_container() -> None:
     assert HostSource(name="gpu-node-1").read().hostname == "gpu-node-1"
 
 
-def test_no_number_of_a_reading_is_negative_or_not_a_number() -> None:
+def test_every_number_of_a_reading_is_finite_and_not_negative() -> None:
     host, processes = HostSource().read(), ProcessSource(pids_are_ours=True).read(frozenset({os.getpid()}))
     found = [*numbers(asdict(host)), *numbers(asdict(processes))]
     assert len(found) > 20
     assert all(number >= 0 and math.isfinite(number) for number in found)
 
 
-def test_of_a_process_that_has_ended_only_that_is_reported() -> None:
+def test_an_ended_process_is_reported_as_ended_and_nothing_else() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         clock = Clock()
         source = ProcessSource(pids_are_ours=True, clock=clock)

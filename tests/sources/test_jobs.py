@@ -1,4 +1,4 @@
-"""Jobs of schedulers, by control groups as real hosts have them, and by what a process claims."""
+"""Jobs of schedulers, by control groups of real hosts and by the environment of a process."""
 
 from __future__ import annotations
 
@@ -37,12 +37,16 @@ CONDOR = "condor_var_lib_condor_execute_slot1_23@gpu01.example.org"
         pytest.param("/pbs_jobs.service/jobid/12345.gadi-pbs", pbs("12345.gadi-pbs"), id="openpbs, v1"),
         pytest.param("/pbs_jobs.service/jobs/12345.gadi-pbs", pbs("12345.gadi-pbs"), id="openpbs, v2"),
         pytest.param("/pbs_jobs.service/jobid/12345[7].gadi-pbs", pbs("12345[7].gadi-pbs"), id="array, v1"),
-        pytest.param("/pbs_jobs.service/jobs/12345/child", pbs("12345"), id="openpbs, a group of the job's"),
+        pytest.param(
+            "/pbs_jobs.service/jobs/12345/child", pbs("12345"), id="openpbs, a group within the job"
+        ),
         pytest.param(
             "/pbspro.slice/pbspro-12345.gadi\\x2dpbs.slice", pbs("12345.gadi-pbs"), id="PBS Professional 18"
         ),
         pytest.param(
-            "/pbspro.slice/pbspro-12345\\x5b7\\x5d.gadi.slice", pbs("12345[7].gadi"), id="its array"
+            "/pbspro.slice/pbspro-12345\\x5b7\\x5d.gadi.slice",
+            pbs("12345[7].gadi"),
+            id="PBS Professional 18, array",
         ),
         pytest.param("/pbspro/12345.gadi", pbs("12345.gadi"), id="PBS Professional without systemd"),
         pytest.param("/pbs_jobs.service/jobid", JobStep(), id="openpbs itself"),
@@ -81,29 +85,29 @@ CONDOR = "condor_var_lib_condor_execute_slot1_23@gpu01.example.org"
         pytest.param(
             "/htcondor/condor_scratch_slot7",
             JobStep(Job(Scheduler.HTCONDOR, "slot7")),
-            id="htcondor, an old one",
+            id="htcondor, old form",
         ),
         pytest.param("/system.slice/condor.service", JobStep(), id="htcondor itself"),
         # several, and none
         pytest.param(
             f"/slurm/uid_1000/job_4711/step_0/htcondor/{CONDOR}",
             slurm("4711", "0"),
-            id="a pilot of HTCondor's in a Slurm job: the outermost",
+            id="an HTCondor pilot in a Slurm job: the outermost",
         ),
         pytest.param(
             "/user.slice/user-1000.slice/user@1000.service/slurm/job_4711/step_0",
             JobStep(),
-            id="what a user has named himself",
+            id="a user's group with the name of a job",
         ),
         pytest.param("/../../slurm/uid_1000/job_4711", slurm("4711"), id="from a namespace"),
-        pytest.param("/home/torque/readme", JobStep(), id="no id"),
-        pytest.param("/torque/12345;rm -rf", JobStep(), id="no id either"),
+        pytest.param("/home/torque/readme", JobStep(), id="not an id"),
+        pytest.param("/torque/12345;rm -rf", JobStep(), id="not an id, with a shell command"),
         pytest.param("/slurm/uid_1/job_" + "7" * 99, JobStep(), id="no job has that many digits"),
-        pytest.param("/lsf/c/job.1\\x2f2.3.4", JobStep(), id="an escape that is no part of an id"),
+        pytest.param("/lsf/c/job.1\\x2f2.3.4", JobStep(), id="an escape within an id"),
         pytest.param("/", JobStep(), id="root group"),
     ],
 )
-def test_a_control_group_tells_the_job(path: str, expected: JobStep) -> None:
+def test_a_control_group_names_the_job(path: str, expected: JobStep) -> None:
     assert job_of_group(path) == expected
 
 
@@ -144,7 +148,7 @@ def test_a_control_group_tells_the_job(path: str, expected: JobStep) -> None:
             id="lsf",
         ),
         pytest.param(b"LSB_JOBINDEX=5\0LSB_JOBID=1234\0", lsf("1234[5]"), id="lsf, array"),
-        pytest.param(b"LSB_JOBINDEX=x\0LSB_JOBID=1234\0", None, id="lsf, an index that is none"),
+        pytest.param(b"LSB_JOBINDEX=x\0LSB_JOBID=1234\0", None, id="lsf, an invalid index"),
         pytest.param(
             b"OAR_JOBID=2090331\0OAR_JOB_ID=2090331\0OAR_JOB_NAME=\0", OAR, id="oar, a job without a name"
         ),
@@ -172,7 +176,7 @@ def test_an_environment_claims_a_job(environ: bytes, expected: JobStep | None) -
             slurm("7"),
             b"SLURM_JOB_ID=7\0SLURM_STEP_ID=2\0SLURM_JOB_NAME=fit\0",
             slurm("7", "2", "fit"),
-            id="what the group does not tell",
+            id="completes the group",
         ),
         pytest.param(
             slurm("7", "0"),
@@ -193,12 +197,12 @@ def test_an_environment_claims_a_job(environ: bytes, expected: JobStep | None) -
             NOMAD,
             b"NOMAD_TASK_NAME=x\0NOMAD_ALLOC_ID=" + ALLOCATION.encode() + b"\0",
             NOMAD,
-            id="a task that the group tells",
+            id="a task that the group names",
         ),
         pytest.param(SLOT, b"_CONDOR_SLOT=slot1_24\0", SLOT, id="another slot"),
     ],
 )
-def test_a_claim_adds_to_the_group_and_never_contradicts_it(
+def test_a_claim_adds_to_the_control_group_and_never_contradicts_it(
     group: JobStep, environ: bytes, expected: JobStep
 ) -> None:
     assert completed(group, jobs_of_environ(environ)) == expected

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from agent.readings.kernel_lines import Batch
 
 BUS = "0000:3b:00"
-SUSPENDED = 1_000.0  # seconds that the machine has been
-NOW = 50_000.0  # of the clock that stands still meanwhile
+SUSPENDED = 1_000.0  # seconds that the machine has been suspended
+NOW = 50_000.0  # of the monotonic clock, which does not count them
 
 
 class Log:
@@ -56,7 +56,7 @@ def log(tmp_path: Path) -> Iterator[Log]:
     log.source.close()
 
 
-def test_all_that_was_written_before_is_read_with_its_time(log: Log) -> None:
+def test_all_earlier_records_are_read_with_their_times(log: Log) -> None:
     log.add(record("Linux version 6.18", 0, 0.0), record(xid(BUS, 31, "pid=7, name=a, x"), 1, 12.5))
 
     batch = log.read()
@@ -65,11 +65,11 @@ def test_all_that_was_written_before_is_read_with_its_time(log: Log) -> None:
     assert (batch.oldest_at, batch.lost, batch.is_all) == (SUSPENDED, 0, True)
 
 
-def test_a_thousand_records_of_16_kib_are_taken_in_at_once() -> None:
+def test_a_reading_has_at_most_a_thousand_records_of_16_kib() -> None:
     assert (kernel_log.MAX_RECORDS, kernel_log.MAX_RECORD_BYTES) == (1000, 16_384)
 
 
-def test_a_file_that_has_ended_is_looked_at_again_after_a_pause(log: Log) -> None:
+def test_a_file_that_has_ended_is_read_again_after_a_pause(log: Log) -> None:
     log.read()
     began = time.monotonic()
     log.source.wait(0.02)
@@ -77,10 +77,10 @@ def test_a_file_that_has_ended_is_looked_at_again_after_a_pause(log: Log) -> Non
     assert time.monotonic() - began >= 0.02
 
 
-def test_what_is_written_later_was_written_after_the_last_reading_whatever_the_kernels_clock_says(
+def test_later_records_are_timed_between_two_readings_whatever_the_kernel_s_clock_says(
     log: Log,
 ) -> None:
-    """It is not set by NTP, and may differ by seconds after months."""
+    """The kernel's clock is not set by NTP, and may differ by seconds after months."""
     log.read()
     log.add(record(xid(BUS, 31), 0, NOW - 60), record(xid(BUS, 32), 1, NOW + 60))
     log.now += 5
@@ -88,8 +88,8 @@ def test_what_is_written_later_was_written_after_the_last_reading_whatever_the_k
     assert [at for at, _ in log.read().lines] == [NOW + SUSPENDED, NOW + SUSPENDED + 5]
 
 
-def test_only_the_kernel_is_believed(log: Log) -> None:
-    """Whoever may write to /dev/kmsg does so with the facility of user programs, 1, at least."""
+def test_only_records_of_the_kernel_are_accepted(log: Log) -> None:
+    """Records that programs write to /dev/kmsg have a facility of 1 or more."""
     log.add(
         record(xid(BUS, 79), 0, 1, priority=8),
         record(xid(BUS, 79), 1, 1, priority=8 * 3 + 4),
@@ -101,7 +101,7 @@ def test_only_the_kernel_is_believed(log: Log) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoilt",
+    "invalid",
     [
         b"NVRM: Xid (PCI:0000:3b:00): 79, x\n",
         b" NVRM: Xid (PCI:0000:3b:00): 79, x\n",
@@ -125,19 +125,19 @@ def test_only_the_kernel_is_believed(log: Log) -> None:
         "empty",
     ],
 )
-def test_what_is_no_record_is_passed_over(log: Log, spoilt: bytes) -> None:
-    log.add(spoilt, record(xid(BUS, 31), 9, 1))
+def test_text_that_is_no_record_is_skipped(log: Log, invalid: bytes) -> None:
+    log.add(invalid, record(xid(BUS, 31), 9, 1))
 
     assert log.codes() == [31]
 
 
-def test_escaped_bytes_are_what_they_were(log: Log) -> None:
+def test_escaped_bytes_are_decoded(log: Log) -> None:
     log.add("4,0,1,-;NVRM: Xid (PCI:0000:3b:00): 13, pid=7, name=na\\xc3\\xafve\\x5c\\xff, x\n")
 
     assert log.read().lines[0].line == XidLine(BUS, 13, 7, "naïve\\�")
 
 
-def test_the_head_may_have_more_fields_and_a_dictionary_follows(log: Log) -> None:
+def test_a_record_may_have_more_header_fields_and_a_dictionary(log: Log) -> None:
     log.add(
         "4,0,1,c,caller=T123;NVRM: Xid (PCI:0000:3b:00): 13, x\n SUBSYSTEM=pci\n DEVICE=+pci:0000:3b:00.0\n"
     )
@@ -146,7 +146,7 @@ def test_the_head_may_have_more_fields_and_a_dictionary_follows(log: Log) -> Non
     assert log.codes() == [13, 31]
 
 
-def test_half_a_record_waits_for_its_other_half(log: Log) -> None:
+def test_a_half_written_record_waits_for_its_other_half(log: Log) -> None:
     whole = record(xid(BUS, 31), 0, 1)
     log.add(whole[:40])
     assert log.codes() == []
@@ -155,19 +155,19 @@ def test_half_a_record_waits_for_its_other_half(log: Log) -> None:
     assert log.codes() == [31]
 
 
-def test_what_was_overwritten_before_it_was_read_is_counted_by_the_numbers(log: Log) -> None:
+def test_overwritten_records_are_counted_by_their_sequence_numbers(log: Log) -> None:
     log.add(record("a", 1_000, 1))
-    assert log.read().lost == 0, "what was before the first is not lost: nobody was there"
+    assert log.read().lost == 0, "records before the first are not lost: the agent did not run yet"
     log.add(record("b", 1_011, 2), record("c", 1_012, 2))
 
     assert log.read().lost == 10
 
 
-def test_a_flood_is_taken_in_by_and_by_and_nothing_of_it_is_lost(log: Log) -> None:
+def test_a_flood_is_read_in_parts_and_nothing_is_lost(log: Log) -> None:
     log.add(*(record(xid(BUS, 31), number, 1) for number in range(5_000)))
 
     first = log.read()
-    assert not first.is_all, "others have their turn between two readings"
+    assert not first.is_all, "other work can run between two readings"
     seen = len(first.lines)
     while not (batch := log.read()).is_all:
         seen += len(batch.lines)
@@ -175,7 +175,7 @@ def test_a_flood_is_taken_in_by_and_by_and_nothing_of_it_is_lost(log: Log) -> No
     assert seen + len(batch.lines) == 5_000
 
 
-def test_begun_again_it_goes_on_where_it_was(log: Log) -> None:
+def test_a_log_that_is_opened_again_continues_at_the_last_record(log: Log) -> None:
     log.add(record(xid(BUS, 31), 0, 1))
     assert log.codes() == [31]
     log.source.close()
@@ -196,7 +196,7 @@ def test_begun_again_it_goes_on_where_it_was(log: Log) -> None:
     ],
     ids=["null", "missing", "folder", "file"],
 )
-def test_what_stands_there_in_a_container_is_not_taken_for_the_log(path: str, why: str) -> None:
+def test_another_file_in_a_container_is_not_taken_for_the_kernel_log(path: str, why: str) -> None:
     source = KernelLogSource(path)
 
     with pytest.raises(SourceError) as caught:
@@ -206,7 +206,7 @@ def test_what_stands_there_in_a_container_is_not_taken_for_the_log(path: str, wh
     assert "docs/kernel-log.md" in (caught.value.todo or "")
 
 
-def test_a_log_that_breaks_off_says_so(tmp_path: Path) -> None:
+def test_a_log_that_breaks_off_is_a_source_error(tmp_path: Path) -> None:
     source = KernelLogSource(str(tmp_path), device=None)
     source.begin()
 

@@ -8,7 +8,7 @@ import pytest
 from agent.sources.memory import HostMemory, percent_of, read_memory
 
 
-def test_it_is_that_of_the_whole_host() -> None:
+def test_the_memory_is_that_of_the_whole_host() -> None:
     memory = read_memory()
 
     assert memory.total == psutil.virtual_memory().total
@@ -23,7 +23,7 @@ def test_it_is_that_of_the_whole_host() -> None:
         (HostMemory(available=7), None),
     ],
 )
-def test_what_is_not_available_is_used(memory: HostMemory, used: int | None) -> None:
+def test_used_memory_is_all_that_is_not_available(memory: HostMemory, used: int | None) -> None:
     assert memory.used == used
 
 
@@ -31,13 +31,13 @@ def test_what_is_not_available_is_used(memory: HostMemory, used: int | None) -> 
     ("part", "whole", "expected"),
     [
         pytest.param(1, 4, 25.0, id="known"),
-        pytest.param(0, 4, 0.0, id="nothing of it"),
+        pytest.param(0, 4, 0.0, id="zero part"),
         pytest.param(None, 4, None, id="unknown part"),
         pytest.param(1, None, None, id="unknown whole"),
         pytest.param(1, 0, None, id="empty whole"),
     ],
 )
-def test_a_share_of_the_unknown_is_unknown(
+def test_a_percentage_with_an_unknown_part_is_unknown(
     part: int | None, whole: int | None, expected: float | None
 ) -> None:
     assert percent_of(part, whole) == expected

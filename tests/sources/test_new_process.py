@@ -1,4 +1,4 @@
-"""The new process that counts GPUs, with an NVML library compiled by gcc and its failures."""
+"""A new process counts the GPUs; its NVML library is compiled by gcc."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from agent.sources.new_process import COMMAND, NewProcess
 from tests.support.agents import ROOT
 from tests.support.compiled import shared_library
 
-SECONDS = 30  # without persistence mode nvmlInit initializes each GPU that nobody holds
+SECONDS = 30  # without persistence mode nvmlInit initializes each unused GPU
 
 SLEEP = ("sleep", "3600")
-AT_ONCE = 30.0  # seconds: a loaded machine takes its time
+AT_ONCE = 30.0  # seconds: a loaded machine is slow
 
 
 def children() -> list[str]:
-    """The command of each process that this one has started and not seen the end of; `` of a zombie."""
+    """The commands of the child processes of this test; "" for a zombie."""
     mine = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     return [Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip() for pid in mine]
 
@@ -41,18 +41,20 @@ def children() -> list[str]:
         ((*COMMAND[:-1], "import pynvml; print(1)"), 1),
     ],
     ids=[
-        *("works", "finds none", "is not understood", "says nothing"),
+        *("works", "finds none", "prints no number", "prints nothing"),
         *("fails", "is killed", "cannot be started", "finds nvidia-ml-py"),
     ],
 )
-def test_what_it_says_counts_if_it_ends_well(command: tuple[str, ...], expected: int | None) -> None:
+def test_the_output_of_a_new_process_counts_only_if_it_succeeds(
+    command: tuple[str, ...], expected: int | None
+) -> None:
     before = children()
 
     assert NewProcess(command, seconds=AT_ONCE).count_gpus() == expected
     assert children() == before, "it leaves no zombie"
 
 
-def test_no_file_of_the_working_directory_takes_the_place_of_nvidia_ml_py(tmp_path: Path) -> None:
+def test_no_file_in_the_working_directory_replaces_nvidia_ml_py(tmp_path: Path) -> None:
     (tmp_path / "pynvml.py").write_text("def nvmlInit(): pass")
     command = [*COMMAND[:-1], "import pynvml; print(pynvml.__file__)"]
 
@@ -61,7 +63,7 @@ def test_no_file_of_the_working_directory_takes_the_place_of_nvidia_ml_py(tmp_pa
     assert not found.startswith(str(tmp_path))
 
 
-def test_one_that_hangs_is_killed_in_time_and_leaves_no_zombie() -> None:
+def test_a_hung_process_is_killed_in_time_and_leaves_no_zombie() -> None:
     before = children()
     began = time.monotonic()
 
@@ -70,7 +72,7 @@ def test_one_that_hangs_is_killed_in_time_and_leaves_no_zombie() -> None:
     assert children() == before
 
 
-def test_one_that_outlives_the_agent_ends_by_itself() -> None:
+def test_a_process_that_outlives_the_agent_ends_by_itself() -> None:
     hangs = COMMAND[-1].replace("pynvml.nvmlInit()", "signal.pause()")
     program = hangs.replace(f"alarm({SECONDS})", "alarm(1)")
     assert program != hangs != COMMAND[-1]
@@ -82,32 +84,32 @@ def test_one_that_outlives_the_agent_ends_by_itself() -> None:
 
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The only NVML that a new process finds."""
+    """The only NVML library that a new process finds."""
     shared_library(ROOT / "tests/support/nvml_count.c", tmp_path / "libnvidia-ml.so.1")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
 
 
 @pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("count", [0, 7])
-def test_it_is_what_nvml_counts_there(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_process_reports_the_gpu_count_of_nvml(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_GPU_COUNT", f"{count}")
 
     assert new_process.count_gpus() == count
 
 
 @pytest.mark.usefixtures("library")
-def test_without_a_driver_it_is_unknown() -> None:
+def test_without_a_driver_the_gpu_count_is_unknown() -> None:
     assert new_process.count_gpus() is None
 
 
 @pytest.mark.usefixtures("library")
-def test_a_driver_that_hangs_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hung_driver_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_GPU_COUNT", "hangs")
 
     assert NewProcess(seconds=0.5).count_gpus() is None
 
 
-def test_simulated_gpus_are_counted_as_a_new_process_would() -> None:
+def test_a_simulation_counts_its_gpus_as_a_new_process_would() -> None:
     real = new_process.count_gpus
     with Simulation(3) as simulation:
         simulation.gpus[0].vanish()

@@ -37,7 +37,7 @@ def read_power(query: Any) -> Any:
         pytest.param(0, id="zero is a value"),
     ],
 )
-def test_a_value_is_given_as_the_driver_gives_it(query: Any, milliwatts: int) -> None:
+def test_a_value_is_returned_unchanged(query: Any, milliwatts: int) -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].fix(power_usage=milliwatts)
 
@@ -45,30 +45,30 @@ def test_a_value_is_given_as_the_driver_gives_it(query: Any, milliwatts: int) ->
 
 
 @pytest.mark.parametrize("query", [query_or_none, query])
-def test_nvmls_number_for_no_value_is_none(query: Any) -> None:
+def test_nvml_s_number_for_no_value_is_none(query: Any) -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].fix(power_usage=2**32 - 1)
 
         assert read_power(query) is None
 
 
-@pytest.mark.parametrize("told", [[7, 2**32 - 1, 0], (7, 2**64 - 1, 0)], ids=["a list", "a tuple"])
-def test_each_number_of_several_is_a_value_or_none(told: Any) -> None:
+@pytest.mark.parametrize("answer", [[7, 2**32 - 1, 0], (7, 2**64 - 1, 0)], ids=["a list", "a tuple"])
+def test_each_number_of_a_list_is_a_value_or_none(answer: Any) -> None:
     with Simulation(1):
-        assert query(lambda: told) == [7, None, 0]
+        assert query(lambda: answer) == [7, None, 0]
 
 
-def test_a_text_that_is_no_utf_8_is_shown_as_far_as_it_is() -> None:
+def test_invalid_utf_8_in_a_text_is_replaced() -> None:
     with Simulation(1):
         assert query(lambda: b"a\xffb") == "a\N{REPLACEMENT CHARACTER}b"
 
 
-@pytest.mark.parametrize(("told", "expected"), [(None, None), (0, False), (1, True)])
-def test_a_number_that_says_yes_or_no(told: int | None, expected: bool | None) -> None:
-    assert flag(told) is expected
+@pytest.mark.parametrize(("answer", "expected"), [(None, None), (0, False), (1, True)])
+def test_a_flag_is_true_false_or_unknown(answer: int | None, expected: bool | None) -> None:
+    assert flag(answer) is expected
 
 
-def test_a_return_code_of_a_function_without_a_wrapper_is_raised() -> None:
+def test_an_error_code_of_a_function_without_a_wrapper_is_raised() -> None:
     with Simulation(1):
         query("nvmlDeviceGetCount")
         call_c_function("nvmlShutdown")
@@ -81,7 +81,7 @@ def test_nvitop_logs_nothing_at_all(name: str) -> None:
     assert not logging.getLogger(name).isEnabledFor(logging.CRITICAL)
 
 
-def test_every_call_of_every_thread_is_counted_whether_it_succeeds_or_not() -> None:
+def test_every_call_of_every_thread_is_counted_successful_or_not() -> None:
     driver = DriverSource()
     with Simulation(1) as simulation:
         read_power(query)
@@ -138,7 +138,7 @@ def test_a_fault_of_the_whole_gpu_is_raised_by_both(query: Any, code: int) -> No
 
 
 class Struct:
-    """Stands for an NVML struct."""
+    """An NVML struct with one member."""
 
     def __init__(self, used: int | None) -> None:
         self.used = used
@@ -149,14 +149,14 @@ class Struct:
     [
         pytest.param(Struct(0), 0, id="none in use"),
         pytest.param(Struct(24 * 2**30), 24 * 2**30, id="24 GiB"),
-        pytest.param(Struct(2**64 - 2), 2**64 - 2, id="whatever else: it is judged with the others"),
+        pytest.param(Struct(2**64 - 2), 2**64 - 2, id="any other number: its range is checked later"),
         pytest.param(Struct(2**64 - 1), None, id="NVML's number for no value, in 64 bits"),
         pytest.param(Struct(2**32 - 1), None, id="NVML's number for no value, in 32 bits"),
         pytest.param(Struct(None), None, id="nvitop's word for no value"),
         pytest.param(None, None, id="no struct"),
     ],
 )
-def test_a_number_of_a_struct_is_unknown_where_nvml_says_so(
+def test_a_number_of_a_struct_is_unknown_where_nvml_reports_no_value(
     struct: Struct | None, expected: int | None
 ) -> None:
     assert number(struct, "used") == expected
@@ -186,7 +186,7 @@ def test_the_cuda_version_is_major_and_minor(number: int, text: str) -> None:
         ("nvmlSystemGetNVMLVersion", "nvml_version"),
     ],
 )
-def test_a_version_that_is_not_reported_is_unknown_and_no_more(symbol: str, unknown: str) -> None:
+def test_an_unreported_version_is_unknown_and_hides_nothing_else(symbol: str, unknown: str) -> None:
     with Simulation(2) as simulation:
         simulation.fail(symbol, NvmlReturn.UNKNOWN)
         reading = DriverSource().read()
@@ -220,7 +220,7 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize("kind", SENTENCES)
-def test_without_a_driver_one_sentence_says_what_to_do_until_it_is_there(kind: Any) -> None:
+def test_a_missing_driver_is_one_sentence_with_what_to_do_until_it_is_restored(kind: Any) -> None:
     with Simulation(2) as simulation:
         simulation.remove_driver(kind)
         source = DriverSource()
@@ -235,7 +235,7 @@ def test_without_a_driver_one_sentence_says_what_to_do_until_it_is_there(kind: A
 
 
 @pytest.mark.parametrize("kind", SENTENCES)
-def test_a_driver_that_goes_away_is_missed_and_found_again(kind: Any) -> None:
+def test_a_driver_that_goes_away_is_an_error_and_is_found_again(kind: Any) -> None:
     with Simulation(2) as simulation:
         source = DriverSource()
         source.read()
@@ -251,7 +251,7 @@ def test_a_driver_that_goes_away_is_missed_and_found_again(kind: Any) -> None:
         assert source.read().driver_version == "535.183.01"
 
 
-def test_a_driver_that_goes_away_between_two_calls_is_a_sentence_too() -> None:
+def test_a_driver_that_goes_away_between_two_calls_is_an_error_too() -> None:
     with Simulation(2) as simulation:
         simulation.fail("nvmlSystemGetDriverVersion", NvmlReturn.DRIVER_NOT_LOADED)
 
@@ -260,7 +260,7 @@ def test_a_driver_that_goes_away_between_two_calls_is_a_sentence_too() -> None:
         assert str(caught.value) == SENTENCES["not_loaded"]
 
 
-def test_a_driver_that_refuses_in_its_own_words_is_quoted() -> None:
+def test_another_refusal_of_the_driver_is_quoted() -> None:
     with Simulation(2) as simulation:
         simulation.fail(COUNT, NvmlReturn.NOT_FOUND)
 
@@ -269,7 +269,7 @@ def test_a_driver_that_refuses_in_its_own_words_is_quoted() -> None:
 
 
 @pytest.mark.parametrize("times", [1, 5])
-def test_a_count_that_fails_in_passing_keeps_the_gpus(times: int) -> None:
+def test_a_gpu_count_that_fails_later_leaves_the_last_count(times: int) -> None:
     with Simulation(2) as simulation:
         source = DriverSource()
         source.read()
@@ -278,7 +278,7 @@ def test_a_count_that_fails_in_passing_keeps_the_gpus(times: int) -> None:
         assert [source.read() for _ in range(times + 1)] == [CURRENT] * (times + 1)
 
 
-def test_a_count_that_fails_at_first_contact_is_no_zero() -> None:
+def test_a_gpu_count_that_fails_at_first_contact_is_an_error_and_not_zero() -> None:
     with Simulation(2) as simulation:
         simulation.fail(COUNT, NvmlReturn.UNKNOWN, times=1)
         source = DriverSource()
@@ -288,7 +288,7 @@ def test_a_count_that_fails_at_first_contact_is_no_zero() -> None:
         assert source.read() == CURRENT
 
 
-def test_a_driver_that_cannot_count_has_not_zero_gpus() -> None:
+def test_a_driver_that_cannot_count_is_an_error_and_not_zero_gpus() -> None:
     with Simulation(2) as simulation:
         simulation.remove_function(COUNT)
 
@@ -296,7 +296,7 @@ def test_a_driver_that_cannot_count_has_not_zero_gpus() -> None:
             DriverSource().read()
 
 
-def test_a_gpu_that_was_added_is_counted_by_a_new_contact() -> None:
+def test_an_added_gpu_is_counted_after_a_new_contact() -> None:
     with Simulation(3) as simulation:
         source = DriverSource()
         simulation.gpus[2].vanish()
@@ -310,7 +310,7 @@ def test_a_gpu_that_was_added_is_counted_by_a_new_contact() -> None:
 
 
 @pytest.mark.parametrize("beneath", ["shutdown_nvml", "reload_driver"])
-def test_nvml_ended_beneath_us_is_started_again(beneath: str) -> None:
+def test_nvml_is_started_again_after_something_else_has_ended_it(beneath: str) -> None:
     with Simulation(2) as simulation:
         source = DriverSource()
         source.read()
@@ -320,7 +320,7 @@ def test_nvml_ended_beneath_us_is_started_again(beneath: str) -> None:
         assert read_power(query) > 0
 
 
-def test_released_means_that_nvml_is_shut_down_until_the_next_read() -> None:
+def test_release_shuts_nvml_down_until_the_next_read() -> None:
     with Simulation(2) as simulation:
         source = DriverSource()
         source.read()
@@ -333,7 +333,7 @@ def test_released_means_that_nvml_is_shut_down_until_the_next_read() -> None:
 
 
 @pytest.mark.parametrize("beneath", ["shutdown_nvml", "reload_driver"])
-def test_release_does_not_mind_that_nvml_has_ended_already(beneath: str) -> None:
+def test_release_succeeds_if_nvml_has_ended_already(beneath: str) -> None:
     with Simulation(2) as simulation:
         source = DriverSource()
         source.read()
@@ -352,7 +352,7 @@ def test_release_without_any_driver_is_no_fault() -> None:
         assert simulation.calls["nvmlDeviceGetCount_v2"] == 0
 
 
-def test_neither_a_missing_driver_nor_a_missing_function_is_logged_by_nvitop(
+def test_nvitop_logs_neither_a_missing_driver_nor_a_missing_function(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with Simulation(1) as simulation:
@@ -381,7 +381,7 @@ abandon()
 """
 
 
-def test_a_hung_call_that_is_abandoned_does_not_hold_up_the_exit() -> None:
+def test_an_abandoned_hung_call_does_not_delay_the_exit() -> None:
     command = [sys.executable, "-c", HUNG_AT_EXIT]
 
     subprocess.run(command, check=True, timeout=30)  # noqa: S603  (ours; nvitop alone would wait 120 s)

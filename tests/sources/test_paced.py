@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         pytest.param([0, 100, 101], [1, 2, 2], id="after a long pause"),
     ],
 )
-def test_a_paced_value_is_read_anew_once_it_is_two_seconds_old(
+def test_a_paced_value_is_read_again_once_it_is_two_seconds_old(
     at: list[float], expected_values: list[int]
 ) -> None:
     counter = iter(range(1, 10))
@@ -31,7 +31,7 @@ def test_a_paced_value_is_read_anew_once_it_is_two_seconds_old(
     assert [paced.get(now) for now in at] == expected_values
 
 
-def test_a_paced_value_that_could_not_be_read_is_read_again_at_once() -> None:
+def test_a_paced_value_that_failed_is_read_again_at_once() -> None:
     answers: list[Callable[[], int]] = [lambda: 1 // 0, lambda: 7]
     paced = Paced(2.0, lambda: answers.pop(0)())
     with pytest.raises(ZeroDivisionError):
@@ -40,7 +40,7 @@ def test_a_paced_value_that_could_not_be_read_is_read_again_at_once() -> None:
     assert paced.get(0.0) == 7
 
 
-def test_what_is_slow_of_the_host_is_read_every_ten_seconds() -> None:
+def test_slow_values_of_the_host_are_read_every_ten_seconds() -> None:
     counter = iter(range(1, 10))
     paced = slow(lambda: next(counter), 0)
 

@@ -1,4 +1,4 @@
-"""The NVIDIA GPUs of a host by /sys: a tree of the test's own stands for it."""
+"""The NVIDIA GPUs of a host, from a folder that stands in for /sys."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def add_device(
         (device / "driver").symlink_to(f"../../../bus/pci/drivers/{driver}")
 
 
-def test_only_display_controllers_of_nvidia_are_gpus_and_written_as_nvml_does(tmp_path: Path) -> None:
+def test_only_nvidia_display_controllers_are_gpus_with_bus_ids_as_nvml_writes_them(tmp_path: Path) -> None:
     add_device(tmp_path, "0000:3b:00.0")
-    add_device(tmp_path, "0001:af:00.0", kind="0x030000", driver=None)  # no driver has it any more
+    add_device(tmp_path, "0001:af:00.0", kind="0x030000", driver=None)  # without a driver
     add_device(tmp_path, "0000:3b:00.1", kind="0x040300")  # its audio
-    add_device(tmp_path, "0000:02:00.0", vendor="0x1a03")  # of the mainboard
+    add_device(tmp_path, "0000:02:00.0", vendor="0x1a03")  # on the mainboard
     add_device(tmp_path, "0000:5e:00.0", driver="vfio-pci")  # of a virtual machine
-    (tmp_path / "bus/pci/devices/0000:00:00.0").mkdir()  # tells nothing
+    (tmp_path / "bus/pci/devices/0000:00:00.0").mkdir()  # without files
 
     assert nvidia_gpus(str(tmp_path)) == ("00000000:3B:00.0", "00000001:AF:00.0")
 
 
-def test_a_host_without_pci_has_none(tmp_path: Path) -> None:
+def test_a_host_without_pci_has_no_gpus(tmp_path: Path) -> None:
     assert nvidia_gpus(str(tmp_path)) == ()
 
 
-def test_of_more_devices_than_are_looked_at_none_is_reported(tmp_path: Path) -> None:
+def test_gpus_beyond_the_maximum_number_of_devices_are_not_listed(tmp_path: Path) -> None:
     add_device(tmp_path, "0000:3b:00.0")
     add_device(tmp_path, "0000:3b:00.1", kind="0x040300")
 
@@ -57,5 +57,5 @@ def test_of_more_devices_than_are_looked_at_none_is_reported(tmp_path: Path) -> 
     ("bus_id", "expected"),
     [("00010000:3B:00.0", "10000:3b:00.0"), ("0000:AF:1F.7", "0000:af:1f.7"), ("", None)],
 )
-def test_a_bus_id_of_nvml_has_another_form_in_the_kernel(bus_id: str, expected: str | None) -> None:
+def test_a_bus_id_of_nvml_is_converted_to_the_form_of_the_kernel(bus_id: str, expected: str | None) -> None:
     assert as_the_kernel_writes(bus_id) == expected

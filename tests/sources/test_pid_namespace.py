@@ -28,7 +28,7 @@ def link(path: Path, target: str) -> None:
         pytest.param(None, True, id="a kernel without PID namespaces"),
     ],
 )
-def test_the_initial_namespace_is_known_by_its_number(
+def test_the_initial_namespace_is_recognized_by_its_number(
     tmp_path: Path, target: str | None, expected: bool
 ) -> None:
     if target is not None:
@@ -36,8 +36,8 @@ def test_the_initial_namespace_is_known_by_its_number(
     assert expected == is_initial(str(tmp_path))
 
 
-def test_what_cannot_be_told_is_not_the_initial_namespace(tmp_path: Path) -> None:
-    (tmp_path / "self/ns/pid").mkdir(parents=True)  # there, but not to be read as a link
+def test_an_unreadable_namespace_is_not_the_initial_one(tmp_path: Path) -> None:
+    (tmp_path / "self/ns/pid").mkdir(parents=True)  # exists, but is no link
     assert not is_initial(str(tmp_path))
 
 
@@ -63,13 +63,11 @@ def test_a_namespace_made_with_unshare_is_not_the_initial_one() -> None:
         pytest.param(["/dev/nvidia-uvm"], True, id="unified memory"),
         pytest.param(["/dev/nvidia-caps/nvidia-cap1"], True, id="a MIG capability"),
         pytest.param(["/dev/null", "/dev/dxg"], True, id="the GPU of WSL2"),
-        pytest.param(
-            ["/dev/null", "socket:[4711]", "/home/ada/dev/nvidia0"], False, id="nothing of the kind"
-        ),
-        pytest.param([], False, id="nothing at all"),
+        pytest.param(["/dev/null", "socket:[4711]", "/home/ada/dev/nvidia0"], False, id="other files"),
+        pytest.param([], False, id="no files"),
     ],
 )
-def test_a_process_with_a_gpu_open_is_known_by_its_files(
+def test_a_process_with_an_open_gpu_is_recognized_by_its_files(
     tmp_path: Path, targets: list[str], expected: bool
 ) -> None:
     (tmp_path / "42/fd").mkdir(parents=True)
@@ -78,16 +76,16 @@ def test_a_process_with_a_gpu_open_is_known_by_its_files(
     assert expected == has_gpu_open(str(tmp_path), 42)
 
 
-def test_a_process_that_has_ended_has_none_open(tmp_path: Path) -> None:
+def test_an_ended_process_has_no_gpu_open(tmp_path: Path) -> None:
     assert has_gpu_open(str(tmp_path), 42) is False
 
 
-def test_of_a_process_whose_files_may_not_be_seen_it_is_unknown(tmp_path: Path) -> None:
+def test_it_is_unknown_whether_a_process_with_unreadable_files_has_a_gpu_open(tmp_path: Path) -> None:
     (tmp_path / "42").mkdir()
-    (tmp_path / "42/fd").touch()  # there, but not to be read as a folder: as root, nothing is forbidden
+    (tmp_path / "42/fd").touch()  # exists, but is no folder; root could read any folder
     assert has_gpu_open(str(tmp_path), 42) is None
 
 
-def test_the_agent_itself_runs_nothing_on_a_gpu(tmp_path: Path) -> None:
+def test_the_agent_itself_does_not_count_as_having_a_gpu_open(tmp_path: Path) -> None:
     link(tmp_path / str(os.getpid()) / "fd/3", "/dev/nvidia0")
     assert not has_gpu_open(str(tmp_path), os.getpid())

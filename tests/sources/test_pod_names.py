@@ -1,4 +1,4 @@
-"""Names of pods out of the kubelet's folders, as they are on a node."""
+"""Names of pods, from the log folders of the kubelet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
     from pathlib import Path
 
-RENEW_SECONDS = 10.0  # at most so often the folders are listed, and only for a pod or container not known yet
+RENEW_SECONDS = (
+    10.0  # the least time between two listings of the folders, which only an unknown pod or container causes
+)
 
 T = TypeVar("T")
 
@@ -33,7 +35,7 @@ def clock() -> Clock:
 
 
 class Slow(SideThread):
-    """The deadline comes before the last of what is read."""
+    """A thread that returns all but the last value, as at a deadline."""
 
     is_slow = False
 
@@ -43,7 +45,7 @@ class Slow(SideThread):
 
 
 def kubelet(root: Path, pods: Sequence[str] = (), containers: Sequence[str] = ()) -> PodNames:
-    """`pods`: NAMESPACE_POD_UID/CONTAINER; `containers`: names of links, whose logs need not be there."""
+    """`pods`: NAMESPACE_POD_UID/CONTAINER; `containers`: names of links, whose target need not exist."""
     for pod in pods:
         (root / "pods" / pod).mkdir(parents=True)
     (root / "containers").mkdir(exist_ok=True)
@@ -52,11 +54,11 @@ def kubelet(root: Path, pods: Sequence[str] = (), containers: Sequence[str] = ()
     return PodNames(str(root), SideThread())
 
 
-def test_8192_entries_of_a_folder_are_looked_at() -> None:
+def test_at_most_8192_entries_of_a_folder_are_read() -> None:
     assert pod_names.MAX_ENTRIES == 8192
 
 
-def test_which_of_two_containers_is_meant_is_unknown_without_their_ids(tmp_path: Path) -> None:
+def test_one_of_two_containers_is_unnamed_without_their_ids(tmp_path: Path) -> None:
     names = kubelet(tmp_path, [f"ml_train-0_{UID}/{container}" for container in ("one", "two")])
 
     named = names.named(Belonging(ONE, pod_uid=UID))
@@ -99,12 +101,12 @@ def test_a_pod_and_its_container_are_named(
 
 
 @pytest.mark.parametrize("root", ["", "nowhere"])
-def test_without_the_folders_a_pod_has_its_uid_alone(tmp_path: Path, root: str) -> None:
+def test_without_the_folders_a_pod_has_only_its_uid(tmp_path: Path, root: str) -> None:
     belonging = Belonging(ONE, pod_uid=UID)
     assert PodNames(root and str(tmp_path / root), SideThread()).named(belonging) is belonging
 
 
-def test_names_that_no_kubelet_gives_are_passed_over(tmp_path: Path) -> None:
+def test_names_that_a_kubelet_cannot_give_are_skipped(tmp_path: Path) -> None:
     names = kubelet(
         tmp_path,
         [f"ml_{name}_{UID}/trainer" for name in ("Train", "a_b", "-a", "\u202egnp")],
@@ -116,7 +118,7 @@ def test_names_that_no_kubelet_gives_are_passed_over(tmp_path: Path) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.text(min_size=1, max_size=30).filter(lambda text: "/" not in text and "\0" not in text))
-def test_a_name_is_a_dns_name_or_none(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
+def test_a_pod_name_is_a_dns_name_or_unknown(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     root = tmp_path_factory.mktemp("logs")
     try:
         names = kubelet(root, [f"ml_{name}_{UID}/trainer"])
@@ -127,9 +129,7 @@ def test_a_name_is_a_dns_name_or_none(tmp_path_factory: pytest.TempPathFactory, 
     assert named is None or (named.isascii() and not set(named) & set(" _\\\"'\n\x1b"))
 
 
-def test_a_new_pod_is_looked_for_and_not_more_often_than_every_ten_seconds(
-    tmp_path: Path, clock: Clock
-) -> None:
+def test_a_new_pod_is_looked_for_at_most_every_ten_seconds(tmp_path: Path, clock: Clock) -> None:
     names = PodNames(str(tmp_path), SideThread(), clock=clock)
     pod = Belonging(pod_uid=UID)
     assert names.named(pod).pod_name is None
@@ -140,7 +140,7 @@ def test_a_new_pod_is_looked_for_and_not_more_often_than_every_ten_seconds(
     assert names.named(pod).pod_name == "train-0"
 
 
-def test_folders_that_go_away_unname_nobody(tmp_path: Path, clock: Clock) -> None:
+def test_names_stay_known_when_the_folders_disappear(tmp_path: Path, clock: Clock) -> None:
     kubelet(tmp_path, [f"ml_train-0_{UID}/trainer"])
     names = PodNames(str(tmp_path), SideThread(), clock=clock)
     names.named(Belonging(pod_uid=UID))
@@ -150,8 +150,8 @@ def test_folders_that_go_away_unname_nobody(tmp_path: Path, clock: Clock) -> Non
     assert names.named(Belonging(pod_uid=UID)).pod_name == "train-0"
 
 
-def test_folders_that_hang_unname_nobody(tmp_path: Path, clock: Clock) -> None:
-    """However many names were read before it hangs."""
+def test_names_stay_known_when_the_folders_hang(tmp_path: Path, clock: Clock) -> None:
+    """Also if some names were read before the hang."""
     kubelet(tmp_path, [f"ml_train-0_{UID}/trainer"], [f"train-0_ml_trainer-{ONE}.log"])
     beside = Slow()
     names = PodNames(str(tmp_path), beside, clock=clock)
@@ -163,24 +163,24 @@ def test_folders_that_hang_unname_nobody(tmp_path: Path, clock: Clock) -> None:
     assert names.named(pod).container_name == "trainer"
 
 
-def test_a_container_that_a_pod_has_started_itself_is_not_named_like_the_pod_s_own(tmp_path: Path) -> None:
-    """As by Docker in a pod: the kubelet knows nothing of it."""
+def test_a_container_that_a_pod_starts_itself_does_not_get_the_name_of_the_pod_s_own(tmp_path: Path) -> None:
+    """For example by Docker in a pod: the kubelet does not know it."""
     names = kubelet(tmp_path, [f"ml_ci_{UID}/docker"], [f"ci_ml_docker-{ONE}.log"])
     named = [names.named(Belonging(container, pod_uid=UID)) for container in (ONE, OTHER)]
     assert [(one.pod_name, one.container_name) for one in named] == [("ci", "docker"), ("ci", None)]
 
 
-def test_a_pod_that_is_made_anew_takes_no_name_from_the_one_before(tmp_path: Path, clock: Clock) -> None:
-    """It has the same name and another UID, and the folder of the one before is still there."""
+def test_a_recreated_pod_takes_no_name_from_the_pod_before(tmp_path: Path, clock: Clock) -> None:
+    """It has the same name and another UID, and the folder of the old pod still exists."""
     kubelet(tmp_path, [f"ml_train-0_{UID}/old"], [f"train-0_ml_old-{ONE}.log"])
     names = PodNames(str(tmp_path), SideThread(), clock=clock)
     names.named(Belonging(ONE, pod_uid=UID))
-    anew = UID.replace("5", "6")
+    new_uid = UID.replace("5", "6")
     (tmp_path / "containers" / f"train-0_ml_old-{ONE}.log").unlink()
-    (tmp_path / "pods" / f"ml_train-0_{anew}/new").mkdir(parents=True)
+    (tmp_path / "pods" / f"ml_train-0_{new_uid}/new").mkdir(parents=True)
     (tmp_path / "containers" / f"train-0_ml_new-{OTHER}.log").symlink_to("/nowhere")
     clock.now += RENEW_SECONDS
-    assert names.named(Belonging(OTHER, pod_uid=anew)).container_name == "new"
+    assert names.named(Belonging(OTHER, pod_uid=new_uid)).container_name == "new"
 
 
 def test_a_process_of_a_pod_is_described_with_its_names(tmp_path: Path, clock: Clock) -> None:

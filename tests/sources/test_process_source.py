@@ -1,4 +1,4 @@
-"""Processes on GPUs and the host's largest, in one reading."""
+"""Processes on GPUs and the largest processes of the host, in one reading."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ WHOLE = "train_a_network_of_neurons"
 
 @contextmanager
 def hung(path: Path) -> Iterator[None]:
-    """A pipe without a writer: to open it hangs."""
+    """Replace the file with a pipe without a writer, so that opening it hangs."""
     path.unlink(missing_ok=True)
     os.mkfifo(path)
     try:
         yield
     finally:
-        os.close(os.open(path, os.O_RDWR))  # whoever waits goes on
+        os.close(os.open(path, os.O_RDWR))  # readers that wait continue
 
 
 def name_of_the_largest(root: Path, *, hung_on_gpus: int) -> str | None:
-    """Of process 42, read after so many that hang."""
+    """The name of process 42, read after this many hung processes."""
     proc = FakeProc(root)
     proc.write(comm=CUT)
     proc.say(f"/usr/bin/{WHOLE}\0".encode())
@@ -47,16 +47,16 @@ def name_of_the_largest(root: Path, *, hung_on_gpus: int) -> str | None:
     return reading.top_processes[0].name
 
 
-def test_what_hangs_is_waited_for_a_second_in_a_reading_however_much_of_it_there_is(tmp_path: Path) -> None:
-    """Those on the GPUs take all of it: nothing is left for the command line of the largest."""
+def test_hung_processes_take_at_most_a_second_of_a_reading(tmp_path: Path) -> None:
+    """Hung processes on the GPUs take all of it, and the largest process has no command line."""
     assert name_of_the_largest(tmp_path, hung_on_gpus=2) == CUT
 
 
-def test_one_process_that_hangs_leaves_time_for_the_largest(tmp_path: Path) -> None:
+def test_one_hung_process_leaves_time_for_the_largest(tmp_path: Path) -> None:
     assert name_of_the_largest(tmp_path, hung_on_gpus=1) == WHOLE
 
 
-def test_processes_are_read_as_often_as_the_lists_of_the_driver(tmp_path: Path) -> None:
+def test_processes_are_read_at_the_pace_of_the_driver_s_lists(tmp_path: Path) -> None:
     proc, clock = FakeProc(tmp_path), Clock(0.0)
     proc.write()
     source = ProcessSource(proc_root=str(tmp_path), pids_are_ours=True, clock=clock)
@@ -71,7 +71,7 @@ def test_processes_are_read_as_often_as_the_lists_of_the_driver(tmp_path: Path) 
     assert source.read(frozenset()).gpu_processes == {}, "at once where the list has changed"
 
 
-def test_who_looks_again_sees_what_a_process_calls_itself_now(tmp_path: Path) -> None:
+def test_a_new_viewer_sees_the_present_command_line(tmp_path: Path) -> None:
     proc, clock = FakeProc(tmp_path), Clock()
     proc.write()
     proc.say(b"python3\0train.py\0")
@@ -85,7 +85,7 @@ def test_who_looks_again_sees_what_a_process_calls_itself_now(tmp_path: Path) ->
     assert source.read(frozenset({42})).gpu_processes[42].command == "python3 serve.py"
 
 
-def test_no_process_has_the_description_of_another_that_had_its_number(tmp_path: Path) -> None:
+def test_a_reused_pid_does_not_get_the_description_of_the_process_before(tmp_path: Path) -> None:
     proc, clock = FakeProc(tmp_path), Clock()
     proc.write(start_ticks=500)
     proc.say(b"python3\0train.py\0")
@@ -99,7 +99,7 @@ def test_no_process_has_the_description_of_another_that_had_its_number(tmp_path:
     assert (described.command, described.start_ticks) == ("python3 serve.py", 501)
 
 
-def test_a_process_that_has_ended_is_no_longer_described(tmp_path: Path) -> None:
+def test_an_ended_process_is_no_longer_described(tmp_path: Path) -> None:
     proc, clock = FakeProc(tmp_path), Clock()
     proc.write()
     proc.say(b"python3\0train.py\0")
@@ -110,7 +110,7 @@ def test_a_process_that_has_ended_is_no_longer_described(tmp_path: Path) -> None
     assert source.read(frozenset({42})).gpu_processes[42].start_ticks is None
 
 
-def test_the_five_largest_of_the_host_are_told(tmp_path: Path) -> None:
+def test_the_five_largest_processes_of_the_host_are_reported(tmp_path: Path) -> None:
     proc = FakeProc(tmp_path)
     proc.write(comm=CUT)
     for pid in (1, *range(50, 57)):

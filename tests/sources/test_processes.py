@@ -52,7 +52,7 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
         child.kill()
 
 
-def test_a_process_is_described_with_units(proc: FakeProc, clock: Clock) -> None:
+def test_a_process_is_described_with_all_its_values(proc: FakeProc, clock: Clock) -> None:
     proc.write(start_ticks=5 * TICKS_PER_SECOND)
     process = read(reader_of(proc, clock))
     assert process.pid == 42
@@ -63,7 +63,7 @@ def test_a_process_is_described_with_units(proc: FakeProc, clock: Clock) -> None
     assert process.memory_percent == 2.5
     assert process.running_seconds == 60.0
     proc.write(start_ticks=66 * TICKS_PER_SECOND)
-    assert read(reader_of(proc, clock)).running_seconds == 0.0, "it began after the clock was read"
+    assert read(reader_of(proc, clock)).running_seconds == 0.0, "the process started after the clock was read"
     assert process.cpu_percent is None
 
 
@@ -95,7 +95,9 @@ def test_cpu_percent_is_of_one_core_between_two_readings_of_the_same_process(
     assert read(reader).cpu_percent == expected
 
 
-def test_a_process_that_was_not_on_a_gpu_in_between_starts_anew(proc: FakeProc, clock: Clock) -> None:
+def test_cpu_percent_is_unknown_after_a_reading_in_which_a_process_was_on_no_gpu(
+    proc: FakeProc, clock: Clock
+) -> None:
     reader = reader_of(proc, clock)
     read(reader)
     assert reader.read(frozenset(), None) == {}
@@ -103,10 +105,8 @@ def test_a_process_that_was_not_on_a_gpu_in_between_starts_anew(proc: FakeProc, 
     assert read(reader).cpu_percent is None
 
 
-def test_a_directory_that_is_slow_leaves_the_owners_unknown_and_nothing_else(
-    proc: FakeProc, clock: Clock
-) -> None:
-    """Many new processes at once, each of another user, and of one that is known here."""
+def test_a_slow_user_directory_leaves_only_the_user_names_unknown(proc: FakeProc, clock: Clock) -> None:
+    """Many new processes at once, each of another user, and one of a local user."""
     for pid in range(1000, 1100):
         shutil.copytree(proc.root / "42", proc.root / str(pid))
         (proc.root / str(pid) / "status").write_text(f"Uid:\t{NOBODY + pid}\t0\t0\t0\n")
@@ -121,14 +121,14 @@ def test_a_directory_that_is_slow_leaves_the_owners_unknown_and_nothing_else(
     assert {process.username for process in processes.values()} == {None}
 
 
-def test_a_name_that_arrives_is_shown_at_the_next_reading(proc: FakeProc, clock: Clock) -> None:
+def test_a_user_name_that_arrives_is_shown_in_the_next_reading(proc: FakeProc, clock: Clock) -> None:
     reader = reader_of(proc, clock, Directory({NOBODY: "ada"}))
     (largest,) = reader.largest(1, None) or ()
-    wait_until(lambda: read(reader).username == "ada", "the name arrives, of one and the same description")
+    wait_until(lambda: read(reader).username == "ada", "the name arrives, without a new description")
     assert reader.with_username(largest) == replace(largest, username="ada")
 
 
-def test_what_may_not_be_read_is_unknown_and_the_rest_stays(proc: FakeProc, clock: Clock) -> None:
+def test_unreadable_values_are_unknown_and_the_other_values_stay(proc: FakeProc, clock: Clock) -> None:
     proc.forbid("status")
     proc.forbid("cmdline")
     process = read(reader_of(proc, clock))
@@ -138,14 +138,16 @@ def test_what_may_not_be_read_is_unknown_and_the_rest_stays(proc: FakeProc, cloc
     assert process.memory_rss_bytes == 25 * PAGE_BYTES
 
 
-def test_a_process_of_which_nothing_may_be_read_keeps_its_pid(tmp_path: Path, clock: Clock) -> None:
-    (tmp_path / "42" / "stat").mkdir(parents=True)  # opens, but does not read: as root, nothing is forbidden
+def test_a_process_that_cannot_be_read_at_all_has_only_its_pid(tmp_path: Path, clock: Clock) -> None:
+    (tmp_path / "42" / "stat").mkdir(parents=True)  # opens but cannot be read; root could read any file
     reader = ProcessReader(clock=clock, proc_root=str(tmp_path))
     assert read(reader) == HostProcess(42)
 
 
 @pytest.mark.parametrize("file", ["stat", "statm", "status"])
-def test_a_process_that_ends_while_it_is_read_says_so(proc: FakeProc, clock: Clock, file: str) -> None:
+def test_a_process_that_ends_while_it_is_read_is_reported_as_ended(
+    proc: FakeProc, clock: Clock, file: str
+) -> None:
     (proc.root / "42" / file).unlink()
     assert read(reader_of(proc, clock)) == HostProcess(42, command=ELSEWHERE)
 
@@ -160,7 +162,7 @@ def test_a_process_that_ends_while_it_is_read_says_so(proc: FakeProc, clock: Clo
         ),
     ],
 )
-def test_in_a_user_namespace_who_is_not_mapped_is_unknown_and_not_nobody(
+def test_in_a_user_namespace_an_unmapped_user_is_unknown_and_not_nobody(
     proc: FakeProc, clock: Clock, uid_map: str | None, expected: int | None
 ) -> None:
     (proc.root / "42/status").write_text("Uid:\t65534\t0\t0\t0\n")
@@ -172,7 +174,7 @@ def test_in_a_user_namespace_who_is_not_mapped_is_unknown_and_not_nobody(
     assert process.command == "python3 train.py"
 
 
-def test_a_process_that_is_hidden_is_unknown_and_has_not_ended(proc: FakeProc, clock: Clock) -> None:
+def test_a_hidden_process_is_unknown_and_not_reported_as_ended(proc: FakeProc, clock: Clock) -> None:
     shutil.rmtree(proc.root / "42")
     reader = reader_of(proc, clock, hidden=frozenset({42}))
     assert reader.read(frozenset({42, 43}), None) == {
@@ -181,24 +183,26 @@ def test_a_process_that_is_hidden_is_unknown_and_has_not_ended(proc: FakeProc, c
     }
 
 
-def test_a_stranger_is_not_looked_for_among_the_hidden(proc: FakeProc, clock: Clock) -> None:
+def test_a_process_of_another_namespace_is_not_looked_for_among_the_hidden(
+    proc: FakeProc, clock: Clock
+) -> None:
     proc.link("self/ns/pid", CONTAINER)
     proc.link("42/fd/3", "/dev/null")
     assert read(reader_of(proc, clock, hidden=frozenset({42}))) == HostProcess(42, command=ELSEWHERE)
 
 
-def test_a_process_that_may_not_be_proven_to_be_the_driver_s_is_unknown(proc: FakeProc, clock: Clock) -> None:
+def test_a_process_whose_open_files_are_unreadable_is_unknown(proc: FakeProc, clock: Clock) -> None:
     proc.link("self/ns/pid", CONTAINER)
-    (proc.root / "42/fd").touch()  # there, but not to be read as a folder: as root, nothing is forbidden
+    (proc.root / "42/fd").touch()  # exists, but is no folder; root could read any folder
     assert read(reader_of(proc, clock)) == HostProcess(42)
 
 
-def test_none_is_the_largest_where_some_are_hidden(proc: FakeProc, clock: Clock) -> None:
+def test_there_are_no_largest_processes_where_some_are_hidden(proc: FakeProc, clock: Clock) -> None:
     assert len(reader_of(proc, clock).largest(1, None) or ()) == 1
     assert reader_of(proc, clock, hidden=frozenset({1})).largest(1, None) is None
 
 
-def test_a_child_of_this_test_is_seen_with_its_arguments(child: subprocess.Popen[bytes]) -> None:
+def test_a_child_of_this_test_is_described_with_its_arguments(child: subprocess.Popen[bytes]) -> None:
     process = read(ProcessReader(pids_are_ours=True), child.pid)
     assert process.command == f"{sys.executable} -c input() --token s3cret"
     assert process.username == pwd.getpwuid(os.getuid()).pw_name
@@ -208,13 +212,13 @@ def test_a_child_of_this_test_is_seen_with_its_arguments(child: subprocess.Popen
     assert 0 <= process.running_seconds < 60
 
 
-def test_hidden_arguments_leave_the_program(child: subprocess.Popen[bytes]) -> None:
+def test_hidden_arguments_leave_the_program_name(child: subprocess.Popen[bytes]) -> None:
     assert (
         read(ProcessReader(hide_command_args=True, pids_are_ours=True), child.pid).command == sys.executable
     )
 
 
-def test_hidden_arguments_do_not_return_in_the_name(proc: FakeProc) -> None:
+def test_hidden_arguments_do_not_show_in_the_name(proc: FakeProc) -> None:
     proc.write(comm="train.py --epoc")
     proc.say(b"train.py --epochs 3 --token s3cret\0x\0")
     assert read(ProcessReader(hide_command_args=True, proc_root=str(proc.root))).name == "train.py --epoc"
@@ -228,14 +232,14 @@ def test_hidden_arguments_do_not_return_in_the_name(proc: FakeProc) -> None:
         pytest.param("a-short-name", b"/opt/a-short-name-of-its-own\0", "a-short-name", id="not cut"),
         pytest.param(CUT, b"python3\0a-long-program-name\0", CUT, id="another program"),
         pytest.param(CUT, b"a-long-program-" + b"x" * 10_000, CUT, id="endless"),
-        pytest.param(CUT, b"a-long-program-" + b"x" * 300 + b"\0", CUT, id="no file's"),
+        pytest.param(CUT, b"a-long-program-" + b"x" * 300 + b"\0", CUT, id="longer than a file name"),
         pytest.param(CUT, b"", CUT, id="no arguments"),
         pytest.param(
             "größe-und-lä", "größe-und-länge\0".encode(), "größe-und-länge", id="15 bytes, not letters"
         ),
     ],
 )
-def test_a_name_that_the_kernel_cut_is_completed_from_the_program(
+def test_a_name_cut_by_the_kernel_is_completed_from_the_program(
     proc: FakeProc, clock: Clock, comm: str, cmdline: bytes, expected: str
 ) -> None:
     proc.write(comm=comm)
@@ -247,14 +251,12 @@ def test_a_name_that_the_kernel_cut_is_completed_from_the_program(
     ("cmdline", "shown"),
     [
         pytest.param(b"prog\0" + b"x" * 5000, "prog " + "x" * 4090 + "…", id="long argument"),
-        pytest.param(b"prog\0-a\0" + b"\0" * 5000, "prog -a…", id="followed by nothing"),
+        pytest.param(b"prog\0-a\0" + b"\0" * 5000, "prog -a…", id="followed by zero bytes"),
         pytest.param(b"p\0" + "é".encode() * 4000, "p " + "é" * 2047 + "…", id="in the middle of a letter"),
-        pytest.param(b"\0" * 5000, "…", id="nothing at all"),
+        pytest.param(b"\0" * 5000, "…", id="only zero bytes"),
     ],
 )
-def test_an_endless_command_line_is_cut_before_anything_is_made_of_it(
-    proc: FakeProc, clock: Clock, cmdline: bytes, shown: str
-) -> None:
+def test_an_endless_command_line_is_cut(proc: FakeProc, clock: Clock, cmdline: bytes, shown: str) -> None:
     proc.say(cmdline)
     assert read(reader_of(proc, clock)).command == shown
 
@@ -266,7 +268,7 @@ def test_an_endless_command_line_is_cut_before_anything_is_made_of_it(
         pytest.param("cgroup", {"belonging": Belonging(job=Job(Scheduler.SLURM, "7"))}, id="cgroup"),
     ],
 )
-def test_a_file_that_hangs_is_unknown_until_it_comes_back(
+def test_a_hung_file_is_unknown_until_it_can_be_read_again(
     proc: FakeProc, clock: Clock, file: str, hidden: dict[str, object]
 ) -> None:
     (proc.root / "42/cgroup").write_text("0::/system.slice/a.service\n")
@@ -279,7 +281,7 @@ def test_a_file_that_hangs_is_unknown_until_it_comes_back(
             clock.now += 10
             assert replace(known, cpu_percent=0.0, **hidden) == read(reader)  # type: ignore[arg-type]
             threads.append(side_threads())
-        assert threads[2] <= threads[1], "it is not asked again: it would hang again"
+        assert threads[2] <= threads[1], "the file is not read again: it would hang again"
         clock.now += 1.0
         assert [process.name for process in reader.largest(1, None) or ()] == ["python3"]
 
@@ -287,10 +289,10 @@ def test_a_file_that_hangs_is_unknown_until_it_comes_back(
         clock.now += 0.001
         return read(reader)
 
-    wait_until(lambda: later() == replace(known, cpu_percent=0.0), "it is known again, and soon")
+    wait_until(lambda: later() == replace(known, cpu_percent=0.0), "it is known again soon")
 
 
-def test_a_process_that_hangs_does_not_keep_the_others(proc: FakeProc, clock: Clock) -> None:
+def test_a_hung_process_does_not_delay_the_others(proc: FakeProc, clock: Clock) -> None:
     for pid in range(50, 70):
         shutil.copytree(proc.root / "42", proc.root / str(pid))
     reader = reader_of(proc, clock)
@@ -300,8 +302,8 @@ def test_a_process_that_hangs_does_not_keep_the_others(proc: FakeProc, clock: Cl
     assert {process.command for process in processes.values()} == {"python3 train.py"}
 
 
-def test_nothing_is_read_to_its_end(proc: FakeProc, clock: Clock) -> None:
-    """Whatever a process says of itself, and the kernel of it."""
+def test_no_file_of_a_process_is_read_beyond_its_maximum(proc: FakeProc, clock: Clock) -> None:
+    """Neither a file with text of the process nor one with text of the kernel."""
     proc.write(comm=CUT)
     proc.say(b"python3\0")
     for name in ("stat", "statm", "status", "cmdline", "environ", "cgroup", "comm"):
@@ -324,7 +326,7 @@ def side_threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name == "side thread"}
 
 
-def test_a_zombie_shows_what_is_left_of_it(child: subprocess.Popen[bytes]) -> None:
+def test_a_zombie_is_described_with_the_values_that_it_still_has(child: subprocess.Popen[bytes]) -> None:
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, but not yet collected
     process = read(ProcessReader(pids_are_ours=True), child.pid)
@@ -334,7 +336,7 @@ def test_a_zombie_shows_what_is_left_of_it(child: subprocess.Popen[bytes]) -> No
     assert process.running_seconds is not None
 
 
-def test_a_collected_child_says_that_it_has_ended(child: subprocess.Popen[bytes]) -> None:
+def test_a_collected_child_is_reported_as_ended(child: subprocess.Popen[bytes]) -> None:
     child.kill()
     child.wait()
     processes = ProcessReader(pids_are_ours=True).read(frozenset({child.pid, HERE}), None)
@@ -343,21 +345,21 @@ def test_a_collected_child_says_that_it_has_ended(child: subprocess.Popen[bytes]
 
 
 @pytest.mark.parametrize("pid", [0, -1, 2**40], ids=["zero", "negative", "beyond any pid"])
-def test_a_pid_that_cannot_be_is_nobody(pid: int) -> None:
+def test_an_impossible_pid_is_reported_as_ended(pid: int) -> None:
     assert read(ProcessReader(), pid) == HostProcess(pid, command=ELSEWHERE)
 
 
 @pytest.mark.parametrize(
     ("namespace", "opened", "named"),
     [
-        pytest.param(INITIAL, None, True, id="on the host, whatever it has open"),
+        pytest.param(INITIAL, None, True, id="on the host, with any open files"),
         pytest.param(CONTAINER, "/dev/nvidiactl", True, id="in a container, with the GPU open"),
         pytest.param(CONTAINER, "/dev/dxg", True, id="in WSL2, with the GPU open"),
-        pytest.param(CONTAINER, "/var/log/syslog", False, id="in a container, a stranger"),
-        pytest.param(CONTAINER, None, False, id="in a container, not to be told"),
+        pytest.param(CONTAINER, "/var/log/syslog", False, id="in a container, without an open GPU"),
+        pytest.param(CONTAINER, None, False, id="in a container, without open files"),
     ],
 )
-def test_a_stranger_with_the_same_number_is_never_named(
+def test_a_process_of_another_namespace_with_the_same_pid_is_never_named(
     proc: FakeProc, clock: Clock, namespace: str, opened: str | None, named: bool
 ) -> None:
     proc.link("self/ns/pid", namespace)
@@ -370,12 +372,12 @@ def test_a_stranger_with_the_same_number_is_never_named(
         assert process == HostProcess(42, command=ELSEWHERE)
 
 
-def test_a_driver_known_to_mean_our_processes_needs_no_proof(proc: FakeProc) -> None:
+def test_a_process_needs_no_open_gpu_where_pids_are_known_to_be_of_this_namespace(proc: FakeProc) -> None:
     proc.link("self/ns/pid", CONTAINER)
     assert read(ProcessReader(pids_are_ours=True, proc_root=str(proc.root))).name == "python3"
 
 
-def test_a_pid_reused_by_a_stranger_is_not_named_like_the_one_before(proc: FakeProc, clock: Clock) -> None:
+def test_a_reused_pid_of_another_program_does_not_keep_the_name(proc: FakeProc, clock: Clock) -> None:
     proc.link("self/ns/pid", CONTAINER)
     proc.link("42/fd/3", "/dev/nvidia0")
     reader = reader_of(proc, clock)
@@ -385,9 +387,9 @@ def test_a_pid_reused_by_a_stranger_is_not_named_like_the_one_before(proc: FakeP
     assert read(reader) == HostProcess(42, command=ELSEWHERE)
 
 
-def test_the_largest_processes_come_first_with_user_name_and_memory_only() -> None:
+def test_the_largest_processes_come_first_with_only_user_name_and_memory() -> None:
     reader = ProcessReader()
-    reader.read(frozenset(), None)  # begins the round
+    reader.read(frozenset(), None)  # starts a round of reads
     largest = reader.largest(3, 10**12) or ()
     sizes = [process.memory_rss_bytes or 0 for process in largest]
     assert 0 < len(largest) <= 3
@@ -396,7 +398,7 @@ def test_the_largest_processes_come_first_with_user_name_and_memory_only() -> No
     assert all(process.command is None and process.cpu_percent is None for process in largest)
 
 
-def test_a_large_process_that_ends_gives_its_place_to_the_next(tmp_path: Path) -> None:
+def test_a_large_process_that_ends_is_replaced_by_the_next_largest(tmp_path: Path) -> None:
     for pid, pages in {"10": 30, "20": 20, "30": 10}.items():
         (tmp_path / pid).mkdir()
         (tmp_path / pid / "statm").write_text(f"100 {pages} 0 0 0 0 0\n")

@@ -1,4 +1,4 @@
-"""Every return code of NVML, for the driver and for a GPU: one sentence, and what to do that fits it."""
+"""Every return code of NVML, for the driver and for a GPU: one sentence, and what to do about it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from agent.sources.gpu import GpuSource
 from agent.sources.nvml import DriverSource
 
 CODES = {name: value for name, value in vars(pynvml).items() if name.startswith("NVML_ERROR_")}
-# What is missing is not supported.
+# nvitop translates a missing function to a function that is not supported.
 ALIKE = {pynvml.NVML_ERROR_FUNCTION_NOT_FOUND: pynvml.NVML_ERROR_NOT_SUPPORTED}
-# Where the memory cannot be told for another reason the GPU is read all the same.
+# Only these codes of the memory function make the whole GPU unreadable.
 OF_THE_WHOLE_GPU = {
     pynvml.NVML_ERROR_UNINITIALIZED,
     pynvml.NVML_ERROR_INVALID_ARGUMENT,
@@ -25,14 +25,14 @@ OF_THE_WHOLE_GPU = {
 }
 HANDLE, MEMORY = "nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetMemoryInfo_v2"
 
-RESEAT = {"GPU_IS_LOST"}  # the only ones for which the hardware is suspected
+RESEAT = {"GPU_IS_LOST"}  # the only codes for which the hardware may be at fault
 REPLACE = {"GPU_IS_LOST", "CORRUPTED_INFOROM"}
 RECREATE = {"NO_PERMISSION", "OPERATING_SYSTEM", "LIB_RM_VERSION_MISMATCH", "GPU_NOT_FOUND", "UNKNOWN"}
 RESET = {"CORRUPTED_INFOROM", "GPU_IS_LOST", "RESET_REQUIRED", "TIMEOUT", "INVALID_STATE", "UNKNOWN"}
 
 
 def refusal_of_driver(code: int, symbol: str = "nvmlInitWithFlags", *, in_container: bool = False) -> str:
-    """What and what to do, as every answer has it."""
+    """The sentence with what to do, as in every answer."""
     with Simulation(1) as simulation:
         simulation.fail(symbol, code)
         with pytest.raises(SourceError) as caught:
@@ -43,7 +43,7 @@ def refusal_of_driver(code: int, symbol: str = "nvmlInitWithFlags", *, in_contai
 
 
 def refusal_of_gpu(code: int, symbol: str = HANDLE, *, in_container: bool = False) -> tuple[str, str]:
-    """What, which is the error in every answer, and what to do, which stands in its finding."""
+    """The error, as in every answer, and what to do, as in its finding."""
     with Simulation(1) as simulation:
         simulation.gpus[0].fail(symbol, code)
         with pytest.raises(SourceError) as caught:
@@ -70,12 +70,12 @@ def assert_plain(sentence: str) -> None:
         if (code, symbol) != (pynvml.NVML_ERROR_UNINITIALIZED, "nvmlDeviceGetCount_v2")
     ],
 )
-def test_whatever_the_driver_refuses_with_is_one_sentence_with_what_to_do(code: int, symbol: str) -> None:
+def test_every_refusal_of_the_driver_is_one_sentence_with_what_to_do(code: int, symbol: str) -> None:
     sentence = refusal_of_driver(code, symbol)
 
     assert_plain(sentence)
-    if code not in ALIKE:  # nvmlInit's are not translated
-        assert sentence == refusal_of_driver(code), "the same whichever function said so"
+    if code not in ALIKE:  # codes of nvmlInit are not translated
+        assert sentence == refusal_of_driver(code), "the same whichever function reports it"
     what, _, todo = sentence.partition("; ")
     assert "NVIDIA" in what or "GPU" in what
     assert todo
@@ -90,11 +90,11 @@ def test_whatever_the_driver_refuses_with_is_one_sentence_with_what_to_do(code: 
         if symbol == HANDLE or code in OF_THE_WHOLE_GPU
     ],
 )
-def test_whatever_a_gpu_is_refused_with_is_one_sentence_and_what_to_do(code: int, symbol: str) -> None:
+def test_every_refusal_of_a_gpu_is_one_sentence_and_what_to_do(code: int, symbol: str) -> None:
     what, todo = refusal_of_gpu(code, symbol)
 
     assert_plain(what)
-    assert ";" not in what, "what to do does not stand in the error"
+    assert ";" not in what, "what to do is not part of the error"
     assert todo[:1].islower()
     assert_plain(todo[:1].upper() + todo[1:])
     assert (what, todo) == refusal_of_gpu(code)
@@ -102,7 +102,7 @@ def test_whatever_a_gpu_is_refused_with_is_one_sentence_and_what_to_do(code: int
 
 @pytest.mark.parametrize("contained", [False, True], ids=["on the host", "in a container"])
 @pytest.mark.parametrize("name", [name.removeprefix("NVML_ERROR_") for name in CODES])
-def test_a_remedy_is_named_where_it_may_help_and_nowhere_else(name: str, contained: bool) -> None:
+def test_a_remedy_is_named_only_where_it_may_help(name: str, contained: bool) -> None:
     code = CODES[f"NVML_ERROR_{name}"]
     of_driver = refusal_of_driver(code, in_container=contained)
     for advice in (of_driver, refusal_of_gpu(code, in_container=contained)[1]):

@@ -17,7 +17,7 @@ CLASSES = {
 KNOWN = {getattr(pynvml, name) for name in dir(pynvml) if name.startswith("NVML_ERROR_")}
 
 
-def test_every_code_of_nvml_has_its_class() -> None:
+def test_every_return_code_of_nvml_has_its_reason() -> None:
     assert {*range(1, 30), 999} <= KNOWN
 
     assert {code: reason_of(code) for code in KNOWN} == {
@@ -26,11 +26,11 @@ def test_every_code_of_nvml_has_its_class() -> None:
 
 
 @pytest.mark.parametrize("code", [31, 500, 998])
-def test_a_code_of_a_later_driver_is_a_failure_by_its_number(code: int) -> None:
+def test_a_code_of_a_later_driver_is_a_failure_with_its_number(code: int) -> None:
     assert (reason_of(code), symbol_of(code)) == (Reason.FAILED, f"NVML_ERROR_{code}")
 
 
-def test_a_call_that_succeeds_and_has_no_value_is_not_supported() -> None:
+def test_a_successful_call_without_a_value_is_not_supported() -> None:
     assert (reason_of(0), symbol_of(0), words_of(0)) == (Reason.NOT_SUPPORTED, SUCCESS, "no value")
 
 
@@ -39,6 +39,6 @@ def test_symbols_and_words_are_those_of_nvml() -> None:
     assert words_of(999) == "Unknown Error"
 
 
-def test_a_gpu_that_requires_a_reset_may_tell_all_the_same() -> None:
+def test_a_required_reset_is_no_fatal_error_of_a_gpu() -> None:
     assert pynvml.NVMLError_ResetRequired not in FATAL
     assert pynvml.NVMLError_GpuIsLost in FATAL

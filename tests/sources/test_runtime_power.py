@@ -1,4 +1,4 @@
-"""Whether the GPUs of a host may sleep, and do, from a folder instead of /sys."""
+"""Whether the GPUs of a host may sleep, and do, from a folder that stands in for /sys."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def device(sys_root: Path, bus_id: str, *, control: str, status: str, vendor: st
         ("error", "error", False),
     ],
 )
-def test_they_sleep_once_all_are_suspended(tmp_path: Path, first: str, second: str, suspended: bool) -> None:
+def test_the_gpus_count_as_suspended_once_all_of_them_are(
+    tmp_path: Path, first: str, second: str, suspended: bool
+) -> None:
     device(tmp_path, FIRST, control="auto", status=first)
     device(tmp_path, SECOND, control="auto", status=second)
 
@@ -46,25 +48,25 @@ def test_they_sleep_once_all_are_suspended(tmp_path: Path, first: str, second: s
 @pytest.mark.parametrize(
     ("control", "status"), [("on", "active"), ("auto", "unsupported"), ("on", "suspended")]
 )
-def test_where_one_never_sleeps_none_is_let_sleep(tmp_path: Path, control: str, status: str) -> None:
+def test_there_is_no_runtime_power_if_one_gpu_never_sleeps(tmp_path: Path, control: str, status: str) -> None:
     device(tmp_path, FIRST, control="auto", status="suspended")
     device(tmp_path, SECOND, control=control, status=status)
 
     assert HostRuntimePower(str(tmp_path)).read() is None
 
 
-def test_the_gpu_of_another_maker_does_not_count(tmp_path: Path) -> None:
+def test_a_gpu_of_another_vendor_does_not_count(tmp_path: Path) -> None:
     device(tmp_path, FIRST, control="auto", status="suspended")
     device(tmp_path, SECOND, control="on", status="active", vendor="0x8086")
 
     assert HostRuntimePower(str(tmp_path)).read() == RuntimePower((AS_NVML_WRITES[FIRST],), True)
 
 
-def test_without_a_gpu_nothing_sleeps(tmp_path: Path) -> None:
+def test_without_a_gpu_there_is_no_runtime_power(tmp_path: Path) -> None:
     assert HostRuntimePower(str(tmp_path)).read() is None
 
 
-def test_a_file_that_cannot_be_read_is_no_answer(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_a_source_error(tmp_path: Path) -> None:
     device(tmp_path, FIRST, control="auto", status="active")
     (tmp_path / "bus/pci/devices" / FIRST / "power/runtime_status").unlink()
 

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 MAX_LEFT_BEHIND = 4
 
-PATIENT = 20.0  # seconds; what does not hang is waited for on a loaded machine too
+PATIENT = 20.0  # seconds: long enough for every read that does not hang, on a loaded machine too
 HANGS = 0.01
 
 
 class Hang:
-    """A read that gives one value and then hangs until it is let go."""
+    """A read that yields one value and then hangs until `let_go`."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()
@@ -36,35 +36,35 @@ class Hang:
         yield "after"
 
     def let_go(self) -> None:
-        """And wait until its thread has ended."""
+        """Let the read continue, and wait until its thread has ended."""
         self._let_go.set()
         assert self.entered.wait(30)
         assert self.thread is not None
         self.thread.join(30)
-        assert not self.thread.is_alive(), "a thread that was left behind ends once it comes back"
+        assert not self.thread.is_alive(), "a thread that was left behind ends once its read returns"
 
 
-def the_thread() -> Iterator[threading.Thread]:
+def own_thread() -> Iterator[threading.Thread]:
     yield threading.current_thread()
 
 
 def test_one_thread_serves_every_read() -> None:
     side = SideThread(PATIENT)
-    threads = [side.read(key, the_thread()) for key in range(3)]
+    threads = [side.read(key, own_thread()) for key in range(3)]
     assert threads[0] == threads[1] == threads[2]
     assert threads[0] != [threading.current_thread()]
-    assert threads[0][0].daemon, "one that hangs does not keep the agent from its end"
+    assert threads[0][0].daemon, "a hung thread does not keep the agent running"
 
 
 def test_the_thread_ends_with_its_owner() -> None:
     side = SideThread(PATIENT)
-    (thread,) = side.read(1, the_thread())
+    (thread,) = side.read(1, own_thread())
     del side
     thread.join(30)
     assert not thread.is_alive()
 
 
-def test_what_was_read_before_a_hang_is_known_and_others_are_read_meanwhile() -> None:
+def test_values_read_before_a_hang_are_returned_and_other_reads_continue() -> None:
     side, hang = SideThread(HANGS), Hang()
     found = side.read("hung", hang.read())
     assert found in (["before"], []), "a loaded machine may not even begin in time"
@@ -72,35 +72,35 @@ def test_what_was_read_before_a_hang_is_known_and_others_are_read_meanwhile() ->
     hang.let_go()
 
 
-def test_what_hangs_is_not_asked_again_until_it_has_come_back() -> None:
+def test_a_hung_read_is_not_repeated_until_it_returns() -> None:
     side, hang = SideThread(HANGS), Hang()
     side.read("hung", hang.read())
-    assert side.read("hung", the_thread()) == []
+    assert side.read("hung", own_thread()) == []
     hang.let_go()
     wait_until(lambda: side.read("hung", iter([1])) == [1], "it is read again")
 
 
-def test_only_so_many_threads_are_left_behind() -> None:
+def test_at_most_four_hung_threads_are_left_behind() -> None:
     side, hangs = SideThread(HANGS), [Hang() for _ in range(MAX_LEFT_BEHIND)]
     for number, hang in enumerate(hangs):
         side.read(number, hang.read())
     before = threading.active_count()
-    asked: list[int] = []
+    reads: list[int] = []
 
-    def ask() -> Iterator[int]:
-        asked.append(1)
+    def count_reads() -> Iterator[int]:
+        reads.append(1)
         yield 1
 
-    assert [side.read(f"other {number}", ask()) for number in range(20)] == [[]] * 20
-    assert asked == []
+    assert [side.read(f"other {number}", count_reads()) for number in range(20)] == [[]] * 20
+    assert reads == []
     assert threading.active_count() <= before
     hangs[0].let_go()
-    wait_until(lambda: side.read("other", ask()) == [1], "one has come back: others are read again")
+    wait_until(lambda: side.read("other", count_reads()) == [1], "one has returned: others are read again")
     for hang in hangs[1:]:
         hang.let_go()
 
 
-def test_a_fault_is_raised_where_it_was_asked_for_and_the_thread_goes_on() -> None:
+def test_an_exception_is_raised_in_the_caller_and_the_thread_continues() -> None:
     def fail() -> Iterator[int]:
         yield 1
         raise ZeroDivisionError
@@ -111,7 +111,7 @@ def test_a_fault_is_raised_where_it_was_asked_for_and_the_thread_goes_on() -> No
     assert side.read(1, iter([2])) == [2]
 
 
-def test_many_slow_reads_of_one_round_do_not_add_up() -> None:
+def test_slow_reads_of_one_round_share_one_time_limit() -> None:
     def slow() -> Iterator[int]:
         time.sleep(0.01)
         yield 1

@@ -19,7 +19,7 @@ BUS_ID = "00000000:01:00.0"  # as NVML writes it
 
 
 def host(root: Path, *, width: str | None = "8\n", device: str = "0000:01:00.0") -> HostSlots:
-    """A host with one GPU, beneath a port with that `max_link_width`; None: it has no such file."""
+    """A host with one GPU, below a port with this `max_link_width`; None: it has no such file."""
     port = root / "devices/pci0000:00/0000:00:01.0"
     (port / device).mkdir(parents=True)
     (port / device / "max_link_width").write_text("16\n")  # the card's own
@@ -63,12 +63,12 @@ def test_the_port_above_the_gpu_reports_its_lanes(
         ("0000:01:00.0", "0000:01:00.0"),
     ],
 )
-def test_the_names_of_nvml_are_found_in_sys(tmp_path: Path, bus_id: str, device: str) -> None:
+def test_a_bus_id_of_nvml_is_found_in_sys(tmp_path: Path, bus_id: str, device: str) -> None:
     assert host(tmp_path, device=device).port_width(bus_id) == 8
 
 
 @pytest.mark.parametrize("bus_id", ["00000000:02:00.0", "", "GPU", "../../devices", "00000000:01:00.0/.."])
-def test_what_is_no_device_here_has_no_port(tmp_path: Path, bus_id: str) -> None:
+def test_a_bus_id_without_a_device_has_no_port(tmp_path: Path, bus_id: str) -> None:
     assert host(tmp_path).port_width(bus_id) is None
 
 
@@ -100,7 +100,7 @@ def test_the_port_above_the_gpu_reports_its_generation(
     assert slots_of_host.port_generation(BUS_ID) == generation
 
 
-def test_without_sys_nothing_is_known(tmp_path: Path) -> None:
+def test_without_sys_ports_are_unknown(tmp_path: Path) -> None:
     nothing = HostSlots(str(tmp_path / "sys"), str(tmp_path / "proc"))
 
     assert (nothing.port_width(BUS_ID), nothing.are_virtual()) == (None, False)
@@ -116,11 +116,13 @@ PROCESSOR = "processor\t: 0\nmodel name\t: hypervisor of models\nflags\t\t: fpu 
         pytest.param(PROCESSOR.format(" lahf_lm"), False, id="a host"),
         pytest.param(PROCESSOR.format(" hypervisors"), False, id="another flag"),
         pytest.param(PROCESSOR.format(" hypervisor") * 256, True, id="many processors"),
-        pytest.param("processor\t: 0\nFeatures\t: fp asimd evtstrm\n", False, id="ARM, which does not tell"),
+        pytest.param(
+            "processor\t: 0\nFeatures\t: fp asimd evtstrm\n", False, id="ARM, which has no such flag"
+        ),
         pytest.param("", False, id="nothing"),
     ],
 )
-def test_a_virtual_machine_is_known_by_a_flag_of_its_cpus(
+def test_a_virtual_machine_is_recognized_by_a_flag_of_its_cpus(
     tmp_path: Path, cpuinfo: str, is_virtual: bool
 ) -> None:
     (tmp_path / "cpuinfo").write_text(cpuinfo)
@@ -128,7 +130,7 @@ def test_a_virtual_machine_is_known_by_a_flag_of_its_cpus(
     assert HostSlots(proc_root=str(tmp_path)).are_virtual() is is_virtual
 
 
-def test_of_a_long_cpuinfo_the_beginning_is_read_and_no_half_word_is_taken(tmp_path: Path) -> None:
+def test_only_whole_words_at_the_beginning_of_a_long_cpuinfo_count(tmp_path: Path) -> None:
     """`hypervisor_of_another_kind`, cut after its first word."""
     start = "flags\t\t: "
     flags = (
@@ -139,7 +141,7 @@ def test_of_a_long_cpuinfo_the_beginning_is_read_and_no_half_word_is_taken(tmp_p
     assert HostSlots(proc_root=str(tmp_path)).are_virtual() is False
 
 
-def test_a_simulation_brings_its_own_slots_and_takes_them_away_again() -> None:
+def test_a_simulation_installs_its_own_slots_and_removes_them() -> None:
     before = slots.in_place
     with Simulation(2) as simulation:
         simulation.gpus[1].port_width = 8

@@ -9,7 +9,7 @@ from agent.sources.topology import TopologySource
 LEVEL = "nvmlDeviceGetTopologyCommonAncestor"
 
 
-def test_every_pair_is_reported_and_asked_for_once() -> None:
+def test_every_pair_of_gpus_is_reported_and_read_once() -> None:
     with Simulation(5) as simulation:
         topology = TopologySource().read(5)
 
@@ -26,17 +26,17 @@ def test_every_pair_is_reported_and_asked_for_once() -> None:
     assert simulation.calls[LEVEL] == 10
 
 
-def test_a_lost_gpu_hides_its_own_connections_only() -> None:
+def test_a_lost_gpu_hides_only_its_own_connections() -> None:
     with Simulation(3) as simulation:
         simulation.gpus[1].lose()
         topology = TopologySource().read(3)
 
     assert topology.levels == ((None, None, 40), (None, None, None), (40, None, None))
-    assert simulation.calls[LEVEL] == 1, "nothing is asked of a GPU without a handle"
+    assert simulation.calls[LEVEL] == 1, "nothing is read of a GPU without a handle"
     assert not topology.is_complete
 
 
-def test_a_driver_that_does_not_report_is_no_fault() -> None:
+def test_a_driver_without_topology_is_no_fault() -> None:
     with Simulation(2) as simulation:
         simulation.fail(LEVEL, NvmlReturn.NOT_SUPPORTED)
 

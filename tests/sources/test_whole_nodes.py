@@ -1,4 +1,4 @@
-"""Whole nodes, each of one runtime or scheduler, attributed exactly; and one as large as they come."""
+"""Whole nodes, each with one runtime or scheduler, and one very large node: every process is attributed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHELL = v2("/user.slice/user-1000.slice/session-3.scope")
 
 
 def attributed(node: FakeNode, *pids: int) -> dict[int, Belonging]:
-    """Each of these, in one reading."""
+    """The belonging of each of these processes, in one reading."""
     return {pid: one.belonging for pid, one in node.reader().read(frozenset(pids), None).items()}
 
 
@@ -41,7 +41,7 @@ def slurm(number: str, name: str | None = None) -> Job:
     return Job(Scheduler.SLURM, number, name)
 
 
-def test_a_slurm_node(tmp_path: Path) -> None:
+def test_every_process_of_a_slurm_node_is_attributed(tmp_path: Path) -> None:
     """Also a shell, a zombie and one that has just ended."""
     node = FakeNode(tmp_path)
     node.add(11, v2("/system.slice/slurmstepd.scope/job_4711/step_0/user/task_0"), b"SLURM_JOB_ID=9\0")
@@ -60,7 +60,7 @@ def test_a_slurm_node(tmp_path: Path) -> None:
     }
 
 
-def test_a_kubernetes_node(tmp_path: Path) -> None:
+def test_every_process_of_a_kubernetes_node_is_attributed(tmp_path: Path) -> None:
     """Two containers of one pod, a static pod, a pod whose logs are gone, and the agent as a service."""
     node = FakeNode(tmp_path)
     pod = f"/kubepods.slice/kubepods-pod{UID.replace('-', '_')}.slice"
@@ -87,8 +87,8 @@ def test_a_kubernetes_node(tmp_path: Path) -> None:
     }
 
 
-def test_a_host_of_containers_and_machines(tmp_path: Path) -> None:
-    """Docker has no names; Podman has, of root and of a user; LXC, systemd-nspawn and libvirt too."""
+def test_every_process_of_a_host_with_containers_and_machines_is_attributed(tmp_path: Path) -> None:
+    """Docker containers are unnamed; those of Podman, LXC, systemd-nspawn and libvirt have names."""
     node = FakeNode(tmp_path)
     node.add(10, v2("/system.slice/containerd.service"), comm="containerd-shim")
     node.add(11, v2(f"/system.slice/docker-{ID}.scope"), parent=10)
@@ -117,8 +117,8 @@ def test_a_host_of_containers_and_machines(tmp_path: Path) -> None:
     }
 
 
-def test_nodes_of_the_other_schedulers(tmp_path: Path) -> None:
-    """Each with a job by cgroup v1, one by v2, and one that only its environment knows."""
+def test_every_process_of_a_node_of_another_scheduler_is_attributed(tmp_path: Path) -> None:
+    """Each has a job from cgroup v1, one from v2, and one only from the environment."""
     node = FakeNode(tmp_path)
     node.add(11, v1("/pbs_jobs.service/jobid/7.server"), b"PBS_JOBID=7.server\0PBS_JOBNAME=fit\0")
     node.add(12, v2("/pbs_jobs.service/jobs/8[2].server"))
@@ -172,12 +172,12 @@ def test_nodes_of_the_other_schedulers(tmp_path: Path) -> None:
 
 
 GPUS, ON_GPUS, ALL = 128, 2_000, 30_000
-MAX_READINGS = 20  # all new processes of one reading have a second together, then come with the next
+MAX_READINGS = 20  # the new processes of one reading share a second; the others follow in the next
 
 
 @pytest.mark.slow
-def test_thirty_thousand_processes_of_which_two_thousand_are_on_128_gpus(tmp_path: Path) -> None:
-    """Every process on a GPU is attributed, and the others cost next to nothing."""
+def test_two_thousand_processes_on_128_gpus_are_attributed_among_thirty_thousand(tmp_path: Path) -> None:
+    """Every process on a GPU is attributed, and the other processes take almost no time."""
     node = FakeNode(tmp_path)
     node.add(1, v2("/init.scope"), comm="systemd")
     on_gpus = range(1_000, 1_000 + ON_GPUS)
@@ -205,4 +205,4 @@ def test_thirty_thousand_processes_of_which_two_thousand_are_on_128_gpus(tmp_pat
     ]
     assert {one.uid for one in processes.values()} == set(range(50))
     assert len({one.pid for one in largest} & set(on_gpus)) == 5
-    assert took < 30, "a second where nothing else runs"
+    assert took < 30, "it takes about a second where nothing else runs"

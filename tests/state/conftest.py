@@ -1,4 +1,4 @@
-"""A file for each test."""
+"""A state file for each test."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Connection:
-    """One that has just begun."""
+    """A new state file."""
     return open_file(tmp_path / "agent.sqlite3")

@@ -22,7 +22,7 @@ HOUR, DAY = 3600.0, 86_400.0
 
 
 def write(file: Connection, *batches: Batch, times: int = 2) -> None:
-    """More than once: it must come to the same."""
+    """Write the batches more than once, which must have the same result."""
     for _ in range(times):
         with file:
             file.execute("BEGIN")
@@ -38,7 +38,7 @@ def kept(file: Connection, *parts: Part) -> Keeper:
 def restored(
     file: Connection, at: float, *, boot: str = "boot", users: bool = True, booted_at: float = EPOCH
 ) -> Restored:
-    """As an agent finds it that starts `at` seconds after the boot."""
+    """The values that an agent restores if it starts `at` seconds after the boot."""
     if not users:
         forget_users(file)
     return restore(file, now=booted_at + at, since_boot=at, boot=boot)

@@ -1,4 +1,4 @@
-"""A disk that is full or read-only, in a mount namespace: the agent goes on, and writes when it can again."""
+"""A full or a read-only disk, in a mount namespace: the agent continues, and writes when it can again."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-# The agent's folder is a disk of its own; in "$@" is the agent.
+# Mounts a disk at the agent's folder, and runs the agent, which is "$@".
 ON_A_DISK = 'mount -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@"'
 
 
 def inside(folder: Path, options: str) -> list[str]:
-    """The beginning of a command that runs with this disk."""
+    """The first words of a command that runs with this disk."""
     return [
         "unshare",
         "--user",
@@ -36,19 +36,19 @@ def inside(folder: Path, options: str) -> list[str]:
     ]
 
 
-def in_its_place(agent: Process, command: str) -> None:
-    """A command of the shell where the agent sees its disk."""
+def run_at_agent(agent: Process, command: str) -> None:
+    """Run a shell command in the mount namespace of the agent."""
     place = ["nsenter", f"--target={agent.popen.pid}", "--user", "--mount", "--preserve-credentials"]
     subprocess.run([*place, "sh", "-c", command], check=True)  # noqa: S603  (our own words)
 
 
 def wait_for(agent: Process, word: str) -> None:
-    """Until /ready says so of the file."""
-    wait_until(lambda: agent.get("/ready").json().get("state") == word, f"it is {word}", deadline=120)
+    """Wait until /ready reports this state of the file."""
+    wait_until(lambda: agent.get("/ready").json().get("state") == word, f"the state is {word}", deadline=120)
 
 
-def test_full_and_read_only_disks(tmp_path: Path) -> None:
-    """The XIDs after 20, 40 and 60 seconds are written at once: then it shows whether the file can be."""
+def test_an_agent_on_a_full_or_read_only_disk_continues_and_writes_when_it_can(tmp_path: Path) -> None:
+    """The XIDs after 20, 40 and 60 seconds are written at once, which shows the state of the file."""
     full, closed = tmp_path / "full", tmp_path / "closed"
     full.mkdir()
     closed.mkdir()
@@ -64,16 +64,16 @@ def test_full_and_read_only_disks(tmp_path: Path) -> None:
         wait_for(on_full, "full")
         wait_for(on_closed, "read_only")
         assert "\nnvidia_gpu_agent_state_kept 0.0\n" in on_full.get("/metrics").text
-        in_its_place(on_full, f"mount -o remount,size=10m {full}")
-        in_its_place(on_closed, f"mount -o remount,rw {closed}")
+        run_at_agent(on_full, f"mount -o remount,size=10m {full}")
+        run_at_agent(on_closed, f"mount -o remount,rw {closed}")
         for agent in (on_full, on_closed):
             wait_for(agent, "kept")
             assert len(agent.get("/history").json()["data"]["ts"]) > 5
 
-        in_its_place(on_full, f"dd if=/dev/zero of={full}/filler bs=4k 2>/dev/null || true")
+        run_at_agent(on_full, f"dd if=/dev/zero of={full}/filler bs=4k 2>/dev/null || true")
         wait_for(on_full, "full")
         assert on_full.get("/gpu").status_code == 200
-        in_its_place(on_full, f"rm {full}/filler")
+        run_at_agent(on_full, f"rm {full}/filler")
         wait_for(on_full, "kept")
-        told = [line for line in on_full.log.splitlines() if " STATE_DIR " in line]
-        assert ["STATE_DIR can be written again" in line for line in told] == [False, True, False, True]
+        lines = [line for line in on_full.log.splitlines() if " STATE_DIR " in line]
+        assert ["STATE_DIR can be written again" in line for line in lines] == [False, True, False, True]

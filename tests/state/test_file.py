@@ -20,19 +20,19 @@ def tables(connection: sqlite3.Connection) -> set[str]:
     return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
-def begun(path: Path) -> None:
-    """A file with a GPU in it."""
+def make_file(path: Path) -> None:
+    """Make a file with a GPU in it."""
     connection = open_file(path)
     connection.execute("INSERT INTO gpus (uuid) VALUES ('GPU-of-before')")
     connection.close()
 
 
 def aside(path: Path) -> list[Path]:
-    """What is beside the file, apart from its write-ahead log."""
+    """The files that were set aside."""
     return [one for one in path.parent.iterdir() if ".aside-" in one.name]
 
 
-def test_the_owner_alone_may_read_it_and_what_is_beside_it(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_file_and_its_log(tmp_path: Path) -> None:
     path = tmp_path / "agent.sqlite3"
     connection = open_file(path)
     connection.execute("INSERT INTO gpus (uuid) VALUES ('a')")
@@ -45,9 +45,9 @@ def test_the_owner_alone_may_read_it_and_what_is_beside_it(tmp_path: Path) -> No
     connection.close()
 
 
-def test_it_is_closed_to_others_also_where_it_was_not(tmp_path: Path) -> None:
+def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
     path = tmp_path / "agent.sqlite3"
-    begun(path)
+    make_file(path)
     path.chmod(0o644)
 
     open_file(path).close()
@@ -55,20 +55,20 @@ def test_it_is_closed_to_others_also_where_it_was_not(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_was_written_is_there_again(tmp_path: Path) -> None:
+def test_written_rows_are_found_again(tmp_path: Path) -> None:
     path = tmp_path / "agent.sqlite3"
-    begun(path)
+    make_file(path)
 
     assert open_file(path).execute("SELECT uuid FROM gpus").fetchall() == [("GPU-of-before",)]
     assert not aside(path)
 
 
 @pytest.mark.parametrize("damage", ["no database", "a page overwritten", "cut off"])
-def test_a_damaged_file_is_put_aside_and_a_new_one_begun(
+def test_a_damaged_file_is_set_aside_and_a_new_one_started(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "agent.sqlite3"
-    begun(path)
+    make_file(path)
     content = path.read_bytes()
     spoiled = {
         "no database": b"\xff" * len(content),
@@ -85,11 +85,11 @@ def test_a_damaged_file_is_put_aside_and_a_new_one_begun(
     assert str(kept) in caplog.text
 
 
-def test_a_newer_file_is_left_as_it_is_under_another_name(
+def test_a_newer_file_is_kept_unchanged_under_another_name(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "agent.sqlite3"
-    begun(path)
+    make_file(path)
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     connection.close()
@@ -102,9 +102,9 @@ def test_a_newer_file_is_left_as_it_is_under_another_name(
     assert f"It is of version {VERSION + 1}, and this agent knows up to {VERSION}" in caplog.text
 
 
-def test_the_newer_agent_takes_its_file_again_once_it_has_its_name_back(tmp_path: Path) -> None:
+def test_the_newer_agent_continues_its_file_once_it_has_its_name_back(tmp_path: Path) -> None:
     path = tmp_path / "agent.sqlite3"
-    begun(path)
+    make_file(path)
     newer = sqlite3.connect(path)
     newer.execute(f"PRAGMA user_version = {VERSION + 1}")
     newer.close()
@@ -117,7 +117,7 @@ def test_the_newer_agent_takes_its_file_again_once_it_has_its_name_back(tmp_path
     assert newer.execute("SELECT uuid FROM gpus").fetchall() == [("GPU-of-before",)]
 
 
-def test_two_files_are_put_aside_under_two_names(tmp_path: Path) -> None:
+def test_two_files_are_set_aside_under_two_names(tmp_path: Path) -> None:
     path = tmp_path / "agent.sqlite3"
     for number in range(3):
         path.write_bytes(bytes([number + 1]) * 5000)
@@ -126,7 +126,7 @@ def test_two_files_are_put_aside_under_two_names(tmp_path: Path) -> None:
     assert {kept.read_bytes()[0] for kept in aside(path)} == {1, 2, 3}
 
 
-def test_a_database_of_another_program_is_put_aside(tmp_path: Path) -> None:
+def test_a_database_of_another_program_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "agent.sqlite3"
     other = sqlite3.connect(path)
     other.execute("CREATE TABLE bookmarks (url)")
@@ -141,16 +141,16 @@ def test_a_database_of_another_program_is_put_aside(tmp_path: Path) -> None:
     assert (kept.read_bytes(), kept.stat().st_mode & 0o777) == (content, 0o640)
 
 
-def test_who_has_opened_it_knows_that_it_can_be_written(tmp_path: Path) -> None:
+def test_opening_the_file_shows_that_it_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / "agent.sqlite3"
-    begun(path)
+    make_file(path)
     connection = open_file(path)
 
     assert path.with_name(f"{path.name}-wal").stat().st_size > 0
     connection.close()
 
 
-def test_what_is_forgotten_of_users_is_in_no_byte_of_the_files(tmp_path: Path) -> None:
+def test_forgotten_users_are_in_no_byte_of_the_files(tmp_path: Path) -> None:
     connection = open_file(tmp_path / "agent.sqlite3")
     rows = [(uid, f"somebody-{uid}", 0.0) for uid in range(500)]
     names.SUBJECT.write(connection, rows)
@@ -163,8 +163,8 @@ def test_what_is_forgotten_of_users_is_in_no_byte_of_the_files(tmp_path: Path) -
     assert not [one.name for one in tmp_path.iterdir() if b"somebody" in one.read_bytes()]
 
 
-def test_each_step_is_made_once_and_keeps_what_there_is(tmp_path: Path) -> None:
-    """From each version to the newest, with a step more than there is today."""
+def test_each_migration_step_runs_once_and_keeps_the_rows(tmp_path: Path) -> None:
+    """From each version to the newest, with one more step than today."""
     later = ("ALTER TABLE gpus ADD COLUMN slot TEXT", "UPDATE gpus SET slot = 'unknown'")
     for version in range(len(STEPS) + 1):
         connection = sqlite3.connect(tmp_path / f"{version}", isolation_level=None)
@@ -180,7 +180,7 @@ def test_each_step_is_made_once_and_keeps_what_there_is(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA user_version").fetchone() == (len(STEPS) + 1,)
 
 
-def test_a_step_that_fails_changes_nothing(tmp_path: Path) -> None:
+def test_a_migration_step_that_fails_changes_nothing(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "file", isolation_level=None)
     migrate(connection)
     with pytest.raises(sqlite3.OperationalError):

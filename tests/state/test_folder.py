@@ -1,4 +1,4 @@
-"""STATE_DIR: one agent at a time, no network file system, and nothing that needs a file to lock."""
+"""STATE_DIR: one agent at a time, no network file system, and no lock file."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ not a line of mountinfo
         ("fuse.sshfs", "/mnt/over/state"),
     ],
 )
-def test_the_file_system_is_that_of_the_mount_which_the_path_is_on(kind: str, path: str) -> None:
+def test_the_file_system_of_a_path_is_that_of_its_mount(kind: str, path: str) -> None:
     assert parse_mountinfo(MOUNTS, path) == kind
 
 
-def test_without_a_mount_above_it_the_file_system_is_unknown() -> None:
+def test_without_a_mount_the_file_system_is_unknown() -> None:
     assert parse_mountinfo([], "/var") is None
 
 
@@ -51,18 +51,18 @@ def test_without_a_mount_above_it_the_file_system_is_unknown() -> None:
     ["nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "9p", "virtiofs", "vmhgfs", "quobyte", "beegfs_nodev"]
     + [f"fuse.{name}" for name in ("ceph", "sshfs", "vmhgfs-fuse", "mfs", "blobfuse2", "one-of-tomorrow")],
 )
-def test_a_file_system_of_the_network_is_known_by_its_type(kind: str) -> None:
+def test_a_network_file_system_is_recognized_by_its_type(kind: str) -> None:
     assert NETWORK_FILE_SYSTEM.fullmatch(kind)
 
 
 @pytest.mark.parametrize(
     "kind", ["ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "fuse.fuse-overlayfs", "fuseblk", "f2fs"]
 )
-def test_a_disk_of_this_host_is_none(kind: str) -> None:
+def test_a_local_file_system_is_no_network_file_system(kind: str) -> None:
     assert not NETWORK_FILE_SYSTEM.fullmatch(kind)
 
 
-def test_a_network_file_system_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_a_network_file_system_is_refused_in_one_sentence(tmp_path: Path) -> None:
     mounts = tmp_path / "mountinfo"
     mounts.write_bytes(b"22 1 0:40 / / rw - nfs files:/ rw\n")
 
@@ -70,7 +70,7 @@ def test_a_network_file_system_is_refused_in_a_sentence(tmp_path: Path) -> None:
         StateFolder(str(tmp_path / "state"), mounts=str(mounts)).take()
 
 
-def test_a_second_agent_is_refused_until_the_first_has_let_go(tmp_path: Path) -> None:
+def test_a_second_agent_is_refused_until_the_first_has_released_the_folder(tmp_path: Path) -> None:
     first, second = (StateFolder(str(tmp_path), patience=0.0) for _ in range(2))
     first.take()
     with pytest.raises(Refused, match="is in use by another agent"):
@@ -82,7 +82,7 @@ def test_a_second_agent_is_refused_until_the_first_has_let_go(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_process_that_is_killed_lets_go(tmp_path: Path) -> None:
+def test_a_killed_process_releases_the_folder(tmp_path: Path) -> None:
     code = (
         "import sys, time; from agent.state.folder import StateFolder; folder = StateFolder(sys.argv[1]);"
         " folder.take(); print('taken', flush=True); time.sleep(60)"
@@ -99,7 +99,7 @@ def test_a_process_that_is_killed_lets_go(tmp_path: Path) -> None:
     StateFolder(str(tmp_path), patience=10.0).take()
 
 
-def test_it_is_made_for_this_user_alone(tmp_path: Path) -> None:
+def test_the_folder_is_made_for_this_user_only(tmp_path: Path) -> None:
     folder = StateFolder(str(tmp_path / "state"))
     folder.take()
 

@@ -1,4 +1,4 @@
-"""The history after a restart, with a gap for the time between; by the minute and by the hour."""
+"""The history after a restart, with a gap for the time between; means by minute and by hour."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run(file: Connection, history: History, began: float, seconds: int, step: int = 10) -> Snapshot:
-    """An agent that samples from `began` on for so many seconds."""
+    """Run an agent that samples from `began` on for this many seconds."""
     keeper = kept(file, HistoryPart(history, began))
     last = snapshot(began, 0)
     for at in range(step, seconds + 1, step):
@@ -35,15 +35,15 @@ def run(file: Connection, history: History, began: float, seconds: int, step: in
     return last
 
 
-def test_the_columns_of_the_file_are_the_fields_of_the_history_in_their_order() -> None:
+def test_the_file_has_a_column_for_each_field_of_the_history() -> None:
     assert len(GPU_COLUMNS) == len(GPU_FIELDS)
     assert len(HOST_COLUMNS) == len(HOST_FIELDS)
 
 
-def test_the_history_goes_on_with_a_gap(file: Connection) -> None:
+def test_the_history_continues_after_a_restart_with_a_gap(file: Connection) -> None:
     before = History(10)
     last = run(file, before, 0, 600)
-    asked = before.read(last, HOUR, last.gpus)
+    recorded = before.read(last, HOUR, last.gpus)
     history = History(10)
     history.restore(restored(file, 900).history)
     for at in (910, 920):
@@ -54,14 +54,14 @@ def test_the_history_goes_on_with_a_gap(file: Connection) -> None:
 
     taken = [at - EPOCH for at in found.taken_at]
     assert taken == [*range(10, 601, 10), 610, 910, 920]
-    assert utilization(found.gpus[0]) == (*utilization(asked.gpus[0])[:60], None, 1, 1)
+    assert utilization(found.gpus[0]) == (*utilization(recorded.gpus[0])[:60], None, 1, 1)
     assert utilization(found.gpus[1]) == (*[50] * 60, None, 2, 2)
 
 
-def test_the_history_of_before_a_reboot_is_at_its_time_of_day(file: Connection) -> None:
+def test_the_history_from_before_a_reboot_keeps_its_times(file: Connection) -> None:
     run(file, History(10), 5000, 100)
     history = History(10)
-    booted_at = EPOCH + 5200  # the machine boots, and its clock begins at 0
+    booted_at = EPOCH + 5200  # the machine boots, and its clock starts at 0
 
     history.restore(restored(file, 30, boot="another", booted_at=booted_at).history)
 
@@ -71,13 +71,13 @@ def test_the_history_of_before_a_reboot_is_at_its_time_of_day(file: Connection) 
     assert found.taken_at[:10] == tuple(EPOCH + 5000 + at for at in range(10, 101, 10))
 
 
-def test_what_is_older_than_an_hour_is_not_taken_for_the_last(file: Connection) -> None:
+def test_samples_older_than_an_hour_are_not_restored(file: Connection) -> None:
     run(file, History(10), 0, 600)
 
     assert restored(file, 2 * HOUR).history == []
 
 
-def test_a_day_is_kept_by_the_minute_and_90_days_by_the_hour_as_means_of_what_was_known(
+def test_a_day_of_minute_means_and_90_days_of_hour_means_can_be_queried(
     file: Connection,
 ) -> None:
     history = History(10)
@@ -99,7 +99,7 @@ def test_a_day_is_kept_by_the_minute_and_90_days_by_the_hour_as_means_of_what_wa
     assert [round(value or 0) for value in utilization(by_hour.gpus[0])][:2] == [10, 30]
 
 
-def test_a_minute_that_a_restart_parts_is_the_mean_of_both_parts(file: Connection) -> None:
+def test_a_minute_with_a_restart_is_the_mean_of_both_parts(file: Connection) -> None:
     for began, percent in ((0, 20), (30, 40)):
         history = History(10)
         keeper = kept(file, HistoryPart(history, began))
@@ -111,10 +111,10 @@ def test_a_minute_that_a_restart_parts_is_the_mean_of_both_parts(file: Connectio
     found = query(file, EPOCH + 60, DAY, last.gpus, ["utilization.gpu_percent"], interval=10)
 
     (mean,) = utilization(found.gpus[0])
-    assert mean == pytest.approx((2 * 20 + 2 * 40) / 4, abs=4)  # the first moment of each is the start
+    assert mean == pytest.approx((2 * 20 + 2 * 40) / 4, abs=4)  # the first time of each part is its start
 
 
-def test_a_gap_in_the_file_is_a_gap(file: Connection) -> None:
+def test_a_gap_in_the_file_is_a_gap_in_the_history(file: Connection) -> None:
     run(file, History(10), 0, 120)
     run(file, History(10), 1200, 120)
     last = snapshot(1400, 1, 1)
@@ -126,7 +126,7 @@ def test_a_gap_in_the_file_is_a_gap(file: Connection) -> None:
     assert None not in (*utilization(found.gpus[0])[:3], *utilization(found.gpus[0])[4:])
 
 
-def test_samples_that_are_rarer_than_a_minute_are_no_gaps(file: Connection) -> None:
+def test_samples_rarer_than_a_minute_have_no_gaps(file: Connection) -> None:
     run(file, History(300), 0, 1500, step=300)
     last = snapshot(1500, 1, 1)
 
@@ -136,7 +136,7 @@ def test_samples_that_are_rarer_than_a_minute_are_no_gaps(file: Connection) -> N
     assert [at - EPOCH for at in found.taken_at][-3:] == [900, 1200, 1500]
 
 
-def test_a_gpu_that_the_file_does_not_know_was_not_known(file: Connection) -> None:
+def test_a_gpu_that_is_not_in_the_file_is_unknown(file: Connection) -> None:
     run(file, History(10), 0, 120)
     other = snapshot(130, 1, uuids="x")
 
@@ -145,7 +145,7 @@ def test_a_gpu_that_the_file_does_not_know_was_not_known(file: Connection) -> No
     assert set(found.gpus[0].columns["power.usage_watts"]) == {None}
 
 
-def test_a_gpu_that_has_gone_meanwhile_is_kept_for_when_it_was_there(file: Connection) -> None:
+def test_a_gpu_that_has_disappeared_is_kept_for_the_time_when_it_was_there(file: Connection) -> None:
     history = History(10)
     keeper = kept(file, HistoryPart(history, 0))
     for at in range(10, 61, 10):
@@ -158,7 +158,7 @@ def test_a_gpu_that_has_gone_meanwhile_is_kept_for_when_it_was_there(file: Conne
     assert uuids == ("a", "b")
 
 
-def test_what_was_sampled_ages_after_an_hour(file: Connection) -> None:
+def test_samples_are_deleted_after_an_hour_and_their_means_kept(file: Connection) -> None:
     run(file, History(10), 0, 600)
     age(file, 2 * HOUR)
     steps = {step for (step,) in file.execute("SELECT DISTINCT step FROM gpu_history")}
@@ -166,7 +166,7 @@ def test_what_was_sampled_ages_after_an_hour(file: Connection) -> None:
 
 
 def hours(file: Connection, count: int, first: float = EPOCH) -> None:
-    """So many rows by the hour, and as many by the minute."""
+    """Write this many rows by the hour, and as many by the minute."""
     for step in (60, 3600):
         moments = [(step, first + number * step) for number in range(count)]
         file.executemany("INSERT INTO host_history VALUES (?, ?, 1, 1)", moments)
@@ -175,7 +175,7 @@ def hours(file: Connection, count: int, first: float = EPOCH) -> None:
 
 
 def left(file: Connection, table: str, step: int) -> tuple[int, float]:
-    """How many rows, and of when the first is (seconds after EPOCH)."""
+    """The number of rows, and the time of the first in seconds after EPOCH."""
     found = file.execute(f"SELECT count(*), min(at) FROM {table} WHERE step = ?", (step,)).fetchone()  # noqa: S608
     return found[0], found[1] - EPOCH
 
@@ -184,13 +184,13 @@ def left(file: Connection, table: str, step: int) -> tuple[int, float]:
 def test_a_day_of_minutes_and_90_days_of_hours_are_kept(file: Connection, table: str) -> None:
     hours(file, 3000)
     age(file, 3000 * HOUR)
-    # Of these, the newest is not over yet.
+    # One more, because the newest minute and hour are not over yet.
     assert left(file, table, 60) == (24 * 60 + 1, (3000 - 24 * 60 - 1) * 60)
     assert left(file, table, 3600) == (90 * 24 + 1, (3000 - 90 * 24 - 1) * HOUR)
 
 
 @pytest.mark.parametrize("years", [10, -10])
-def test_a_wrong_clock_deletes_no_history_of_days(file: Connection, years: int) -> None:
+def test_a_wrong_clock_deletes_no_days_of_history(file: Connection, years: int) -> None:
     hours(file, 24)
     hours(file, 5, EPOCH + years * 365 * DAY)
     age(file, years * 365 * DAY + 5 * HOUR)

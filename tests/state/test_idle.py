@@ -1,4 +1,4 @@
-"""Idle time goes on after a restart, of the same process in the same boot, without the time between."""
+"""The idle time of a process continues after a restart in the same boot, without the time between."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def idle_seconds(last: Snapshot) -> float | None:
     return last.ledger.processes["a", 7].idle_seconds
 
 
-def test_the_idle_time_of_a_process_that_still_runs_goes_on_without_the_time_between(
+def test_the_idle_time_of_a_running_process_continues_without_the_time_between(
     file: Connection,
 ) -> None:
     keeper = kept(file, IdlePart("boot", {}))
@@ -79,12 +79,12 @@ def test_the_idle_time_of_a_process_that_still_runs_goes_on_without_the_time_bet
 @pytest.mark.parametrize(
     ("change", "boot", "start", "sm"),
     [
-        ("the pid is another process by now", "boot", 6, 0),
-        ("the machine has booted", "another", 5, 0),
-        ("it works", "boot", 5, 80),
+        ("the pid was reused", "boot", 6, 0),
+        ("the machine was booted", "another", 5, 0),
+        ("the process works", "boot", 5, 80),
     ],
 )
-def test_idle_time_is_not_taken_over_where(
+def test_idle_time_is_not_restored_for_another_process_or_boot_or_after_work(
     file: Connection, change: str, boot: str, start: int, sm: int
 ) -> None:
     keeper = kept(file, IdlePart("boot", {}))
@@ -96,7 +96,7 @@ def test_idle_time_is_not_taken_over_where(
     assert idle_seconds(after) == (0 if sm else 60), change
 
 
-def test_a_process_whose_start_is_reported_late_is_recognised_then_unless_it_has_worked(
+def test_a_process_with_a_late_start_time_is_recognized_unless_it_has_worked(
     file: Connection,
 ) -> None:
     keeper = kept(file, IdlePart("boot", {}))
@@ -110,7 +110,7 @@ def test_a_process_whose_start_is_reported_late_is_recognised_then_unless_it_has
     assert idle_seconds(watched(worked, 920, 10)) == 20
 
 
-def test_a_process_that_has_left_is_forgotten_in_the_file_too(file: Connection) -> None:
+def test_an_ended_process_is_deleted_from_the_file(file: Connection) -> None:
     keeper = kept(file, IdlePart("boot", {}))
     keeper.add(watched(ledger(), 0, 600))
     keeper.add(replace(snapshot(700, 1), ledger=LedgerReading()))
@@ -119,7 +119,7 @@ def test_a_process_that_has_left_is_forgotten_in_the_file_too(file: Connection) 
 
 
 @pytest.mark.parametrize(
-    "untold",
+    "incomplete",
     [
         on_gpu(700, sm=0, idle=LedgerReading(), start=None),
         replace(on_gpu(700, sm=0, idle=LedgerReading()), gpus=(GpuSample(0, GpuState.STUCK, None),)),
@@ -127,16 +127,16 @@ def test_a_process_that_has_left_is_forgotten_in_the_file_too(file: Connection) 
     ],
     ids=["the start of the process", "the GPU", "the driver"],
 )
-def test_what_the_last_snapshot_does_not_tell_is_kept_as_it_was(file: Connection, untold: Snapshot) -> None:
+def test_values_missing_in_the_last_snapshot_are_kept(file: Connection, incomplete: Snapshot) -> None:
     keeper = kept(file, IdlePart("boot", {}))
-    for last in (watched(ledger(), 0, 600), untold):
+    for last in (watched(ledger(), 0, 600), incomplete):
         keeper.add(last)
         keeper.end()
 
     assert restored(file, 700).processes["a", 7].idle == 600
 
 
-def test_an_agent_that_ends_before_it_has_seen_a_gpu_takes_nothing_away(file: Connection) -> None:
+def test_an_agent_that_ends_before_it_reads_a_gpu_deletes_nothing(file: Connection) -> None:
     keeper = kept(file, IdlePart("boot", {}))
     keeper.add(watched(ledger(), 0, 600))
     keeper.end()

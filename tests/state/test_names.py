@@ -1,4 +1,4 @@
-"""Names of users are known after a restart, unless none may be kept."""
+"""User names are known after a restart, unless STATE_USERS forbids it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
 
-def test_names_of_users_are_known_again_and_looked_up_all_the_same(file: Connection) -> None:
+def test_user_names_are_known_after_a_restart_for_the_configured_days(file: Connection) -> None:
     keeper = kept(file, names.rows)
     keeper.add(on_gpu(0, sm=0))
     keeper.end()
@@ -31,7 +31,7 @@ def test_names_of_users_are_known_again_and_looked_up_all_the_same(file: Connect
     assert restored(file, 10).user_names == {}
 
 
-def test_without_state_users_no_name_is_kept_and_those_of_before_are_deleted(
+def test_without_state_users_no_name_is_kept_and_earlier_names_are_deleted(
     file: Connection, tmp_path: Path
 ) -> None:
     keeper = kept(file, names.rows, XidsPart("boot", users=True).all)

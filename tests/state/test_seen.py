@@ -43,7 +43,7 @@ def card(at: float, *, links: int, most: int, width: int, widest: int, gpus: int
     )
 
 
-def test_the_most_that_was_seen_is_known_for_14_days_after_it_was_last_reached(file: Connection) -> None:
+def test_the_highest_numbers_are_known_for_14_days_after_they_were_last_reached(file: Connection) -> None:
     keeper = kept(file, seen.rows)
     keeper.add(card(0, links=4, most=4, width=16, widest=16, gpus=8))
     keeper.end()
@@ -59,7 +59,7 @@ def test_the_most_that_was_seen_is_known_for_14_days_after_it_was_last_reached(f
     assert file.execute("SELECT * FROM seen").fetchall() == []
 
 
-def test_a_clock_that_was_ahead_keeps_it_for_14_days_not_for_years(file: Connection) -> None:
+def test_a_clock_that_was_ahead_keeps_the_numbers_for_14_days_and_not_for_years(file: Connection) -> None:
     keeper = kept(file, seen.rows)
     keeper.add(card(3650 * DAY, links=4, most=4, width=16, widest=16, gpus=8))
     keeper.end()

@@ -1,4 +1,4 @@
-"""The writing thread: a trouble is one word and one line of the log, and no row is lost."""
+"""The writing thread: a fault is one word and one line in the log, and no row is lost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NAME = "agent.sqlite3"
 
 
 class Folder(StateFolder):
-    """One that may stop working."""
+    """A folder that can stop working."""
 
     error: Exception | None = None
 
@@ -83,7 +83,7 @@ def in_file(tmp_path: Path) -> list[str]:
         ("failed", OSError(errno.EMFILE, "Too many open files")),
     ],
 )
-def test_what_cannot_be_written_is_written_when_it_can_and_told_once(
+def test_batches_that_cannot_be_written_are_written_later_and_logged_once(
     tmp_path: Path, word: str, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -107,7 +107,7 @@ def test_what_cannot_be_written_is_written_when_it_can_and_told_once(
     assert caplog.messages[1] == "STATE_DIR can be written again"
 
 
-def test_an_hour_of_what_cannot_be_written_waits_and_the_oldest_is_lost(tmp_path: Path) -> None:
+def test_an_hour_of_batches_waits_in_memory_and_the_oldest_is_lost(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
     one = writer(folder)
     folder.error = OSError(errno.ENOSPC, "full")
@@ -122,7 +122,7 @@ def test_an_hour_of_what_cannot_be_written_waits_and_the_oldest_is_lost(tmp_path
     assert one.lost_batches == 4
 
 
-def test_a_file_that_is_deleted_meanwhile_is_begun_anew_not_written_unseen(tmp_path: Path) -> None:
+def test_a_deleted_folder_is_noticed_and_a_new_file_started(tmp_path: Path) -> None:
     one = writer(StateFolder(str(tmp_path / "state")))
     one.write(gpu("a"))
     (tmp_path / "state").rename(tmp_path / "away")
@@ -146,7 +146,7 @@ def test_a_file_that_is_replaced_in_its_folder_is_noticed(tmp_path: Path, become
     assert in_file(tmp_path) == ["b"]
 
 
-def test_users_of_before_are_forgotten_also_where_the_file_comes_late(tmp_path: Path) -> None:
+def test_earlier_users_are_deleted_even_if_the_file_can_be_opened_only_later(tmp_path: Path) -> None:
     file = open_file(tmp_path / NAME)
     names.SUBJECT.write(file, [(1000, "alice", 0.0)])
     file.close()
@@ -166,7 +166,7 @@ def test_users_of_before_are_forgotten_also_where_the_file_comes_late(tmp_path: 
     [sqlite3.IntegrityError("NOT NULL constraint failed"), OverflowError("int too large"), KeyError("a")],
     ids=lambda error: type(error).__name__,
 )
-def test_rows_that_no_file_takes_are_lost_alone_and_told(
+def test_rows_that_no_file_accepts_are_lost_alone_and_logged(
     tmp_path: Path, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     one = writer(StateFolder(str(tmp_path)))
@@ -183,12 +183,12 @@ def test_rows_that_no_file_takes_are_lost_alone_and_told(
     assert (one.lost_batches, one.trouble) == (2, None)
 
 
-def test_a_part_that_raises_ends_no_sampling(tmp_path: Path) -> None:
-    def crazy(_snapshot: Snapshot) -> Rows | None:
+def test_a_part_that_raises_does_not_stop_sampling(tmp_path: Path) -> None:
+    def fails(_snapshot: Snapshot) -> Rows | None:
         raise OverflowError("cannot convert float infinity to integer")
 
     one = writer(StateFolder(str(tmp_path)))
-    keeper = Keeper(lambda batch, **_: one.write(batch), [gpus.rows], [crazy])
+    keeper = Keeper(lambda batch, **_: one.write(batch), [gpus.rows], [fails])
     keeper.add(snapshot(0, 1))
     keeper.end()
     one.close()
@@ -198,7 +198,7 @@ def test_a_part_that_raises_ends_no_sampling(tmp_path: Path) -> None:
     assert "float infinity" in one.trouble.sentence
 
 
-def test_a_storm_of_urgent_batches_pushes_no_minute_out(tmp_path: Path) -> None:
+def test_many_urgent_batches_do_not_displace_a_batch_of_a_minute(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
     one = writer(folder)
     folder.error = OSError(errno.ENOSPC, "full")
@@ -213,7 +213,7 @@ def test_a_storm_of_urgent_batches_pushes_no_minute_out(tmp_path: Path) -> None:
     assert one.lost_batches == 0
 
 
-def test_an_urgent_write_does_not_say_that_all_is_written(tmp_path: Path) -> None:
+def test_an_urgent_write_does_not_count_as_everything_written(tmp_path: Path) -> None:
     one = writer(StateFolder(str(tmp_path)))
     one.write((), gpu("a"))
     assert one.written_at is None
@@ -232,7 +232,7 @@ async def started(tmp_path: Path, folder: StateFolder | None = None) -> AsyncIte
         store.close()
 
 
-async def test_what_was_put_is_written_at_the_end_and_found_at_the_next_start(tmp_path: Path) -> None:
+async def test_batches_are_written_at_the_end_and_found_at_the_next_start(tmp_path: Path) -> None:
     async with started(tmp_path) as store:
         for uuid in "abc":
             store.put(gpu(uuid))
@@ -243,7 +243,7 @@ async def test_what_was_put_is_written_at_the_end_and_found_at_the_next_start(tm
     assert "state" not in {thread.name for thread in threading.enumerate()}
 
 
-async def test_a_start_without_a_usable_folder_goes_on_and_writes_when_it_can(tmp_path: Path) -> None:
+async def test_an_agent_without_a_usable_folder_starts_and_writes_when_it_can(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
     folder.error = OSError(errno.EROFS, "Read-only file system")
     async with started(tmp_path, folder) as store:
@@ -251,14 +251,14 @@ async def test_a_start_without_a_usable_folder_goes_on_and_writes_when_it_can(tm
         assert store.reading.trouble.fault == "read_only"
         folder.error = None
         store.put(gpu("a"))
-        wait_until(lambda: store.reading.written_at, "it is written")
+        wait_until(lambda: store.reading.written_at, "the batch is written")
 
         assert await store.read(uuids) == ["a"]
         assert store.reading.trouble is None
         assert (store.reading.file_bytes or 0) > 4096
 
 
-async def test_a_disk_that_does_not_answer_is_slow_and_holds_up_nobody(tmp_path: Path) -> None:
+async def test_a_disk_that_does_not_answer_is_slow_and_delays_nothing(tmp_path: Path) -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def hang(_connection: Connection, _rows: Sequence[Row]) -> None:
@@ -279,12 +279,12 @@ async def test_a_disk_that_does_not_answer_is_slow_and_holds_up_nobody(tmp_path:
         store.put(gpu("urgent"), urgent=True)
     assert store.reading.lost_batches == 5
     leave.set()
-    wait_until(lambda: store.reading.trouble is None, "it is written")
+    wait_until(lambda: store.reading.trouble is None, "the batch is written")
     assert store.close()
     assert {"urgent", "0", f"{MAX_BATCHES - 1}"} <= set(in_file(tmp_path))
 
 
-async def test_of_many_that_ask_some_wait_and_the_others_are_told_to_come_again(tmp_path: Path) -> None:
+async def test_of_many_queries_some_wait_and_the_others_are_refused(tmp_path: Path) -> None:
     leave = threading.Event()
 
     def slow(_connection: Connection) -> str:
@@ -307,14 +307,14 @@ async def test_of_many_that_ask_some_wait_and_the_others_are_told_to_come_again(
         assert await store.read(slow) == "found"
 
 
-async def test_a_question_cannot_write(tmp_path: Path) -> None:
+async def test_a_query_cannot_write(tmp_path: Path) -> None:
     async with started(tmp_path) as store:
         with pytest.raises(StoreUnreadable):
             await store.read(lambda connection: connection.execute("INSERT INTO gpus (uuid) VALUES ('a')"))
         assert await store.read(uuids) == []
 
 
-async def test_without_a_file_there_is_no_answer(tmp_path: Path) -> None:
+async def test_without_a_file_a_query_fails(tmp_path: Path) -> None:
     store = Store(StateFolder(str(tmp_path)), NAME, days=400, boot="boot")
 
     with pytest.raises(StoreUnreadable):

@@ -46,11 +46,11 @@ def file() -> Iterator[sqlite3.Connection]:
 
 
 def write(file: sqlite3.Connection, *days: UserDay | GpuDay, run: int = RUN) -> None:
-    told = UsageDays(
+    usage_days = UsageDays(
         tuple(one for one in days if isinstance(one, UserDay)),
         tuple(one for one in days if isinstance(one, GpuDay)),
     )
-    for subject, rows in (usage.user_rows(told, run), usage.gpu_rows(told, run)):
+    for subject, rows in (usage.user_rows(usage_days, run), usage.gpu_rows(usage_days, run)):
         subject.write(file, rows)
 
 
@@ -82,7 +82,7 @@ def test_a_row_written_again_counts_once(file: sqlite3.Connection) -> None:
     assert held(file, UsageBy.GPU) == {"GPU-0": 120.0}
 
 
-def test_a_row_that_comes_late_takes_nothing_back(file: sqlite3.Connection) -> None:
+def test_a_late_smaller_row_changes_nothing(file: sqlite3.Connection) -> None:
     write(file, user(ALICE, 120.0, peak=7), gpu("GPU-0", 120.0, joules=5.0))
     write(file, user(ALICE, 60.0, peak=3), gpu("GPU-0", 60.0))
     (alice,) = read(file, UsageBy.USER).totals
@@ -91,7 +91,7 @@ def test_a_row_that_comes_late_takes_nothing_back(file: sqlite3.Connection) -> N
     assert (total.sums, total.energy_joules) == (sums(120.0), 5.0)
 
 
-def test_what_earlier_processes_left_is_added(file: sqlite3.Connection) -> None:
+def test_sums_of_earlier_agents_are_added(file: sqlite3.Connection) -> None:
     write(file, user(ALICE, 100.0, peak=7), gpu("GPU-0", 100.0, joules=5.0))
     write(file, user(ALICE, 20.0, peak=3), gpu("GPU-0", 20.0, joules=1.0), run=LATER_RUN)
     (alice,) = read(file, UsageBy.USER).totals
@@ -100,7 +100,7 @@ def test_what_earlier_processes_left_is_added(file: sqlite3.Connection) -> None:
     assert (total.watched_seconds, total.energy_joules) == (240.0, 6.0)
 
 
-def test_ageing_makes_one_row_of_them_and_changes_no_sum(file: sqlite3.Connection) -> None:
+def test_ageing_merges_the_rows_of_earlier_agents_and_changes_no_sum(file: sqlite3.Connection) -> None:
     for run in range(RUN, RUN + 9):
         write(file, user(ALICE, 10.0), user(None, 1.0), gpu("GPU-0", 10.0, joules=2.0), run=run)
     write(file, user(ALICE, 5.0), gpu("GPU-0", 5.0), run=LATER_RUN)
@@ -110,11 +110,11 @@ def test_ageing_makes_one_row_of_them_and_changes_no_sum(file: sqlite3.Connectio
         assert rows(file) == 3 + 2
         assert [read(file, by) for by in UsageBy] == before
     write(file, user(ALICE, 15.0), run=LATER_RUN)
-    assert held(file, UsageBy.USER)[ALICE] == 105.0, "this process goes on"
+    assert held(file, UsageBy.USER)[ALICE] == 105.0, "the agent of the later run still counts"
 
 
 def a_month(file: sqlite3.Connection, *more: str) -> None:
-    """A second of each day of November until DAY, and of some more days."""
+    """Write a second for each day of November until DAY, and for these other days."""
     days = [*(f"2026-11-{number:02d}" for number in range(1, 27)), *more]
     write(file, *(user(ALICE, 1.0, day) for day in days), *(gpu("GPU-0", 1.0, day) for day in days))
 
@@ -123,7 +123,7 @@ def days_left(file: sqlite3.Connection) -> list[object]:
     return [one.key for one in read(file, UsageBy.DAY, "1970-01-01", "2999-12-31").totals]
 
 
-def test_the_days_before_state_days_are_forgotten(file: sqlite3.Connection) -> None:
+def test_days_before_state_days_are_deleted(file: sqlite3.Connection) -> None:
     a_month(file)
     age(file, days=3)
     assert days_left(file) == ["2026-11-24", "2026-11-25", DAY]
@@ -131,7 +131,7 @@ def test_the_days_before_state_days_are_forgotten(file: sqlite3.Connection) -> N
     assert held(file, UsageBy.USER, "2000-01-01") == {ALICE: 3.0}
 
 
-def test_a_day_of_a_user_is_not_kept_longer_because_the_user_has_few(file: sqlite3.Connection) -> None:
+def test_a_user_with_few_days_has_no_day_kept_longer(file: sqlite3.Connection) -> None:
     a_month(file)
     file.execute("DELETE FROM user_days WHERE day > '2026-11-01'")
     age(file, days=3)
@@ -141,9 +141,9 @@ def test_a_day_of_a_user_is_not_kept_longer_because_the_user_has_few(file: sqlit
 @pytest.mark.parametrize(
     ("wrong", "now", "lost"),
     [("2036-07-01", dt.datetime(2036, 7, 1, 12), 1), ("1970-01-02", dt.datetime(1970, 1, 2, 12), 0)],  # noqa: DTZ001
-    ids=["years ahead", "as it is without a battery"],
+    ids=["years ahead", "1970, as without a battery"],
 )
-def test_a_day_with_a_wrong_clock_costs_one_day_at_most(
+def test_a_day_with_a_wrong_clock_costs_at_most_one_day(
     file: sqlite3.Connection, wrong: str, now: dt.datetime, lost: int
 ) -> None:
     a_month(file, wrong)
@@ -153,18 +153,18 @@ def test_a_day_with_a_wrong_clock_costs_one_day_at_most(
     assert len([day for day in days_left(file) if str(day).startswith("2026-11")]) == 26 - lost
 
 
-def test_a_day_to_come_takes_no_place_of_one_that_was(file: sqlite3.Connection) -> None:
+def test_a_day_in_the_future_does_not_displace_a_past_one(file: sqlite3.Connection) -> None:
     a_month(file, "2036-07-01")
     age(file, days=1)
     assert days_left(file) == [DAY, "2036-07-01"]
 
 
-def test_thirty_days_are_today_and_the_29_before() -> None:
+def test_thirty_days_are_today_and_the_29_days_before() -> None:
     assert usage.first_day(NOW, 30) == "2026-10-28"
     assert usage.first_day(NOW, 1) == DAY
 
 
-def test_only_the_days_asked_for_count(file: sqlite3.Connection) -> None:
+def test_only_the_requested_days_count(file: sqlite3.Connection) -> None:
     for day, seconds in (("2026-11-24", 1.0), ("2026-11-25", 10.0), (DAY, 100.0)):
         write(file, user(ALICE, seconds, day), gpu("GPU-0", seconds, day))
     assert held(file, UsageBy.USER, "2026-11-25") == {ALICE: 110.0}
@@ -172,7 +172,9 @@ def test_only_the_days_asked_for_count(file: sqlite3.Connection) -> None:
     assert held(file, UsageBy.DAY, "2026-11-25") == {"2026-11-25": 10.0, DAY: 100.0}
 
 
-def test_users_have_their_last_known_names_and_who_holds_most_comes_first(file: sqlite3.Connection) -> None:
+def test_users_have_their_last_known_names_and_the_largest_holder_comes_first(
+    file: sqlite3.Connection,
+) -> None:
     names.SUBJECT.write(file, [(ALICE, "alice", NOW)])
     write(file, user(None, 20.0), user(ALICE, 10.0), user(BOB, 30.0))
     assert [(one.key, one.name) for one in read(file, UsageBy.USER).totals] == [
@@ -180,7 +182,7 @@ def test_users_have_their_last_known_names_and_who_holds_most_comes_first(file: 
     ]  # fmt: skip
 
 
-def test_a_day_is_that_of_all_gpus(file: sqlite3.Connection) -> None:
+def test_a_day_has_the_sums_of_all_gpus(file: sqlite3.Connection) -> None:
     write(file, gpu("GPU-0", 10.0, joules=4.0), gpu("GPU-1", 20.0))
     (day,) = read(file, UsageBy.DAY).totals
     assert (day.key, day.sums.held_seconds, day.watched_seconds, day.energy_joules) == (DAY, 30.0, 60.0, 4.0)
@@ -193,26 +195,26 @@ def test_energy_that_was_never_reported_is_unknown(file: sqlite3.Connection) -> 
     assert [one.energy_joules for one in read(file, UsageBy.GPU).totals] == [None]
 
 
-def test_a_gpu_of_which_only_an_earlier_day_had_the_name_has_it(file: sqlite3.Connection) -> None:
+def test_a_gpu_has_the_name_of_an_earlier_day_if_the_last_day_has_none(file: sqlite3.Connection) -> None:
     write(file, gpu("GPU-0", 1.0, "2026-11-25"), gpu("GPU-0", 1.0, name=None))
     (total,) = read(file, UsageBy.GPU, "2026-11-25").totals
     assert (total.key, total.name) == ("GPU-0", "H100")
 
 
-def test_rows_beyond_the_most_are_counted(file: sqlite3.Connection) -> None:
+def test_rows_beyond_the_maximum_are_counted(file: sqlite3.Connection) -> None:
     write(file, *(user(uid, float(uid)) for uid in range(1, usage.MAX_ROWS + 4)))
     found = read(file, UsageBy.USER)
     assert (len(found.totals), found.left_out) == (usage.MAX_ROWS, 3)
-    assert found.totals[-1].key == 4, "those who held least are left out"
+    assert found.totals[-1].key == 4, "the users who held least are left out"
 
 
-def test_without_names_none_are_left(file: sqlite3.Connection) -> None:
+def test_forgetting_users_leaves_the_sums_of_gpus(file: sqlite3.Connection) -> None:
     write(file, user(ALICE, 1.0), gpu("GPU-0", 1.0))
     usage.forget_users(file)
     assert held(file, UsageBy.USER) == {}
     assert held(file, UsageBy.GPU) == {"GPU-0": 1.0}
 
 
-def test_an_empty_file_has_nothing(file: sqlite3.Connection) -> None:
+def test_an_empty_file_has_no_usage(file: sqlite3.Connection) -> None:
     for by in UsageBy:
         assert read(file, by) == UsageReading()

@@ -22,15 +22,15 @@ def tables(connection: sqlite3.Connection) -> dict[str, list[tuple[str, str, int
     }
 
 
-def test_each_version_has_its_file_here() -> None:
+def test_each_version_has_a_file_here() -> None:
     assert sorted(path.stem for path in FOLDER.glob("*.sql")) == sorted(
         str(version) for version in range(1, VERSION + 1)
     )
 
 
 @pytest.mark.parametrize("version", range(1, VERSION + 1))
-def test_a_file_of_this_version_is_brought_to_the_newest(tmp_path: Path, version: int) -> None:
-    """A step that was released stays as it is: else the tables of both would differ here."""
+def test_a_file_of_each_version_is_migrated_to_the_newest(tmp_path: Path, version: int) -> None:
+    """A released migration step must not change, because then the tables of both files would differ."""
     path = tmp_path / "agent.sqlite3"
     old = sqlite3.connect(path)
     old.executescript((FOLDER / f"{version}.sql").read_text())

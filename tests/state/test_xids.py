@@ -56,7 +56,7 @@ def test_xids_are_known_until_the_next_boot(file: Connection) -> None:
     assert restored(file, 60).xids != {}
 
 
-def test_an_xid_is_written_at_once_and_only_when_it_is_new() -> None:
+def test_a_new_xid_is_written_at_once_and_only_once() -> None:
     batches: list[Batch] = []
     part = XidsPart("boot", users=True)
     keeper = Keeper(lambda batch, urgent: batches.append(batch) if urgent else None, (), [part.changed])
@@ -72,7 +72,7 @@ def test_an_xid_is_written_at_once_and_only_when_it_is_new() -> None:
     assert [[rows[2:4] for rows in batch[-1].rows] for batch in batches] == [[(79, 1)], [(79, 2)]]
 
 
-def test_each_minute_has_all_xids_for_the_file_may_have_begun_anew(tmp_path: Path, file: Connection) -> None:
+def test_each_batch_has_all_xids_because_the_file_may_be_new(tmp_path: Path, file: Connection) -> None:
     part = XidsPart("boot", users=True)
     keeper = Keeper(lambda batch, **_: write(file, batch), [part.all], [part.changed])
     keeper.add(with_xids(50, x79=XidCount(1, EPOCH + 40)))
@@ -81,17 +81,17 @@ def test_each_minute_has_all_xids_for_the_file_may_have_begun_anew(tmp_path: Pat
     assert set(restored(file, 60).xids["a"]) == {79, 31}, "an urgent batch has all"
 
     file = open_file(tmp_path / "a third.sqlite3")
-    keeper.add(snapshot(120, 0))  # the GPU is not there
+    keeper.add(snapshot(120, 0))  # the GPU has disappeared
     assert set(restored(file, 120).xids["a"]) == {79, 31}
 
 
-def test_counts_that_this_process_could_not_read_are_not_overwritten_by_less(file: Connection) -> None:
-    def tell(at: float, times: int) -> None:
+def test_larger_counts_in_the_file_are_not_overwritten(file: Connection) -> None:
+    def write_xid(at: float, times: int) -> None:
         rows = XidsPart("boot", users=True).all(with_xids(at, x79=XidCount(times, EPOCH + at)))
         assert rows is not None
         write(file, (gpus.rows(snapshot(0, 1)), rows))
 
-    tell(40, 5)
-    tell(90, 1)
+    write_xid(40, 5)
+    write_xid(90, 1)
 
     assert restored(file, 100).xids["a"][79] == KeptXid(5, 90, XidSource.NVML)

@@ -1,4 +1,4 @@
-"""A year of a busy host, 8 GPUs and 50 users, is at most 20 MB: computed by writing it."""
+"""A year of a busy host with 8 GPUs and 50 users is at most 20 MB: the test writes it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HOUR, DAY = 3600, 86_400
 
 
 def moments(times: Iterable[float]) -> Rows:
-    """Numbers with all their places, as means have them."""
+    """Numbers with all their digits, like means."""
     rows: list[Row] = []
     for at in times:
         rows.append((at, None, *(random.random() for _ in history.HOST_COLUMNS)))  # noqa: S311
@@ -46,13 +46,13 @@ def others(at: float) -> Batch:
 
 
 def sums() -> UsageSums:
-    """As they are in the evening: no number is a short one."""
-    held, told, used, idle = (86_400 * random.random() for _ in range(4))  # noqa: S311
-    return UsageSums(held, told, used, idle, 86_000.1, 1e15 / 3, 80_123_456_789)
+    """Sums as at the end of a day: no number is short."""
+    held, reported, used, idle = (86_400 * random.random() for _ in range(4))  # noqa: S311
+    return UsageSums(held, reported, used, idle, 86_000.1, 1e15 / 3, 80_123_456_789)
 
 
 def usage_of_a_day(at: float) -> Batch:
-    """Every user had something of the GPUs, and a restart parts the day."""
+    """Every user has used the GPUs, and the day has a restart."""
     date, batch = local_day(at), list[Rows]()
     for run in (1, 2):
         days = UsageDays(
@@ -73,8 +73,8 @@ def write_and_age(file: Connection, at: float, *batch: Rows) -> None:
                 subject.age(file, Ageing(at, 400, "boot" * 9, 0))
 
 
-def test_the_file_of_a_year(tmp_path: Path) -> None:
-    """By the hour where in the end only hours are kept, then by the minute, then each sample."""
+def test_the_file_of_a_busy_year_has_at_most_20_mb(tmp_path: Path) -> None:
+    """Write hours where only hours are kept in the end, then minutes, then samples."""
     path = tmp_path / "agent.sqlite3"
     file = open_file(path)
     for day in range(END - 365 * DAY, END, DAY):

@@ -22,7 +22,7 @@ HOPPER, VOLTA = (9, 0), (7, 0)
 
 
 def verdicts(kind: Kind) -> str:
-    """All that a kind can lead to."""
+    """All verdicts that a kind can have."""
     return " or ".join(verdict.word for verdict in kind.verdicts)
 
 
@@ -48,13 +48,13 @@ def test_the_page_has_every_kind_of_finding_word_for_word(heading: str, kinds: t
     ], "docs/findings.md and KINDS (agent/derive/health/, agent/derive/host_health.py) differ"
 
 
-def test_each_kind_has_a_name_of_its_own() -> None:
+def test_every_kind_of_finding_has_a_unique_name() -> None:
     names = [kind.name for kind in (*KINDS, *HOST_KINDS)]
 
     assert len(names) == len(set(names))
 
 
-def test_the_page_has_every_xid() -> None:
+def test_the_page_has_every_xid_of_the_catalogue() -> None:
     newer, older = tables("## XID errors")
 
     assert newer[:-1] == [
@@ -73,7 +73,7 @@ def test_the_page_has_every_xid() -> None:
 
 
 @pytest.mark.parametrize("reference", ["NVIDIA Health Validation", "Meta GCM health checks", "gpud"])
-def test_what_stands_beside_the_checks_of_others_is_what_the_rules_say(reference: str) -> None:
+def test_the_tables_of_other_health_checks_name_findings_and_verdicts_of_the_rules(reference: str) -> None:
     (rows,) = tables(f"### {reference}")
 
     for check, there, here, why in rows:

@@ -16,7 +16,7 @@ from agent.readings import GpuIdentity, GpuSample, GpuState, Reason, Snapshot, U
 from tests.support.readings import reading
 
 NOW = 5000.0  # seconds since boot
-WELL = reading(
+HEALTHY_READING = reading(
     identity=GpuIdentity(uuid="GPU-0", name="NVIDIA H100"),
     memory_total_bytes=80 * 2**30,
     memory_used_bytes=0,
@@ -28,7 +28,7 @@ WELL = reading(
 def failed(
     function: str, *, ago: float = 60.0, told_before: bool = False, error: str = "UNKNOWN", **changes: Any
 ) -> Unknown:
-    """Of class `failed` since `ago` seconds."""
+    """A value that failed `ago` seconds ago for the first time."""
     words = {"UNKNOWN": "Unknown Error", "TIMEOUT": "Timeout"}.get(error, error)
     unknown = Unknown(
         Reason.FAILED,
@@ -49,7 +49,7 @@ TEMPERATURE = {"thermal.gpu_celsius": failed("nvmlDeviceGetTemperature")}
 
 
 def snapshot(unknown: dict[str, Unknown], **sample: Any) -> Snapshot:
-    gpu = GpuSample(0, GpuState.OK, replace(WELL, unknown=unknown))
+    gpu = GpuSample(0, GpuState.OK, replace(HEALTHY_READING, unknown=unknown))
     return Snapshot(1e9, 0, gpus=(replace(gpu, **sample),), taken_since_boot=NOW)
 
 
@@ -67,7 +67,7 @@ def health(unknown: dict[str, Unknown], **sample: Any) -> Health:
     ],
     ids=["memory", "utilization", "temperature", "power"],
 )
-def test_what_every_gpu_reports_is_missed_after_a_minute(
+def test_a_vital_value_that_fails_for_a_minute_is_a_warning(
     unknown: dict[str, Unknown], what: str, todo: str
 ) -> None:
     found = health(unknown)
@@ -78,11 +78,11 @@ def test_what_every_gpu_reports_is_missed_after_a_minute(
     assert found.findings[0].todo.startswith(todo)
 
 
-def test_an_error_that_passes_within_a_minute_is_none() -> None:
+def test_an_error_of_less_than_a_minute_is_no_finding() -> None:
     assert health({"power.usage_watts": failed("nvmlDeviceGetPowerUsage", ago=59.9)}).findings == ()
 
 
-def test_without_memory_and_utilization_it_is_critical_and_never_offered() -> None:
+def test_without_memory_and_utilization_a_gpu_is_critical_and_not_offered() -> None:
     assert health(MEMORY | UTILIZATION).verdict is HealthVerdict.CRITICAL
     (passed_over,) = choose(candidates(snapshot(MEMORY | UTILIZATION)), Wish()).unsuitable
     assert passed_over[1] == (
@@ -91,30 +91,30 @@ def test_without_memory_and_utilization_it_is_critical_and_never_offered() -> No
     )
 
 
-def test_with_one_of_them_it_is_a_warning_and_not_offered_either() -> None:
+def test_without_memory_or_utilization_a_gpu_has_a_warning_and_is_not_offered() -> None:
     for one, name in ((MEMORY, "memory in use"), (UTILIZATION, "utilization")):
         assert health(one | POWER).verdict is HealthVerdict.WARNING
         (passed_over,) = choose(candidates(snapshot(one | POWER)), Wish()).unsuitable
         assert passed_over[1] == f"its {name} is unknown: Unknown Error"
 
 
-def test_it_is_offered_with_any_other_warning() -> None:
-    """Its memory and its utilization tell whether it is in use."""
+def test_a_gpu_without_power_and_temperature_is_offered() -> None:
+    """Its memory and its utilization show whether it is in use."""
     assert choose(candidates(snapshot(POWER | TEMPERATURE)), Wish()).satisfied
     assert not choose(candidates(snapshot(POWER | MEMORY)), Wish()).satisfied
     assert not choose(candidates(snapshot(POWER | UTILIZATION)), Wish()).satisfied
 
 
 @pytest.mark.parametrize("told_before", [False, True])
-def test_what_is_optional_is_judged_only_if_it_was_reported_before(told_before: bool) -> None:
-    """Eight real V100s answer Unknown Error for one PCIe value for ever, and are well."""
+def test_an_optional_value_is_judged_only_if_it_was_reported_before(told_before: bool) -> None:
+    """Eight real V100s always answer Unknown Error for one PCIe value, and are healthy."""
     replays = failed("nvmlDeviceGetPcieReplayCounter", ago=1e6, told_before=told_before)
 
     assert len(health({"pcie.replays": replays}).findings) == int(told_before)
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.FAILED])
-def test_no_other_reason_is_a_finding(reason: Reason) -> None:
+def test_no_other_reason_for_an_unknown_value_is_a_finding(reason: Reason) -> None:
     unknown = {
         field: failed("nvmlDevice", ago=1e6, told_before=True, reason=reason)
         for field in (*MEMORY, *UTILIZATION, *POWER, *TEMPERATURE, "pcie.replays")
@@ -123,7 +123,7 @@ def test_no_other_reason_is_a_finding(reason: Reason) -> None:
     assert health(unknown) == Health(HealthVerdict.HEALTHY)
 
 
-def test_that_a_reset_is_required_is_reported_by_a_finding_of_its_own() -> None:
+def test_a_required_reset_is_no_driver_error_but_has_its_own_finding() -> None:
     temperature = failed("nvmlDeviceGetTemperature", ago=1e6, told_before=True, error="RESET_REQUIRED")
 
     names = [finding.name for finding in health({"thermal.gpu_celsius": temperature}).findings]
@@ -131,22 +131,22 @@ def test_that_a_reset_is_required_is_reported_by_a_finding_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(("asked", "findings"), [(NOW - 241, 0), (NOW - 240, 1)])
-def test_of_what_is_asked_seldom_a_single_error_may_have_passed(asked: float, findings: int) -> None:
-    """Asked five minutes ago, and again or not: whatever the time, it is the calls that count."""
+def test_a_single_error_of_a_rarely_read_value_is_no_finding(asked: float, findings: int) -> None:
+    """The value failed five minutes ago; it counts only if a second call has failed since then."""
     power = failed("nvmlDeviceGetPowerUsage", ago=300, asked=asked)
 
     assert len(health({"power.usage_watts": power}).findings) == findings
 
 
-def test_a_gpu_without_values_is_judged_by_that_alone() -> None:
-    """Lost: which of its values failed before it was lost is not the trouble any more."""
-    before = replace(WELL, unknown=MEMORY | UTILIZATION).lasting()
+def test_a_lost_gpu_is_judged_only_as_lost() -> None:
+    """Values that failed before it was lost do not matter any more."""
+    before = replace(HEALTHY_READING, unknown=MEMORY | UTILIZATION).lasting()
     found = health({}, state=GpuState.LOST, reading=None, lasting=before, error="The GPU is lost")
 
     assert [finding.name for finding in found.findings] == ["lost"]
 
 
-def test_the_sentence_stays_short_and_begins_with_what_matters() -> None:
+def test_the_sentence_names_at_most_three_functions_vital_ones_first() -> None:
     many = {
         f"clocks.{number}": failed(f"nvmlDeviceGetClock{number}", told_before=True) for number in range(9)
     }
@@ -156,7 +156,7 @@ def test_the_sentence_stays_short_and_begins_with_what_matters() -> None:
         "The driver has failed for a minute or longer to answer nvmlDeviceGetPowerUsage (Timeout),"
         " nvmlDeviceGetClock0 (Unknown Error), nvmlDeviceGetClock1 (Unknown Error) and 7 more"
     )
-    assert finding.todo.startswith("look at the load of the host"), "the advice fits what stands first"
+    assert finding.todo.startswith("look at the load of the host"), "the advice fits the first function"
     assert MOST_NAMED == 3
     for fewer, more in ((2, ""), (3, " and 1 more")):
         few = dict(list(many.items())[:fewer]) | POWER

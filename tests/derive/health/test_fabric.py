@@ -8,7 +8,7 @@ import pytest
 
 from agent.derive.findings import HealthVerdict
 from agent.readings import Fabric, FabricConfiguration, FabricHealthSummary, FabricState, Lately
-from tests.derive.health.patients import findings, gpu, health
+from tests.derive.health.sampled_gpus import findings, gpu, health
 
 W, C = HealthVerdict.WARNING, HealthVerdict.CRITICAL
 DONE: dict[str, Any] = {"state": FabricState.COMPLETED, "status": 0}
@@ -42,7 +42,7 @@ BAD: list[dict[str, Any]] = [
         ({}, []),
         (DONE, []),
         (HEALTHY, []),
-        # as of a single GPU, or of one that is not told: nothing is registered
+        # no registration, as for a single GPU or an unknown state
         ({"status": 3}, []),
         ({"state": 4}, []),
         (DONE | {"status": None}, []),
@@ -54,11 +54,13 @@ BAD: list[dict[str, Any]] = [
     ],
     ids=str,
 )
-def test_each_state(fabric: dict[str, Any], expected: list[tuple[str, HealthVerdict]]) -> None:
+def test_each_state_of_the_fabric_has_its_findings(
+    fabric: dict[str, Any], expected: list[tuple[str, HealthVerdict]]
+) -> None:
     assert findings(gpu(fabric=Fabric(**fabric)), lately=Lately()) == expected
 
 
-def test_all_that_is_bad_is_one_finding() -> None:
+def test_several_faults_of_the_fabric_are_one_finding() -> None:
     bad = HEALTHY | {"health_summary": FabricHealthSummary.UNHEALTHY, "route_unhealthy": True}
 
     assert [found.what for found in health(gpu(fabric=Fabric(**bad))).findings] == [

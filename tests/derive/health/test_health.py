@@ -24,7 +24,7 @@ from agent.readings import (
     Unknown,
     XidCount,
 )
-from tests.derive.health.patients import NOW, WELL, findings, gpu, health
+from tests.derive.health.sampled_gpus import HEALTHY_READING, NOW, findings, gpu, health
 from tests.support.readings import reading
 
 HOT_CELSIUS = 75
@@ -36,7 +36,7 @@ def test_a_gpu_without_a_finding_is_healthy() -> None:
     assert health(gpu()) == Health(HealthVerdict.HEALTHY)
 
 
-def test_a_gpu_that_tells_nothing_is_not_ill_for_that() -> None:
+def test_a_gpu_without_values_is_healthy() -> None:
     assert health(GpuSample(0, GpuState.OK, reading())) == Health(HealthVerdict.HEALTHY)
 
 
@@ -49,8 +49,10 @@ def test_a_gpu_that_tells_nothing_is_not_ill_for_that() -> None:
         (GpuState.LOST, (HealthVerdict.CRITICAL, ["lost"])),
     ],
 )
-def test_a_gpu_that_cannot_be_read(state: GpuState, expected: tuple[HealthVerdict | None, list[str]]) -> None:
-    unreadable = GpuSample(0, state, None, WELL.lasting(), NOW, 9000, "It is so", todo="do so")
+def test_a_gpu_that_cannot_be_read_has_the_verdict_of_its_state(
+    state: GpuState, expected: tuple[HealthVerdict | None, list[str]]
+) -> None:
+    unreadable = GpuSample(0, state, None, HEALTHY_READING.lasting(), NOW, 9000, "It is so", todo="do so")
     found = health(unreadable)
 
     assert (found.verdict, [finding.name for finding in found.findings]) == expected
@@ -58,7 +60,7 @@ def test_a_gpu_that_cannot_be_read(state: GpuState, expected: tuple[HealthVerdic
     assert all(reason != "It is so; do so" for reason in health(replace(unreadable, todo=None)).reasons)
 
 
-def test_a_late_reading_is_judged_like_any() -> None:
+def test_a_stale_reading_is_judged_like_any_other() -> None:
     late = replace(gpu(clocks_event_reasons=0x80), state=GpuState.STALE)
 
     assert findings(late) == [("power_brake", HealthVerdict.WARNING)]
@@ -70,12 +72,12 @@ NARROW, SLOW = replace(GOOD, width=8), replace(GOOD, generation=4)
 
 
 def twice(**values: int | None) -> dict[str, Any]:
-    """A slow link that was read twice in a row, but for these values."""
+    """A slow link that was read twice in a row, with these values changed."""
     return {"pcie_samples": (replace(SLOW, **values), replace(SLOW, **values))}
 
 
 def fans(*each: Fan, celsius: int = HOT_CELSIUS, then: int | None = None) -> dict[str, Any]:
-    """Fans and how hot the GPU is now, and was `then`, when they were read."""
+    """Fans, the temperature of the GPU now, and `then`, when the fans were read."""
     return {"fans_each": each, "fans_gpu_celsius": then, "thermal_gpu_celsius": celsius}
 
 
@@ -115,10 +117,10 @@ def fans(*each: Fan, celsius: int = HOT_CELSIUS, then: int | None = None) -> dic
         (twice(gpu_percent=None), []),
         (twice(generation=None), []),
         (twice() | {"pcie_max_generation": None}, []),
-        # what is now is not of the samples
+        # the present state does not count, only the samples
         (twice() | {"modes_performance_state": 8, "utilization_gpu_percent": 0}, [("pcie_degraded", W)]),
         ({"pcie_generation": 1, "pcie_width": 1}, []),
-        # how many lanes there could be
+        # the number of possible lanes
         ({"pcie_samples": (NARROW, NARROW), "pcie_port_width": 8}, []),
         ({"pcie_samples": (NARROW, NARROW), "pcie_port_width": None}, []),
         (
@@ -149,7 +151,7 @@ def fans(*each: Fan, celsius: int = HOT_CELSIUS, then: int | None = None) -> dic
             if action
         ),
         ({"recovery_requires_reset": True}, [("reset_required", C)]),
-        # Said twice in other words, it would be counted twice.
+        # Two findings for the same reset would count it twice.
         (
             {"recovery_requires_reset": True, "recovery_action": RecoveryAction.GPU_RESET},
             [("recovery_action", C)],
@@ -161,7 +163,9 @@ def fans(*each: Fan, celsius: int = HOT_CELSIUS, then: int | None = None) -> dic
     ],
     ids=str,
 )
-def test_each_rule(values: dict[str, Any], expected: list[tuple[str, HealthVerdict]]) -> None:
+def test_each_rule_finds_its_fault_and_only_beyond_its_threshold(
+    values: dict[str, Any], expected: list[tuple[str, HealthVerdict]]
+) -> None:
     assert findings(gpu(**values)) == expected
 
 
@@ -185,53 +189,57 @@ def test_each_rule(values: dict[str, Any], expected: list[tuple[str, HealthVerdi
         (twice(width=8) | {"pcie_max_generation": None}, "PCIe x8 under load, instead of x16"),
     ],
 )
-def test_the_sentence_says_how_it_is_and_how_it_should_be(values: dict[str, Any], what: str) -> None:
+def test_the_sentence_names_the_present_value_and_the_expected_one(values: dict[str, Any], what: str) -> None:
     assert [finding.what for finding in health(gpu(**values)).findings] == [what]
 
 
 def links(active: int, most: int, peer: str | None = NVSWITCH) -> dict[str, Any]:
-    """NVLinks of which some are active and lead to `peer`, and as many as ever were at once."""
+    """Six NVLinks, of which the first are active and lead to `peer`; `most` were active at once before."""
     return {
         "nvlink_links": tuple(NvLink(link, is_active=link < active, peer=peer) for link in range(6)),
         "nvlink_most_active": most,
     }
 
 
-def untold(reason: Reason, error: str = "NVML_SUCCESS") -> dict[str, Any]:
-    """NVLinks of which the driver does not tell, or says that there is none."""
+def unreported(reason: Reason, error: str = "NVML_SUCCESS") -> dict[str, Any]:
+    """NVLinks that the driver does not report, or of which it reports that there are none."""
     why = Unknown(reason, "f", error, "w", 0.0, told_before=False)
     return {"nvlink_links": None, "unknown": {"nvlink.links": why}}
 
 
-CARD = "00000000:01:00.0"  # what a bridge leads to
+CARD = "00000000:01:00.0"  # the other end of a bridge
 
 
 @pytest.mark.parametrize(
     ("own", "others", "down"),
     [
         pytest.param(links(6, 6), [links(6, 6)], 0, id="all are up"),
-        pytest.param(links(4, 4), [links(4, 4)], 0, id="two that nothing is plugged into"),
-        pytest.param(links(5, 6), [], 1, id="one that was up"),
-        pytest.param(links(5, 5), [links(6, 6)], 1, id="one that is up on its sister"),
-        pytest.param(links(5, 5, CARD), [links(6, 6, CARD)], 0, id="one that its sister's bridge has"),
-        pytest.param(links(5, 5), [links(6, 6, None)], 0, id="one of a sister that tells no ends"),
-        pytest.param(links(5, 6, CARD), [links(6, 6, CARD)], 1, id="one of a bridge that was up"),
-        pytest.param(links(5, 6), [links(0, 6)], 1, id="one beside a sister that has none up"),
-        pytest.param(links(5, 5), [links(0, 6), links(5, 5)], 0, id="one of a sister that has none up"),
+        pytest.param(links(4, 4), [links(4, 4)], 0, id="two links are unused"),
+        pytest.param(links(5, 6), [], 1, id="one was up before"),
+        pytest.param(links(5, 5), [links(6, 6)], 1, id="one is up on its neighbour"),
+        pytest.param(links(5, 5, CARD), [links(6, 6, CARD)], 0, id="one is up on its neighbour's bridge"),
+        pytest.param(links(5, 5), [links(6, 6, None)], 0, id="the neighbour's other ends are unknown"),
+        pytest.param(links(5, 6, CARD), [links(6, 6, CARD)], 1, id="one of a bridge was up before"),
+        pytest.param(links(5, 6), [links(0, 6)], 1, id="one was up before, the neighbour has none up"),
+        pytest.param(links(5, 5), [links(0, 6), links(5, 5)], 0, id="one neighbour has none up"),
         pytest.param(links(5, 6) | {"mig_enabled": True}, [links(6, 6)], 0, id="MIG does not need them"),
         pytest.param(links(6, 6) | {"identity_name": "NVIDIA H200"}, [], 12, id="fewer than the model has"),
         pytest.param(
-            links(6, 6, CARD) | {"identity_name": "NVIDIA H200"}, [], 0, id="fewer, and no switch to lead to"
+            links(6, 6, CARD) | {"identity_name": "NVIDIA H200"}, [], 0, id="fewer, without a switch"
         ),
-        pytest.param({"nvlink_links": None}, [links(6, 6)], 0, id="nobody knows"),
-        pytest.param(untold(Reason.FAILED, "NVML_ERROR_UNKNOWN"), [links(6, 6)], 0, id="the driver failed"),
+        pytest.param({"nvlink_links": None}, [links(6, 6)], 0, id="unknown"),
         pytest.param(
-            untold(Reason.NOT_SUPPORTED, "NVML_ERROR_NOT_SUPPORTED"), [links(6, 6)], 0, id="refused"
+            unreported(Reason.FAILED, "NVML_ERROR_UNKNOWN"), [links(6, 6)], 0, id="the driver failed"
         ),
-        pytest.param(untold(Reason.NOT_SUPPORTED), [links(6, 6, CARD)], 0, id="a card without a bridge"),
+        pytest.param(
+            unreported(Reason.NOT_SUPPORTED, "NVML_ERROR_NOT_SUPPORTED"), [links(6, 6)], 0, id="refused"
+        ),
+        pytest.param(unreported(Reason.NOT_SUPPORTED), [links(6, 6, CARD)], 0, id="a card without a bridge"),
     ],
 )
-def test_nvlinks_that_are_down(own: dict[str, Any], others: list[dict[str, Any]], down: int) -> None:
+def test_nvlinks_that_are_down_are_counted(
+    own: dict[str, Any], others: list[dict[str, Any]], down: int
+) -> None:
     gpus = [gpu(**own), *(gpu(index, **other) for index, other in enumerate(others, 1))]
 
     found = health(*gpus)
@@ -278,7 +286,7 @@ def test_every_model_has_a_data_sheet() -> None:
         ("NVIDIA GB200", (26_562,), (26_562,), "1 of its NVLinks at 26562 MB/s instead of 53125"),
     ],
 )
-def test_links_to_nvswitches_that_are_slow(
+def test_slow_links_to_nvswitches_are_counted(
     model: str, speeds: tuple[int | None, ...], others: tuple[int | None, ...], what: str | None
 ) -> None:
     def to_switches(index: int, speeds: tuple[int | None, ...], peer: str = NVSWITCH) -> GpuSample:
@@ -294,14 +302,14 @@ def test_links_to_nvswitches_that_are_slow(
     assert "nvlink_slow" not in [one.name for one in bridged]
 
 
-def test_a_gpu_without_a_link_beside_its_sisters_has_all_of_them_down() -> None:
-    """A driver that tells of no link tells the same of one whose links were never up."""
-    found = health(gpu(**untold(Reason.NOT_SUPPORTED)), gpu(1, **links(6, 6)))
+def test_a_gpu_without_links_has_all_links_of_its_neighbours_down() -> None:
+    """A driver reports no links also for a GPU whose links were never up."""
+    found = health(gpu(**unreported(Reason.NOT_SUPPORTED)), gpu(1, **links(6, 6)))
 
     assert [finding.what for finding in found.findings] == ["6 of its 6 NVLinks down"]
 
 
-def test_another_model_has_other_links() -> None:
+def test_the_links_of_another_model_do_not_count() -> None:
     other = gpu(1, **links(6, 6), identity_name="NVIDIA H100 NVL")
 
     assert findings(gpu(**links(4, 4)), other) == []
@@ -323,10 +331,12 @@ def test_another_model_has_other_links() -> None:
         (172, 0, [("xid_172", C)]),
     ],
 )
-def test_xids_by_the_catalogue(code: int, age: float, expected: list[tuple[str, HealthVerdict]]) -> None:
-    sick = replace(gpu(), xids={code: XidCount(1, NOW - age)})
+def test_the_verdict_on_an_xid_is_that_of_the_catalogue_and_ends_in_time(
+    code: int, age: float, expected: list[tuple[str, HealthVerdict]]
+) -> None:
+    faulty = replace(gpu(), xids={code: XidCount(1, NOW - age)})
 
-    assert findings(sick) == expected
+    assert findings(faulty) == expected
 
 
 @pytest.mark.parametrize(
@@ -336,20 +346,20 @@ def test_xids_by_the_catalogue(code: int, age: float, expected: list[tuple[str, 
 def test_an_xid_is_judged_by_the_generation_of_the_gpu(
     capability: tuple[int, int] | None, expected: list[tuple[str, HealthVerdict]]
 ) -> None:
-    sick = replace(gpu(identity_compute_capability=capability), xids={44: XidCount(1, NOW)})
+    faulty = replace(gpu(identity_compute_capability=capability), xids={44: XidCount(1, NOW)})
 
-    assert findings(sick) == expected
+    assert findings(faulty) == expected
 
 
 @pytest.mark.parametrize(
     ("action", "verdict"), [(None, C), (RecoveryAction.NONE, W), (RecoveryAction.DRAIN_AND_RESET, C)]
 )
-def test_an_nvlink_5_xid_is_as_grave_as_what_the_driver_asks_for(
+def test_an_nvlink_5_xid_is_as_grave_as_the_recovery_action_of_the_driver(
     action: RecoveryAction | None, verdict: HealthVerdict
 ) -> None:
-    sick = replace(gpu(recovery_action=action), xids={145: XidCount(1, NOW)})
+    faulty = replace(gpu(recovery_action=action), xids={145: XidCount(1, NOW)})
 
-    assert ("xid_145", verdict) in findings(sick)
+    assert ("xid_145", verdict) in findings(faulty)
 
 
 @pytest.mark.parametrize(
@@ -363,30 +373,32 @@ def test_an_nvlink_5_xid_is_as_grave_as_what_the_driver_asks_for(
         (151, "restart the virtual machine"),
     ],
 )
-def test_what_to_do_about_an_xid_is_what_nvidia_says(code: int, todo: str) -> None:
-    sick = replace(gpu(), xids={code: XidCount(1, NOW)})
+def test_the_advice_about_an_xid_is_that_of_nvidia(code: int, todo: str) -> None:
+    faulty = replace(gpu(), xids={code: XidCount(1, NOW)})
 
-    assert todo in health(sick).findings[0].todo
+    assert todo in health(faulty).findings[0].todo
 
 
 def test_a_harmless_xid_does_not_hide_a_grave_one_before_it() -> None:
-    sick = replace(gpu(), xids={95: XidCount(1, NOW - 60), 31: XidCount(7, NOW)})
+    faulty = replace(gpu(), xids={95: XidCount(1, NOW - 60), 31: XidCount(7, NOW)})
 
-    assert findings(sick) == [("xid_95", C), ("xid_31", W)]
-    assert health(sick).reasons == [
+    assert findings(faulty) == [("xid_95", C), ("xid_31", W)]
+    assert health(faulty).reasons == [
         "XID 95 (Uncontained memory error); stop what runs on it and reset it",
         "XID 31 (GPU memory page fault), 7 times; most likely a fault of the program",
     ]
 
 
-def test_a_lost_gpu_still_tells_its_xid() -> None:
-    lost = GpuSample(0, GpuState.LOST, None, WELL.lasting(), NOW, 0, "Gone", xids={79: XidCount(1, NOW)})
+def test_a_lost_gpu_still_reports_its_xid() -> None:
+    lost = GpuSample(
+        0, GpuState.LOST, None, HEALTHY_READING.lasting(), NOW, 0, "Gone", xids={79: XidCount(1, NOW)}
+    )
 
     assert findings(lost) == [("lost", C), ("xid_79", C)]
 
 
-def test_the_worst_comes_first() -> None:
-    sick = gpu(clocks_event_reasons=0x80, memory_errors=MemoryErrors(remapping_failed=True))
+def test_the_worst_finding_comes_first() -> None:
+    faulty = gpu(clocks_event_reasons=0x80, memory_errors=MemoryErrors(remapping_failed=True))
 
-    assert findings(sick) == [("remapping_failed", C), ("power_brake", W)]
-    assert health(sick).verdict is C
+    assert findings(faulty) == [("remapping_failed", C), ("power_brake", W)]
+    assert health(faulty).verdict is C

@@ -11,7 +11,7 @@ from agent.readings import DriverReading, GpuCensus, GpuSample, GpuState, Snapsh
 from agent.readings.kernel_log import KernelLogReading, NvSwitch, SxidCount
 
 HEALTHY, WARNING, CRITICAL = HealthVerdict
-WELL, UNKNOWN = Health(HEALTHY), Health(None)
+HEALTHY_HOST, UNKNOWN_HOST = Health(HEALTHY), Health(None)
 
 
 def host(count: int, expected: int = 0, seen: int | None = None, *, is_confirmed: bool = True) -> Health:
@@ -22,9 +22,9 @@ def host(count: int, expected: int = 0, seen: int | None = None, *, is_confirmed
 @pytest.mark.parametrize(
     ("count", "expected", "seen", "verdict", "what"),
     [
-        pytest.param(8, 8, 8, HEALTHY, None, id="all are there"),
+        pytest.param(8, 8, 8, HEALTHY, None, id="all are present"),
         pytest.param(9, 8, 9, HEALTHY, None, id="more than expected"),
-        pytest.param(3, 0, 3, HEALTHY, None, id="any number will do"),
+        pytest.param(3, 0, 3, HEALTHY, None, id="no number is expected"),
         pytest.param(0, 0, 0, HEALTHY, None, id="a host without a GPU"),
         pytest.param(7, 8, 7, CRITICAL, "1 of the 8 expected GPUs is missing", id="one missing"),
         pytest.param(0, 8, 0, CRITICAL, "8 of the 8 expected GPUs are missing", id="all missing"),
@@ -35,7 +35,7 @@ def host(count: int, expected: int = 0, seen: int | None = None, *, is_confirmed
         pytest.param(7, 8, 8, CRITICAL, "1 of the 8 expected GPUs is missing", id="missing and gone"),
     ],
 )
-def test_fewer_than_expected_is_critical_and_fewer_than_before_a_warning(
+def test_fewer_gpus_than_expected_are_critical_and_fewer_than_before_a_warning(
     count: int, expected: int, seen: int, verdict: HealthVerdict, what: str | None
 ) -> None:
     health = host(count, expected, seen)
@@ -46,15 +46,15 @@ def test_fewer_than_expected_is_critical_and_fewer_than_before_a_warning(
 
 
 @pytest.mark.parametrize("expected", [0, 8])
-def test_a_count_that_may_be_too_low_is_not_judged(expected: int) -> None:
-    assert host(7, expected, 8, is_confirmed=False) == UNKNOWN
+def test_an_unconfirmed_low_count_is_not_judged(expected: int) -> None:
+    assert host(7, expected, 8, is_confirmed=False) == UNKNOWN_HOST
 
 
-def test_a_count_that_is_enough_needs_no_other() -> None:
-    assert host(8, 8, is_confirmed=False) == WELL
+def test_a_sufficient_count_needs_no_confirmation() -> None:
+    assert host(8, 8, is_confirmed=False) == HEALTHY_HOST
 
 
-def test_a_name_in_not_offered_that_fits_no_gpu_is_a_warning() -> None:
+def test_an_entry_of_not_offered_that_matches_no_gpu_is_a_warning() -> None:
     there = Snapshot(1.0, 1.0, driver=DriverReading(gpu_count=8), not_offered=("7", "9"))
     health = examine_host(there)
 
@@ -74,7 +74,7 @@ def test_a_name_in_not_offered_that_fits_no_gpu_is_a_warning() -> None:
         ),
     ],
 )
-def test_what_fell_off_the_bus_stands_before_what_is_less_grave(places: tuple[str, ...], what: str) -> None:
+def test_gpus_off_the_bus_come_before_less_grave_findings(places: tuple[str, ...], what: str) -> None:
     snapshot = Snapshot(
         1.0,
         1.0,
@@ -89,22 +89,24 @@ def test_what_fell_off_the_bus_stands_before_what_is_less_grave(places: tuple[st
     ]
 
 
-def test_a_gpu_that_is_lost_is_there() -> None:
+def test_a_lost_gpu_counts_as_present() -> None:
     lost = GpuSample(0, GpuState.LOST, error="The GPU is lost")
     snapshot = Snapshot(1.0, 1.0, driver=DriverReading(gpu_count=1), gpus=(lost,), census=GpuCensus(1, 1))
 
-    assert examine_host(snapshot) == WELL
+    assert examine_host(snapshot) == HEALTHY_HOST
 
 
 @pytest.mark.parametrize(
     ("error", "expected", "names"),
     [
         pytest.param("No NVIDIA driver", 8, ["no_driver"], id="GPUs are expected"),
-        pytest.param("No NVIDIA driver", 0, [], id="none has to be there"),
-        pytest.param(None, 8, [], id="it has not answered yet"),
+        pytest.param("No NVIDIA driver", 0, [], id="no GPU is expected"),
+        pytest.param(None, 8, [], id="the driver has not answered yet"),
     ],
 )
-def test_without_a_driver_a_host_is_never_well(error: str | None, expected: int, names: list[str]) -> None:
+def test_without_a_driver_a_host_is_critical_or_unknown(
+    error: str | None, expected: int, names: list[str]
+) -> None:
     health = examine_host(Snapshot(1.0, 1.0, driver_error=error, census=GpuCensus(expected, 8)))
 
     assert [finding.name for finding in health.findings] == names
@@ -112,7 +114,7 @@ def test_without_a_driver_a_host_is_never_well(error: str | None, expected: int,
 
 
 @pytest.mark.parametrize(("expected", "words"), [(1, "a GPU is expected"), (8, "8 GPUs are expected")])
-def test_without_a_driver_it_says_what_is_missed(expected: int, words: str) -> None:
+def test_without_a_driver_the_finding_names_the_expected_gpus(expected: int, words: str) -> None:
     health = examine_host(Snapshot(1.0, 1.0, driver_error="No NVIDIA driver", census=GpuCensus(expected)))
 
     assert health.findings[0].what == f"The NVIDIA driver does not answer, and {words}"
@@ -126,7 +128,7 @@ def test_without_a_driver_it_says_what_is_missed(expected: int, words: str) -> N
         pytest.param(SxidCount(1, 100_000.0 - 86_401, True, None), [], id="more than a day ago"),
         pytest.param(SxidCount(1, 100_000.0, True, None, was_reset=True), [], id="before its reset"),
         pytest.param(SxidCount(1, 100_000.0, False, None), [], id="not fatal"),
-        pytest.param(SxidCount(1, 100_000.0, None, None), [], id="nobody says whether fatal"),
+        pytest.param(SxidCount(1, 100_000.0, None, None), [], id="unknown whether fatal"),
     ],
 )
 def test_a_fatal_error_of_a_switch_is_critical_for_a_day(seen: SxidCount, names: list[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from agent.derive.findings import HealthVerdict
 from agent.derive.health import examine
 from agent.readings import Lately, LedgerReading, Snapshot
-from tests.derive.health.patients import NOW, findings, gpu, health
+from tests.derive.health.sampled_gpus import NOW, findings, gpu, health
 
 LOW = Lately(low_margin_seconds=60)
 W, C = HealthVerdict.WARNING, HealthVerdict.CRITICAL
@@ -43,7 +43,7 @@ PENDING = {"fabric_state": 2}
         ({}, Lately(slowed_by_brake_seconds=30.5), [("slowed_by_brake", W)]),
         ({}, Lately(slowed_by_brake_seconds=30), []),
         ({"clocks_event_reasons": 0x80}, Lately(slowed_by_brake_seconds=90), [("power_brake", W)]),
-        # at its limit all the time, which is what a limit is for
+        # at its power limit all the time, which is normal
         ({"clocks_event_reasons": 0x4, "throttling_power_cap_seconds": 1e6}, Lately(), []),
         (PENDING, Lately(fabric_pending_seconds=300), [("fabric_not_ready", C)]),
         ({"fabric_state": 1}, Lately(fabric_pending_seconds=300), [("fabric_not_ready", C)]),
@@ -59,21 +59,21 @@ PENDING = {"fabric_state": 2}
     ],
     ids=str,
 )
-def test_each_rule(
+def test_each_rule_finds_a_condition_that_lasts(
     values: dict[str, Any], lately: Lately | None, expected: list[tuple[str, HealthVerdict]]
 ) -> None:
     assert findings(gpu(**values), lately=lately) == expected
 
 
 @pytest.mark.parametrize(("uuid", "names"), [("GPU-0", ["ghost_utilization"]), ("GPU-1", [])])
-def test_utilization_without_a_user_is_a_finding_of_the_gpu_that_has_it(uuid: str, names: list[str]) -> None:
+def test_ghost_utilization_is_a_finding_only_of_its_own_gpu(uuid: str, names: list[str]) -> None:
     ledger = LedgerReading(ghost_utilization={uuid: True})
     found = examine(Snapshot(NOW, 0, gpus=(gpu(),), ledger=ledger))[0]
 
     assert [finding.name for finding in found.findings] == names
 
 
-def test_the_sentences_say_how_much() -> None:
+def test_the_sentences_have_durations_and_counts() -> None:
     lately = Lately(slowed_by_heat_seconds=45.4, fabric_pending_seconds=420, nvlink_recoveries=2)
 
     assert [found.what for found in health(gpu(nvlink_links=(), **PENDING), lately=lately).findings] == [

@@ -1,4 +1,4 @@
-"""What NVML's header gives a name has the same number here as in nvidia-ml-py."""
+"""Each named number of the NVML header is the same here as in nvidia-ml-py."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OTHER_NAMES = {"ADA_LOVELACE": "ADA"}
 @pytest.mark.parametrize(
     ("kind", "prefix"), PREFIXES.items(), ids=lambda given: getattr(given, "__name__", "")
 )
-def test_every_number_is_the_one_of_nvml(kind: type[IntEnum], prefix: str) -> None:
+def test_every_number_is_that_of_nvml(kind: type[IntEnum], prefix: str) -> None:
     ours = {one.name: one.value for one in kind}
 
     assert ours == {name: getattr(pynvml, prefix + OTHER_NAMES.get(name, name)) for name in ours}

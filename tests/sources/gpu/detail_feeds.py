@@ -104,17 +104,17 @@ DETAILS = {
     "memory_errors.sram_corrected_aggregate",
     "memory_errors.sram_uncorrected_volatile",
     "memory_errors.sram_uncorrected_aggregate",
-    # by functions that tell more than details
+    # by functions that also report other values
     "clocks.sm_mhz",
     "clocks.video_mhz",
     "clocks.max_sm_mhz",
     "clocks.max_video_mhz",
     "gpm.sm_occupancy_percent",
     "gpm.tensor_activity_percent",
-    # what others are judged by
+    # values that other values are judged by
     "pcie.widest_under_load",
     "fans.gpu_celsius",
-    # tested apart
+    # tested in files of their own
     *(f"fabric.{one.name}" for one in fields(Fabric)),
     "inforom.is_valid",
 }
@@ -122,5 +122,5 @@ DETAILS = {
 # Tested in files of their own: one has older forms, the other is read after the sample.
 APART = {"nvmlDeviceGetGpuFabricInfoV", "nvmlDeviceValidateInforom"}
 
-# Tested with the links. Field values tell the rest of them.
+# Tested with the links; field values report the other values of a link.
 LINK_FEEDS = ("nvmlDeviceGetNvLinkErrorCounter", "nvmlDeviceGetNvLinkRemoteDeviceType")

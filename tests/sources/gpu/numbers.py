@@ -25,7 +25,7 @@ from agent.readings import (
 GIB = 1 << 30
 
 PROCESS = GpuProcess(4711, ProcessType.COMPUTE, GIB)
-# A GPU that tells little of itself, and something in every list.
+# A GPU that reports little, but something in every list.
 PLAIN = GpuReading(
     100.0,
     fans=Fans(each=(Fan(), Fan())),

@@ -20,7 +20,7 @@ def one() -> Iterator[OneGpu]:
         yield one
 
 
-def test_each_clock_is_asked_for_by_its_own_number(one: OneGpu) -> None:
+def test_each_clock_is_read_by_its_own_nvml_number(one: OneGpu) -> None:
     """nvmlClockType_t. The simulated SM clock is the graphics clock, as on most real GPUs."""
     pynvml.nvmlLib = ByNumber(one.simulation, nvmlDeviceGetClockInfo=1000, nvmlDeviceGetMaxClockInfo=2000)
 
@@ -39,7 +39,7 @@ def test_each_clock_is_asked_for_by_its_own_number(one: OneGpu) -> None:
 @pytest.mark.parametrize(
     "symbol", ["nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"]
 )
-def test_clocks_event_reasons_go_by_either_name(one: OneGpu, symbol: str) -> None:
+def test_clocks_event_reasons_are_read_by_either_name_of_their_function(one: OneGpu, symbol: str) -> None:
     one.simulation.remove_function(symbol)
 
     assert one.read().clocks.event_reasons == 4

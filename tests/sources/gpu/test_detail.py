@@ -18,7 +18,7 @@ from tests.support.readings import leaves
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ILL = ErrorCounters(
+ALL_ERRORS = ErrorCounters(
     corrected_volatile=1,
     uncorrected_volatile=2,
     corrected_aggregate=3,
@@ -53,7 +53,7 @@ ILL = ErrorCounters(
 @pytest.fixture
 def one() -> Iterator[OneGpu]:
     with one_gpu() as one:
-        one.gpu.error_counters = ILL
+        one.gpu.error_counters = ALL_ERRORS
         one.gpu.fix(
             power_usage=350_250,
             power_limit=600_000,
@@ -92,9 +92,9 @@ def details(reading: GpuReading) -> dict[str, Any]:
 def test_every_detail_is_reported_exactly(one: OneGpu) -> None:
     reading = one.read()
 
-    told = details(reading)
-    apart = {name for name in told if name.startswith(("memory_errors.", "gpm.", "fabric.", "inforom."))}
-    assert {name: told[name] for name in told.keys() - apart} == {
+    reported = details(reading)
+    apart = {name for name in reported if name.startswith(("memory_errors.", "gpm.", "fabric.", "inforom."))}
+    assert {name: reported[name] for name in reported.keys() - apart} == {
         "identity.serial": "1320621000000",
         "identity.part_number": "900-2G520-0000-000",
         "identity.vbios_version": "09.00.74.00.01",
@@ -192,21 +192,21 @@ def test_every_detail_is_reported_exactly(one: OneGpu) -> None:
 
 @pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOWN])
 @pytest.mark.parametrize("symbol", DETAIL_FEEDS)
-def test_a_refused_function_costs_its_own_details_only(one: OneGpu, symbol: str, code: NvmlReturn) -> None:
-    told = details(one.read())
+def test_a_refused_function_hides_only_its_own_details(one: OneGpu, symbol: str, code: NvmlReturn) -> None:
+    reported = details(one.read())
     one.source.release(may_be_another=True)
     one.simulation.fail(symbol, code)
 
-    assert details(one.read()) == told | dict.fromkeys(DETAIL_FEEDS[symbol])
+    assert details(one.read()) == reported | dict.fromkeys(DETAIL_FEEDS[symbol])
 
 
 @pytest.mark.parametrize("symbol", DETAIL_FEEDS)
-def test_a_missing_function_costs_its_own_details_only(one: OneGpu, symbol: str) -> None:
-    told = details(one.read())
+def test_a_missing_function_hides_only_its_own_details(one: OneGpu, symbol: str) -> None:
+    reported = details(one.read())
     one.source.release(may_be_another=True)
     one.simulation.remove_function(symbol)
 
-    assert details(one.read()) == told | dict.fromkeys(DETAIL_FEEDS[symbol])
+    assert details(one.read()) == reported | dict.fromkeys(DETAIL_FEEDS[symbol])
 
 
 @pytest.mark.parametrize(
@@ -226,25 +226,25 @@ def test_a_missing_function_costs_its_own_details_only(one: OneGpu, symbol: str)
         (FieldId.SLOWED_BY_POWER_BRAKE, ("throttling.power_brake_seconds",)),
     ],
 )
-def test_a_missing_field_value_costs_its_own_details_only(
+def test_a_missing_field_value_hides_only_its_own_details(
     one: OneGpu, field: FieldId, names: tuple[str, ...]
 ) -> None:
-    told = details(one.read())
+    reported = details(one.read())
     one.source.release(may_be_another=True)
     one.gpu.unsupport(field)
 
-    assert details(one.read()) == told | dict.fromkeys(names)
+    assert details(one.read()) == reported | dict.fromkeys(names)
 
 
 @pytest.mark.parametrize("symbol", DETAIL_FEEDS)
-def test_a_passing_fault_costs_no_detail_for_ever(one: OneGpu, symbol: str) -> None:
+def test_details_come_back_after_a_transient_fault(one: OneGpu, symbol: str) -> None:
     one.simulation.fail(symbol, NvmlReturn.UNKNOWN)
     one.read()
     one.simulation.heal()
 
-    told = details(one.read(after=max(FIXED_PACE, ERRORS_PACE)))
+    reported = details(one.read(after=max(FIXED_PACE, ERRORS_PACE)))
 
-    assert None not in [told[name] for name in DETAIL_FEEDS[symbol] if "retire" not in name]
+    assert None not in [reported[name] for name in DETAIL_FEEDS[symbol] if "retire" not in name]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -253,10 +253,10 @@ def test_every_model_on_every_driver_reports_finite_values(model: str, generatio
     with one_gpu(model) as one:
         one.simulation.set_driver_generation(generation)
         one.read()
-        told = details(one.read(after=6))
+        reported = details(one.read(after=6))
 
-    assert told
-    for value in told.values():
+    assert reported
+    for value in reported.values():
         for number in astuple(value) if is_dataclass(value) and not isinstance(value, type) else [value]:
             assert number != -1
             assert not isinstance(number, float) or number >= 0
@@ -322,7 +322,7 @@ CALLS_IN_A_MINUTE = {
 }
 
 
-def test_what_a_minute_of_details_costs(one: OneGpu) -> None:
+def test_one_minute_of_details_takes_the_expected_nvml_calls(one: OneGpu) -> None:
     for _ in range(60):
         one.read(after=1)
 

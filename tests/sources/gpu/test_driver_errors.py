@@ -45,14 +45,16 @@ def found_in(reading: GpuReading) -> list[str]:
 
 
 def findings(one: OneGpu, seconds: float) -> list[str]:
-    """Those of the sample at the end of so many seconds."""
+    """The findings of the last sample within this many seconds."""
     for _ in range(int(seconds / STEP)):
         reading = one.read(after=STEP)
     return found_in(reading)
 
 
 @pytest.mark.parametrize("symbol", sorted(VITAL))
-def test_what_matters_is_a_finding_after_a_minute_and_until_it_is_reported(one: OneGpu, symbol: str) -> None:
+def test_a_vital_value_that_fails_for_a_minute_is_a_finding_until_it_is_reported_again(
+    one: OneGpu, symbol: str
+) -> None:
     one.gpu.fail(symbol, NvmlReturn.UNKNOWN)
     for field in (185, 186):  # power has other names
         one.gpu.fail(FIELD_VALUES, NvmlReturn.UNKNOWN, entry=field)
@@ -63,7 +65,7 @@ def test_what_matters_is_a_finding_after_a_minute_and_until_it_is_reported(one: 
     assert findings(one, 5) == []
 
 
-def test_what_fails_comes_back_once_and_fails_again_begins_anew(one: OneGpu) -> None:
+def test_a_value_that_is_reported_once_in_between_starts_a_new_minute(one: OneGpu) -> None:
     for _ in range(4):
         one.gpu.fail("nvmlDeviceGetPowerUsage", NvmlReturn.UNKNOWN)
         one.gpu.fail("nvmlDeviceGetTemperatureV", NvmlReturn.UNKNOWN)
@@ -72,7 +74,7 @@ def test_what_fails_comes_back_once_and_fails_again_begins_anew(one: OneGpu) -> 
         assert findings(one, 5) == []
 
 
-def test_memory_and_utilization_together_are_critical(one: OneGpu) -> None:
+def test_failed_memory_and_utilization_together_are_critical(one: OneGpu) -> None:
     one.gpu.fail("nvmlDeviceGetMemoryInfo_v2", NvmlReturn.UNKNOWN)
     one.gpu.fail("nvmlDeviceGetUtilizationRates", NvmlReturn.TIMEOUT)
 
@@ -80,7 +82,7 @@ def test_memory_and_utilization_together_are_critical(one: OneGpu) -> None:
 
 
 @pytest.mark.parametrize("symbol", sorted(set(OF_A_GPU) - VITAL))
-def test_what_is_optional_and_fails_from_the_first_call_on_is_not_judged(one: OneGpu, symbol: str) -> None:
+def test_an_optional_value_that_fails_from_the_first_call_is_not_judged(one: OneGpu, symbol: str) -> None:
     one.gpu.fail(symbol, NvmlReturn.UNKNOWN)
 
     assert findings(one, 10) == []
@@ -89,7 +91,7 @@ def test_what_is_optional_and_fails_from_the_first_call_on_is_not_judged(one: On
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_field_that_fails_from_the_first_call_on_is_not_judged(one: OneGpu, field: int) -> None:
+def test_a_field_that_fails_from_the_first_call_is_not_judged(one: OneGpu, field: int) -> None:
     one.gpu.fail(FIELD_VALUES, NvmlReturn.UNKNOWN, entry=field)
 
     assert findings(one, 10) == []
@@ -97,20 +99,20 @@ def test_a_field_that_fails_from_the_first_call_on_is_not_judged(one: OneGpu, fi
     assert findings(one, 10) == []
 
 
-def test_what_is_optional_and_was_reported_before_is_a_finding(one: OneGpu) -> None:
+def test_an_optional_value_that_fails_after_it_was_reported_is_a_finding(one: OneGpu) -> None:
     assert findings(one, 10) == []
     one.gpu.fail(FIELD_VALUES, NvmlReturn.UNKNOWN, entry=82)
     assert findings(one, 60) == []
     assert findings(one, 10) == ["warning driver_errors"]
 
 
-def test_a_metric_that_was_reported_before_is_a_finding(one: OneGpu) -> None:
+def test_a_gpm_metric_that_fails_after_it_was_reported_is_a_finding(one: OneGpu) -> None:
     assert findings(one, 10) == []
     one.gpu.fail(GPM_METRICS, NvmlReturn.UNKNOWN, entry=2)
     assert findings(one, 70) == ["warning driver_errors"]
 
 
-def test_a_single_error_of_what_is_read_seldom_passes_by_itself(one: OneGpu) -> None:
+def test_a_single_error_of_a_rarely_read_value_is_not_a_finding(one: OneGpu) -> None:
     """The thresholds are read every five minutes, and every five seconds while that fails."""
     assert findings(one, 300) == []
     one.gpu.fail("nvmlDeviceGetTemperatureThreshold", NvmlReturn.UNKNOWN, times=1)
@@ -125,7 +127,9 @@ OF_THE_WHOLE_GPU = {code for code in CODES if isinstance(pynvml.NVMLError(code),
 
 
 @pytest.mark.parametrize("code", sorted({*CODES} - OF_THE_WHOLE_GPU - {NvmlReturn.RESET_REQUIRED}))
-def test_whatever_else_a_gpu_stops_to_tell_it_is_well_for_now(one: OneGpu, code: int) -> None:
+def test_a_gpu_stays_healthy_for_30_seconds_when_all_its_optional_functions_fail(
+    one: OneGpu, code: int
+) -> None:
     assert findings(one, 10) == []
     for symbol in set(OF_A_GPU) - VITAL:
         one.gpu.fail(symbol, code)
@@ -145,7 +149,7 @@ SHOWN: dict[str, set[tuple[int, str]]] = {  # scenario -> its findings within tw
 
 
 @pytest.mark.parametrize("scenario", SHOWN)
-def test_a_scenario_shows_the_findings_that_it_is_made_for(scenario: str) -> None:
+def test_each_fault_scenario_causes_exactly_the_findings_it_is_made_for(scenario: str) -> None:
     clock = Clock()
     seen = set()
     with Simulation(7, scenario=scenario, clock=clock, wall_clock=clock.wall, pcie_window_seconds=0):

@@ -20,13 +20,13 @@ def one() -> Iterator[OneGpu]:
 
 
 @pytest.mark.parametrize("percent", [101, 2**31])
-def test_an_engine_above_100_percent_is_garbage(one: OneGpu, percent: int) -> None:
+def test_an_engine_utilization_above_100_percent_is_unknown(one: OneGpu, percent: int) -> None:
     one.gpu.fix(encoder_utilization=percent)
 
     assert one.read().engines.encoder_percent is None
 
 
-def test_every_engine_and_its_sessions_are_told(one: OneGpu) -> None:
+def test_every_engine_and_its_sessions_are_reported(one: OneGpu) -> None:
     one.gpu.fix(
         encoder_utilization=11,
         decoder_utilization=22,
@@ -40,7 +40,7 @@ def test_every_engine_and_its_sessions_are_told(one: OneGpu) -> None:
 
 
 @pytest.mark.parametrize(("gpu_percent", "percent"), [(None, 30), (4, 30), (5, 0), (90, 0)])
-def test_while_nobody_looks_only_a_gpu_that_may_be_idle_is_asked_whether_it_encodes(
+def test_the_encoder_of_an_unwatched_gpu_is_read_only_if_the_gpu_may_be_idle(
     one: OneGpu, gpu_percent: int | None, percent: int
 ) -> None:
     one.gpu.fix(gpu_utilization=gpu_percent, encoder_utilization=0)

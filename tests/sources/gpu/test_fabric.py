@@ -1,4 +1,4 @@
-"""The NVLink fabric: every state, every part of its health, and every form that a driver has for it."""
+"""The NVLink fabric: every state, every part of its health, and every version of its struct."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def one() -> Iterator[OneGpu]:
 
 
 def reasons(one: OneGpu) -> dict[str, Reason]:
-    """By the field of Fabric."""
+    """Why each field of Fabric is unknown."""
     unknown = one.read().unknown
     prefix = "fabric."
     return {field.removeprefix(prefix): unknown[field].reason for field in unknown if prefix in field}
 
 
-def test_every_part_is_reported_exactly(one: OneGpu) -> None:
+def test_every_part_of_the_fabric_is_reported_exactly(one: OneGpu) -> None:
     assert one.read().fabric == COMPLETED
     assert None not in astuple(COMPLETED)
     assert reasons(one) == {}
@@ -83,12 +83,12 @@ def test_every_part_is_reported_exactly(one: OneGpu) -> None:
         ("GFM_STATE", "manager_connected", {1: True, 2: False}),
     ],
 )
-def test_each_part_of_the_health_stands_where_nvml_has_it(
+def test_each_part_of_the_health_is_read_from_its_bits_of_the_mask(
     one: OneGpu, part: str, field: str, answers: dict[int, int]
 ) -> None:
     shift = getattr(pynvml, f"NVML_GPU_FABRIC_HEALTH_MASK_SHIFT_{part}")
-    for told, meaning in answers.items():
-        one.gpu.fabric = _WithMask(told << shift)
+    for reported, meaning in answers.items():
+        one.gpu.fabric = _WithMask(reported << shift)
 
         fabric = one.read(after=10).fabric
 
@@ -96,7 +96,7 @@ def test_each_part_of_the_health_stands_where_nvml_has_it(
 
 
 class _WithMask(simulated.Fabric):
-    """Says nothing but this mask."""
+    """A fabric that reports only this mask."""
 
     def __init__(self, mask: int) -> None:
         super().__init__(state=simulated.COMPLETED)
@@ -107,7 +107,7 @@ class _WithMask(simulated.Fabric):
         return self._mask
 
 
-def test_a_gpu_without_a_fabric_has_none(one: OneGpu) -> None:
+def test_a_gpu_without_a_fabric_reports_it_as_not_supported(one: OneGpu) -> None:
     one.gpu.fabric = simulated.Fabric()
 
     assert one.read().fabric == Fabric()
@@ -116,13 +116,13 @@ def test_a_gpu_without_a_fabric_has_none(one: OneGpu) -> None:
 
 
 @pytest.mark.parametrize("state", [FabricState.NOT_STARTED, FabricState.IN_PROGRESS])
-def test_until_it_is_completed_a_registration_has_no_result(one: OneGpu, state: FabricState) -> None:
+def test_a_registration_has_no_result_until_it_is_completed(one: OneGpu, state: FabricState) -> None:
     one.gpu.fabric = simulated.Fabric(state=state, status=NvmlReturn.UNKNOWN, clique_id=3)
 
     assert one.read().fabric == Fabric(state=state)
 
 
-def test_a_registration_that_failed_says_why(one: OneGpu) -> None:
+def test_a_failed_registration_reports_its_status_in_words(one: OneGpu) -> None:
     one.gpu.fabric.status = NvmlReturn.UNKNOWN
 
     fabric = one.read().fabric
@@ -130,31 +130,31 @@ def test_a_registration_that_failed_says_why(one: OneGpu) -> None:
     assert (fabric.state, fabric.status, fabric.status_words) == (3, 999, "Unknown Error")
 
 
-def test_zeros_are_no_cluster(one: OneGpu) -> None:
+def test_a_cluster_uuid_of_zeros_is_unknown(one: OneGpu) -> None:
     one.gpu.fabric.cluster_uuid = bytes(16)
 
     assert one.read().fabric == replace(COMPLETED, cluster_uuid=None)
 
 
-def test_a_state_that_is_newer_than_the_names_is_told_as_its_number(one: OneGpu) -> None:
+def test_an_unknown_fabric_state_is_reported_as_its_number(one: OneGpu) -> None:
     one.gpu.fabric.state = 4
 
     assert one.read().fabric.state == 4
 
 
 @pytest.mark.parametrize(
-    ("generation", "told", "missing"),
+    ("generation", "reported", "missing"),
     [
         ("r575", replace(COMPLETED, health_summary=None), {"health_summary"}),
         ("r535", NO_HEALTH, set(HEALTH)),
     ],
 )
-def test_an_older_driver_reports_what_its_form_has(
-    one: OneGpu, generation: str, told: Fabric, missing: set[str]
+def test_an_older_driver_reports_the_parts_that_its_struct_has(
+    one: OneGpu, generation: str, reported: Fabric, missing: set[str]
 ) -> None:
     one.simulation.set_driver_generation(generation)
 
-    assert one.read().fabric == told
+    assert one.read().fabric == reported
     assert reasons(one) == dict.fromkeys(missing, Reason.MISSING)
 
 
@@ -169,7 +169,7 @@ def test_an_older_driver_reports_what_its_form_has(
     ],
 )
 @pytest.mark.parametrize("whole", [False, True], ids=["of the GPU", "of the library"])
-def test_what_stands_in_its_way_is_reported_of_each_part(
+def test_each_part_of_the_fabric_has_the_reason_why_it_is_unknown(
     one: OneGpu, code: NvmlReturn, reason: Reason, whole: bool
 ) -> None:
     faults: Faults = one.simulation if whole else one.gpu
@@ -177,5 +177,5 @@ def test_what_stands_in_its_way_is_reported_of_each_part(
         faults.fail(function, code)
 
     assert one.read().fabric == Fabric()
-    told = {one.name for one in fields(Fabric)} - {"status_words"}
-    assert reasons(one) == dict.fromkeys(told, reason)
+    reported = {one.name for one in fields(Fabric)} - {"status_words"}
+    assert reasons(one) == dict.fromkeys(reported, reason)

@@ -8,7 +8,7 @@ from agent.sources.gpu.paces import SLOW_PACE
 from tests.sources.one_gpu import one_gpu
 
 
-def test_a_fan_may_exceed_100_percent() -> None:
+def test_a_fan_speed_may_exceed_100_percent() -> None:
     with one_gpu() as one:
         one.gpu.fix(fan_speed=117)
 
@@ -18,11 +18,11 @@ def test_a_fan_may_exceed_100_percent() -> None:
 def test_the_fans_are_read_with_the_temperature_of_their_sample() -> None:
     with one_gpu("rtx4090") as one:
         one.gpu.fix(temperature=48)
-        told = [one.read().fans.gpu_celsius]
+        reported = [one.read().fans.gpu_celsius]
         one.gpu.fix(temperature=80)
-        told += [one.read(after=after).fans.gpu_celsius for after in (SLOW_PACE - 1, 1)]
+        reported += [one.read(after=after).fans.gpu_celsius for after in (SLOW_PACE - 1, 1)]
 
-    assert told == [48, 48, 80]
+    assert reported == [48, 48, 80]
 
 
 def test_one_fan_may_stand_still() -> None:
@@ -44,7 +44,7 @@ def test_each_fan_has_its_speed() -> None:
     assert reading.fans.each == (Fan(40, 1280), Fan(40, 1280))
 
 
-def test_the_first_fan_is_asked_once_for_its_revolutions_and_its_refusal_has_a_reason() -> None:
+def test_the_revolutions_of_the_first_fan_are_read_by_one_call_and_have_a_reason_when_unknown() -> None:
     """Of the percentage NVML does not say that both functions mean the same fan."""
     with one_gpu("rtx4090") as one:
         one.gpu.fail("nvmlDeviceGetFanSpeedRPM", NvmlReturn.UNKNOWN)
@@ -55,13 +55,13 @@ def test_the_first_fan_is_asked_once_for_its_revolutions_and_its_refusal_has_a_r
     assert reading.unknown["fans.speed_rpm"].reason is reading.unknown["fans.each"].reason is Reason.FAILED
 
 
-def test_a_gpu_without_fans_is_asked_for_the_first_every_five_minutes() -> None:
-    """It might tell one all the same. Where the driver failed to, it is asked soon again."""
+def test_the_fan_speed_of_a_gpu_without_fans_is_read_every_five_minutes() -> None:
+    """The GPU might report one all the same. After a failure the driver is asked again soon."""
     with one_gpu("h100") as one:
         one.gpu.fix(fan_speed=47)
         one.simulation.fail("nvmlDeviceGetFanSpeed", NvmlReturn.UNKNOWN, times=1)
         assert one.read().fans.speed_percent is None
-        told = [one.read(after=SLOW_PACE).fans.speed_percent for _ in range(61)]
+        reported = [one.read(after=SLOW_PACE).fans.speed_percent for _ in range(61)]
 
-    assert told == [47] * 61
+    assert reported == [47] * 61
     assert one.simulation.calls["nvmlDeviceGetFanSpeed"] == 3

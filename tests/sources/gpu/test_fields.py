@@ -16,7 +16,7 @@ from agent.sources.nvml import query
 
 
 class OneField:
-    """The simulated library, but every field value comes as the test says."""
+    """The simulated library, but every field value is the one that the test sets."""
 
     def __init__(self, library: Any, code: int, kind: int, **value: float) -> None:
         self._library = library
@@ -35,7 +35,7 @@ class OneField:
         return NvmlReturn.SUCCESS
 
 
-TOLD, REFUSED = NvmlReturn.SUCCESS, NvmlReturn.UNKNOWN
+REPORTED, REFUSED = NvmlReturn.SUCCESS, NvmlReturn.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -46,24 +46,24 @@ TOLD, REFUSED = NvmlReturn.SUCCESS, NvmlReturn.UNKNOWN
         (pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, None),
     ],
 )
-def test_a_counter_has_64_bits(kind: int, expected: int | None) -> None:
+def test_only_64_bit_field_values_are_accepted_as_counters(kind: int, expected: int | None) -> None:
     with Simulation(1) as simulation:
         handle = GpuHandle(query("nvmlDeviceGetHandleByIndex", 0), Record())
-        pynvml.nvmlLib = OneField(simulation, TOLD, kind, ullVal=7)
+        pynvml.nvmlLib = OneField(simulation, REPORTED, kind, ullVal=7)
         (value,) = field_values(handle, [FieldId.POWER_INSTANT], counters=True)
 
     assert (None if isinstance(value, Refusal) else value) == expected
 
 
-def test_a_field_that_requires_a_reset_says_so_of_the_gpu_until_it_answers() -> None:
+def test_a_field_that_requires_a_reset_marks_the_gpu_until_the_field_is_reported() -> None:
     with Simulation(1) as simulation:
         handle = GpuHandle(query("nvmlDeviceGetHandleByIndex", 0), Record())
         kind = pynvml.NVML_VALUE_TYPE_UNSIGNED_INT
         pynvml.nvmlLib = OneField(simulation, pynvml.NVML_ERROR_RESET_REQUIRED, kind)
         field_values(handle, [FieldId.POWER_INSTANT])
         assert handle.requires_reset
-        pynvml.nvmlLib = OneField(simulation, TOLD, kind, uiVal=7)
-        forget_functions()  # of the one before
+        pynvml.nvmlLib = OneField(simulation, REPORTED, kind, uiVal=7)
+        forget_functions()  # of the library before
         field_values(handle, [FieldId.POWER_INSTANT])
         assert not handle.requires_reset
 
@@ -71,30 +71,38 @@ def test_a_field_that_requires_a_reset_says_so_of_the_gpu_until_it_answers() -> 
 @pytest.mark.parametrize(
     ("code", "kind", "value", "expected"),
     [
-        pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, {"uiVal": 7}, 7, id="unsigned int"),
-        pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG, {"ulVal": 2**40}, 2**40, id="unsigned long"),
+        pytest.param(REPORTED, pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, {"uiVal": 7}, 7, id="unsigned int"),
         pytest.param(
-            TOLD, pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG, {"ullVal": 2**40}, 2**40, id="unsigned long long"
+            REPORTED, pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG, {"ulVal": 2**40}, 2**40, id="unsigned long"
         ),
         pytest.param(
-            TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG, {"sllVal": -7}, -7, id="signed long long"
+            REPORTED,
+            pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG,
+            {"ullVal": 2**40},
+            2**40,
+            id="unsigned long long",
         ),
-        pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_INT, {"siVal": -1}, -1, id="signed int"),
-        pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_INT, {"siVal": 2**30 + 1}, 2**30 + 1, id="large"),
         pytest.param(
-            TOLD, pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG, {"sllVal": 2**62}, 2**62, id="large long long"
+            REPORTED, pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG, {"sllVal": -7}, -7, id="signed long long"
         ),
-        pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, {"uiVal": 0}, 0, id="zero is a value"),
-        pytest.param(TOLD, pynvml.NVML_VALUE_TYPE_DOUBLE, {"dVal": 7.0}, None, id="no whole number"),
+        pytest.param(REPORTED, pynvml.NVML_VALUE_TYPE_SIGNED_INT, {"siVal": -1}, -1, id="signed int"),
         pytest.param(
-            TOLD,
+            REPORTED, pynvml.NVML_VALUE_TYPE_SIGNED_INT, {"siVal": 2**30 + 1}, 2**30 + 1, id="large"
+        ),
+        pytest.param(
+            REPORTED, pynvml.NVML_VALUE_TYPE_SIGNED_LONG_LONG, {"sllVal": 2**62}, 2**62, id="large long long"
+        ),
+        pytest.param(REPORTED, pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, {"uiVal": 0}, 0, id="zero is a value"),
+        pytest.param(REPORTED, pynvml.NVML_VALUE_TYPE_DOUBLE, {"dVal": 7.0}, None, id="not a whole number"),
+        pytest.param(
+            REPORTED,
             pynvml.NVML_VALUE_TYPE_UNSIGNED_INT,
             {"uiVal": 2**32 - 1},
             None,
             id="NVML's number for no value",
         ),
         pytest.param(
-            TOLD,
+            REPORTED,
             pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG,
             {"ullVal": 2**64 - 1},
             None,
@@ -105,7 +113,7 @@ def test_a_field_that_requires_a_reset_says_so_of_the_gpu_until_it_answers() -> 
             pynvml.NVML_VALUE_TYPE_UNSIGNED_INT,
             {"uiVal": 7},
             None,
-            id="refused, and what was there before still stands there",
+            id="refused, with an old value left in the struct",
         ),
     ],
 )
@@ -116,19 +124,19 @@ def test_a_field_value_is_the_whole_number_that_the_driver_reports(
         handle = GpuHandle(query("nvmlDeviceGetHandleByIndex", 0), Record())
         pynvml.nvmlLib = OneField(simulation, code, kind, **value)  # the simulation's end restores it
 
-        told = field_values(handle, [FieldId.POWER_AVERAGE, FieldId.MEMORY_TEMP])
+        reported = field_values(handle, [FieldId.POWER_AVERAGE, FieldId.MEMORY_TEMP])
 
     refusal = Refusal("nvmlDeviceGetFieldValues", code)
-    assert told == [refusal if expected is None else expected] * 2
+    assert reported == [refusal if expected is None else expected] * 2
     errors = {("nvmlDeviceGetFieldValues", "NVML_ERROR_UNKNOWN"): 2} if code == REFUSED else {}
     assert handle.record.errors == errors
 
 
-def test_of_some_fields_zero_means_that_there_is_none() -> None:
+def test_zero_is_unknown_in_fields_where_it_means_none() -> None:
     plain, zero_is_none = FieldId.POWER_AVERAGE, FieldId.MEMORY_TEMP
     with Simulation(1) as simulation:
         handle = GpuHandle(query("nvmlDeviceGetHandleByIndex", 0), Record())
-        pynvml.nvmlLib = OneField(simulation, TOLD, pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, uiVal=0)
+        pynvml.nvmlLib = OneField(simulation, REPORTED, pynvml.NVML_VALUE_TYPE_UNSIGNED_INT, uiVal=0)
         fields = SlowFields(handle, {plain: "a", zero_is_none: "b"}, zero_is_none={zero_is_none})
 
         assert fields.get(0.0) == {plain: 0, zero_is_none: None}

@@ -1,4 +1,4 @@
-"""Fixed values are read seldom, and a passing failure does not hide them for minutes."""
+"""Fixed values are read rarely, and a transient failure does not hide them for minutes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def one() -> Iterator[OneGpu]:
 
 
 @pytest.mark.parametrize("function", ["nvmlDeviceGetVbiosVersion", "nvmlDeviceGetCudaComputeCapability"])
-def test_what_is_written_on_the_board_stays_known(one: OneGpu, function: str) -> None:
+def test_values_written_on_the_board_stay_known_when_their_function_fails(one: OneGpu, function: str) -> None:
     before = one.read().identity
     one.gpu.fail(function, NvmlReturn.UNKNOWN)
 
@@ -33,7 +33,7 @@ def test_what_is_written_on_the_board_stays_known(one: OneGpu, function: str) ->
     assert not [field for field in after.unknown if field.startswith("identity.")]
 
 
-def test_what_the_driver_failed_to_report_is_asked_again_soon(one: OneGpu) -> None:
+def test_a_value_that_the_driver_failed_to_report_is_read_again_soon(one: OneGpu) -> None:
     one.gpu.fail("nvmlDeviceGetVbiosVersion", NvmlReturn.UNKNOWN)
     one.gpu.fail("nvmlDeviceGetPowerManagementLimitConstraints", NvmlReturn.UNKNOWN)
     first = one.read()
@@ -46,7 +46,7 @@ def test_what_the_driver_failed_to_report_is_asked_again_soon(one: OneGpu) -> No
     assert second.power.max_limit_watts
 
 
-def test_what_the_gpu_does_not_have_is_asked_for_seldom(one: OneGpu) -> None:
+def test_an_unsupported_value_is_read_again_only_after_five_minutes(one: OneGpu) -> None:
     one.gpu.unsupport("nvmlDeviceGetVbiosVersion")
     one.read()
     one.gpu.heal()

@@ -1,4 +1,4 @@
-"""GPM: a mean over the time since the sample before, unknown wherever there is no such sample."""
+"""GPM: a mean over the time since the previous sample; unknown if there is none."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 MAX_GAP_SECONDS = 300.0
 
 UNKNOWN = Gpm()
-HELD = Gpm(sm_activity_percent=70.5, dram_activity_percent=30.25)
+FIXED = Gpm(sm_activity_percent=70.5, dram_activity_percent=30.25)
 
 
 @pytest.fixture
 def one() -> Iterator[OneGpu]:
-    """A Hopper GPU whose activity is held."""
+    """A Hopper GPU with a fixed activity."""
     with one_gpu() as one:
-        one.gpu.fix(sm_activity=HELD.sm_activity_percent, dram_activity=HELD.dram_activity_percent)
+        one.gpu.fix(sm_activity=FIXED.sm_activity_percent, dram_activity=FIXED.dram_activity_percent)
         yield one
 
 
-HELD_NAMES = ("sm_activity_percent", "dram_activity_percent")
+FIXED_NAMES = ("sm_activity_percent", "dram_activity_percent")
 
 
 def samples(one: OneGpu, *after: float) -> list[Gpm]:
@@ -41,12 +41,12 @@ def samples(one: OneGpu, *after: float) -> list[Gpm]:
     found = []
     for seconds in after:
         reading = one.read(after=seconds)
-        found.append(replace(UNKNOWN, **{name: getattr(reading.gpm, name) for name in HELD_NAMES}))
+        found.append(replace(UNKNOWN, **{name: getattr(reading.gpm, name) for name in FIXED_NAMES}))
     return found
 
 
-def test_the_first_sample_tells_nothing_and_every_later_one_does(one: OneGpu) -> None:
-    assert samples(one, 0, 1, 1, 1) == [UNKNOWN, HELD, HELD, HELD]
+def test_gpm_is_unknown_in_the_first_sample_and_known_in_every_later_one(one: OneGpu) -> None:
+    assert samples(one, 0, 1, 1, 1) == [UNKNOWN, FIXED, FIXED, FIXED]
 
 
 def test_each_metric_has_its_own_value(one: OneGpu) -> None:
@@ -74,55 +74,55 @@ def test_samples_closer_than_100_ms_are_not_compared(one: OneGpu) -> None:
     samples(one, 0, 1)
     one.gpu.fix(sm_activity=1, dram_activity=1)
 
-    assert samples(one, 0.05, 0.04) == [HELD, HELD]
+    assert samples(one, 0.05, 0.04) == [FIXED, FIXED]
     assert one.simulation.calls["nvmlGpmSampleGet"] == 2
     assert samples(one, 0.02) == [
         Gpm(sm_activity_percent=(70.5 + 1) / 2, dram_activity_percent=(30.25 + 1) / 2)
     ]
 
 
-def test_over_a_long_gap_the_value_is_unknown_once(one: OneGpu) -> None:
-    assert samples(one, 0, MAX_GAP_SECONDS, MAX_GAP_SECONDS + 0.01, 1) == [UNKNOWN, HELD, UNKNOWN, HELD]
+def test_after_a_long_gap_gpm_is_unknown_once(one: OneGpu) -> None:
+    assert samples(one, 0, MAX_GAP_SECONDS, MAX_GAP_SECONDS + 0.01, 1) == [UNKNOWN, FIXED, UNKNOWN, FIXED]
 
 
 @pytest.mark.parametrize("model", ["a100", "rtx4090", "gb10", "k80"])
-def test_where_there_is_no_gpm_nothing_is_asked_of_it(model: str) -> None:
+def test_a_gpu_without_gpm_is_asked_only_whether_it_supports_gpm(model: str) -> None:
     with one_gpu(model) as one:
         assert samples(one, 0, 1, 1) == [UNKNOWN] * 3
         assert not one.read(after=1).gpm.supported
-        asked = {symbol: count for symbol, count in one.simulation.calls.items() if "Gpm" in symbol}
-        assert asked == {"nvmlGpmQueryDeviceSupport": 1}
+        calls = {symbol: count for symbol, count in one.simulation.calls.items() if "Gpm" in symbol}
+        assert calls == {"nvmlGpmQueryDeviceSupport": 1}
 
 
 @pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOWN])
-def test_a_refused_question_about_support_means_no_gpm(one: OneGpu, code: NvmlReturn) -> None:
+def test_a_refused_support_query_means_no_gpm(one: OneGpu, code: NvmlReturn) -> None:
     one.gpu.fail("nvmlGpmQueryDeviceSupport", code)
 
     assert samples(one, 0, 1) == [UNKNOWN, UNKNOWN]
     assert not one.read(after=1).gpm.supported
 
 
-def test_a_question_about_support_that_failed_is_asked_again(one: OneGpu) -> None:
+def test_a_failed_support_query_is_repeated(one: OneGpu) -> None:
     one.gpu.fail("nvmlGpmQueryDeviceSupport", NvmlReturn.UNKNOWN, times=1)
 
-    assert samples(one, 0, 1, 5, 1) == [UNKNOWN, UNKNOWN, UNKNOWN, HELD]
+    assert samples(one, 0, 1, 5, 1) == [UNKNOWN, UNKNOWN, UNKNOWN, FIXED]
     assert not [field for field in one.read(after=1).unknown if field.startswith("gpm.")]
 
 
-def test_a_metric_of_its_own_may_be_missing(one: OneGpu) -> None:
+def test_a_single_gpm_metric_may_be_missing(one: OneGpu) -> None:
     one.gpu.fix(dram_activity=None)
 
     assert samples(one, 0, 1) == [UNKNOWN, Gpm(sm_activity_percent=70.5, dram_activity_percent=None)]
 
 
-def test_without_a_buffer_nothing_is_known_but_that_there_is_gpm(one: OneGpu) -> None:
+def test_without_a_sample_buffer_only_the_support_of_gpm_is_known(one: OneGpu) -> None:
     one.simulation.fail("nvmlGpmSampleAlloc", NvmlReturn.UNKNOWN, times=1)
 
     assert one.read().gpm == Gpm(supported=True)
-    assert samples(one, 1, 1) == [UNKNOWN, HELD]
+    assert samples(one, 1, 1) == [UNKNOWN, FIXED]
 
 
-def test_a_metric_that_the_driver_fails_to_compare_is_counted_with_its_reason(one: OneGpu) -> None:
+def test_a_failed_gpm_metric_is_counted_and_has_its_reason(one: OneGpu) -> None:
     one.gpu.fix(dram_activity=NvmlReturn.UNKNOWN)
     one.read()
     reading = one.read(after=1)
@@ -131,15 +131,17 @@ def test_a_metric_that_the_driver_fails_to_compare_is_counted_with_its_reason(on
     assert reading.unknown["gpm.dram_activity_percent"].function == "nvmlGpmMetricsGet"
 
 
-def test_a_sample_that_fails_is_left_out_of_the_mean(one: OneGpu) -> None:
+def test_a_failed_gpm_sample_is_left_out_of_the_mean(one: OneGpu) -> None:
     samples(one, 0, 1)
     one.gpu.fail("nvmlGpmSampleGet", NvmlReturn.UNKNOWN, times=1)
 
-    assert samples(one, 1, 1) == [UNKNOWN, HELD]
+    assert samples(one, 1, 1) == [UNKNOWN, FIXED]
 
 
 @pytest.mark.parametrize("after", [(0,), (0, 1), (0, 1, 1, 1), (0, 1, 40, 1)])
-def test_never_more_than_two_buffers_and_none_after_release(one: OneGpu, after: tuple[float, ...]) -> None:
+def test_there_are_at_most_two_gpm_buffers_and_none_after_release(
+    one: OneGpu, after: tuple[float, ...]
+) -> None:
     samples(one, *after)
     assert len(one.simulation.gpm_samples.by_pointer) == min(len(after), 2)
 
@@ -158,7 +160,7 @@ def test_release_of_a_lost_gpu_is_no_fault(one: OneGpu) -> None:
     assert one.simulation.calls["nvmlGpmSampleFree"] == 2
 
 
-def test_not_a_number_never_gets_out_of_the_source(one: OneGpu) -> None:
+def test_a_gpm_value_that_is_not_finite_is_unknown(one: OneGpu) -> None:
     one.gpu.fix(sm_activity=math.nan, dram_activity=math.inf)
 
     assert samples(one, 0, 1) == [UNKNOWN, UNKNOWN]

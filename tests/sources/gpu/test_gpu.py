@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOTHING = reading()
-ALL_ANEW = 6.0  # seconds after which even the slow values are read again
-SELDOM_TOO = 32.0  # and the modes
+ALL_READ_AGAIN = 6.0  # seconds after which even the slow values are read again
+MODES_READ_AGAIN = 32.0  # after which the modes are read again, too
 PROCESSES = [SimulatedProcess(100, "C", 2**30, sm_utilization=40), SimulatedProcess(200, "C", 2**20)]
 
 
 @pytest.fixture
 def one() -> Iterator[OneGpu]:
-    """A GPU that tells everything, its values held."""
+    """A GPU that supports everything, with fixed values."""
     with one_gpu() as one:
         one.gpu.fix(**EVERYTHING)
         one.gpu.processes = PROCESSES
@@ -63,7 +63,7 @@ EVERYTHING: dict[str, int | float] = {  # in NVML's units
 
 
 def expected(one: OneGpu) -> GpuReading:
-    """The reading that tells exactly what the simulated GPU tells now."""
+    """The exact reading of the simulated GPU as it is now."""
     values, model = one.gpu.values, one.gpu.model
     supports = one.gpu.supports
     processes = [
@@ -121,10 +121,10 @@ def expected(one: OneGpu) -> GpuReading:
     )
 
 
-def plain(told: GpuReading) -> GpuReading:
+def plain(reported: GpuReading) -> GpuReading:
     """What every answer shows; the rest is tested in test_detail, test_pcie, test_fans and test_unknown."""
     return with_values(
-        without(told, *DETAILS),
+        without(reported, *DETAILS),
         fans_each=(),
         pcie_samples=(),
         nvlink=NvLinks(),
@@ -133,24 +133,24 @@ def plain(told: GpuReading) -> GpuReading:
     )
 
 
-def without(told: GpuReading, *unknown: str) -> GpuReading:
+def without(reported: GpuReading, *unknown: str) -> GpuReading:
     """The same reading with these fields unknown, as in power.usage_watts."""
-    return with_values(told, **{name.replace(".", "_", 1): None for name in unknown})
+    return with_values(reported, **{name.replace(".", "_", 1): None for name in unknown})
 
 
 def test_every_value_is_reported_exactly(one: OneGpu) -> None:
     one.read()
 
-    reading = one.read(after=ALL_ANEW)
+    reading = one.read(after=ALL_READ_AGAIN)
 
     assert plain(reading) == expected(one)
-    told = [value for name, value in leaves(reading).items() if name not in DETAILS]
-    assert None not in told, "the test would not see a field that is never filled"
+    reported = [value for name, value in leaves(reading).items() if name not in DETAILS]
+    assert None not in reported, "the test would not see a field that is never filled"
 
 
 PCIE_RATES: dict[
     str, dict[str, float | None]
-] = {  # the link of each model, KiB/s; where it has none nothing can be held
+] = {  # the link of each model, KiB/s; where it has none, nothing can be fixed
     "h100": {"pcie_tx": 4_000_000, "pcie_rx": 9_000_000, "sm_activity": 70.5, "dram_activity": 30.25},
     "a100": {"pcie_tx": 2_000_000, "pcie_rx": 5_000_000},
     "rtx4090": {"pcie_tx": 2_000_000, "pcie_rx": 5_000_000},
@@ -161,15 +161,15 @@ PCIE_RATES: dict[
 
 @pytest.mark.parametrize("seconds", [6, 60, 95, 600])
 @pytest.mark.parametrize("model", MODELS)
-def test_each_model_tells_exactly_what_it_has(model: str, seconds: float) -> None:
+def test_each_gpu_model_reports_exactly_its_own_features(model: str, seconds: float) -> None:
     with one_gpu(model) as one:
         one.gpu.fix(**PCIE_RATES[model])
         processes = [SimulatedProcess(100, "C", 2**30, sm_utilization=40)]
         one.gpu.processes = processes
         one.read()
-        one.read(after=seconds - ALL_ANEW + 0.05)  # away from the edge of the simulation's steps
+        one.read(after=seconds - ALL_READ_AGAIN + 0.05)  # away from the edge of the simulation's steps
 
-        assert plain(one.read(after=ALL_ANEW)) == expected(one)
+        assert plain(one.read(after=ALL_READ_AGAIN)) == expected(one)
 
 
 MEMORY = ("memory.total_bytes", "memory.used_bytes", "memory.free_bytes", "memory.reserved_bytes")
@@ -209,24 +209,24 @@ OLDER_VERSION_LACKS: dict[str, tuple[str, ...]] = {
     "nvmlDeviceGetTemperatureV": (),
     "nvmlDeviceGetComputeRunningProcesses_v3": (),
 }
-WHOLE = {  # tested apart
+WHOLE = {  # tested in tests of their own
     "nvmlInitWithFlags",
     "nvmlDeviceGetHandleByIndex_v2",
     "nvmlGpmQueryDeviceSupport",
 }
 
 
-def test_the_table_of_functions_is_complete(one: OneGpu) -> None:
+def test_the_table_of_functions_names_every_nvml_function_that_is_called(one: OneGpu) -> None:
     one.read()
-    one.read(after=ALL_ANEW)
+    one.read(after=ALL_READ_AGAIN)
     one.source.release()
 
     assert set(one.simulation.calls) == FEEDS.keys() | WHOLE | DETAIL_FEEDS.keys() | {*LINK_FEEDS} | APART, (
-        "a new NVML function stands in tests/sources/gpu/detail_feeds.py, or in FEEDS of test_gpu.py"
+        "add a new NVML function to tests/sources/gpu/detail_feeds.py, or to FEEDS of test_gpu.py"
     )
 
 
-# Nothing stands in for what is forbidden.
+# No other function stands in for a forbidden one.
 FORBIDDEN_LACKS: dict[str, tuple[str, ...]] = {
     "nvmlDeviceGetPowerUsage": ("power.usage_watts",),
     "nvmlDeviceGetPowerManagementLimit": ("power.limit_watts",),
@@ -237,7 +237,7 @@ FORBIDDEN_LACKS: dict[str, tuple[str, ...]] = {
     "code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION], ids=["not supported", "no permission"]
 )
 @pytest.mark.parametrize("symbol", FEEDS)
-def test_a_refused_function_costs_its_own_fields_only(one: OneGpu, symbol: str, code: NvmlReturn) -> None:
+def test_a_refused_function_hides_only_its_own_fields(one: OneGpu, symbol: str, code: NvmlReturn) -> None:
     one.simulation.fail(symbol, code)
     one.read()
 
@@ -245,25 +245,25 @@ def test_a_refused_function_costs_its_own_fields_only(one: OneGpu, symbol: str, 
         FORBIDDEN_LACKS.get(symbol, FEEDS[symbol]) if code is NvmlReturn.NO_PERMISSION else FEEDS[symbol]
     )
     may_be_more = "Graphics" in symbol and code is NvmlReturn.NO_PERMISSION
-    assert plain(one.read(after=ALL_ANEW)) == replace(
+    assert plain(one.read(after=ALL_READ_AGAIN)) == replace(
         without(expected(one), *lacking), process_list_is_partial=may_be_more
     )
 
 
 @pytest.mark.parametrize("symbol", FEEDS)
-def test_a_missing_function_costs_its_own_fields_only(one: OneGpu, symbol: str) -> None:
+def test_a_missing_function_hides_only_its_own_fields(one: OneGpu, symbol: str) -> None:
     one.simulation.remove_function(symbol)
     one.read()
 
     lacking = OLDER_VERSION_LACKS.get(symbol, FEEDS[symbol])
-    assert plain(one.read(after=ALL_ANEW)) == without(expected(one), *lacking)
+    assert plain(one.read(after=ALL_READ_AGAIN)) == without(expected(one), *lacking)
 
 
 PASSING = [NvmlReturn.TIMEOUT, NvmlReturn.UNKNOWN, NvmlReturn.INVALID_ARGUMENT]
 PROBE = "nvmlDeviceGetMemoryInfo_v2"
 
 
-FIRST_FAN = {"nvmlDeviceGetFanSpeed", "nvmlDeviceGetFanSpeedRPM"}  # seldom asked, for this GPU has none
+FIRST_FAN = {"nvmlDeviceGetFanSpeed", "nvmlDeviceGetFanSpeedRPM"}  # rarely called, because this GPU has none
 ONCE = {
     "nvmlDeviceGetUUID",
     "nvmlDeviceGetName",
@@ -276,7 +276,7 @@ ONCE = {
 
 @pytest.mark.parametrize("code", PASSING, ids=lambda code: code.name)
 @pytest.mark.parametrize("symbol", sorted(FEEDS.keys() - {PROBE, *FIRST_FAN}))
-def test_a_passing_fault_costs_one_reading_of_its_own_fields(
+def test_a_transient_fault_hides_only_the_fields_of_its_function_for_one_reading(
     one: OneGpu, symbol: str, code: NvmlReturn
 ) -> None:
     one.read()
@@ -287,16 +287,16 @@ def test_a_passing_fault_costs_one_reading_of_its_own_fields(
         "nvmlDeviceGetFieldValues": ("pcie.tx_kib_per_second", "pcie.rx_kib_per_second"),  # no window yet
     }.get(symbol, FEEDS[symbol])
     may_be_more = "Graphics" in symbol and code is not NvmlReturn.INVALID_ARGUMENT
-    assert plain(one.read(after=SELDOM_TOO)) == replace(
+    assert plain(one.read(after=MODES_READ_AGAIN)) == replace(
         without(expected(one), *unknown), process_list_is_partial=may_be_more
     )
     one.simulation.heal()
-    assert plain(one.read(after=SELDOM_TOO)) == expected(one)
+    assert plain(one.read(after=MODES_READ_AGAIN)) == expected(one)
 
 
 @pytest.mark.parametrize("code", PASSING, ids=lambda code: code.name)
 @pytest.mark.parametrize("symbol", sorted(ONCE))
-def test_a_passing_fault_at_first_contact_does_not_hide_the_identity_for_ever(
+def test_a_transient_fault_at_first_contact_hides_the_identity_only_for_a_while(
     one: OneGpu, symbol: str, code: NvmlReturn
 ) -> None:
     one.simulation.fail(symbol, code)
@@ -304,11 +304,11 @@ def test_a_passing_fault_at_first_contact_does_not_hide_the_identity_for_ever(
 
     one.simulation.heal()
 
-    assert plain(one.read(after=ALL_ANEW)) == expected(one)
+    assert plain(one.read(after=ALL_READ_AGAIN)) == expected(one)
 
 
 @pytest.mark.parametrize("garbage", [2**62, 2**64 - 1])
-def test_memory_beyond_all_measure_is_garbage(one: OneGpu, garbage: int) -> None:
+def test_an_impossibly_large_memory_is_unknown(one: OneGpu, garbage: int) -> None:
     one.gpu.fix(memory_total=2**63, memory_used=garbage)
 
     reading = replace(one.read(), unknown={})
@@ -328,15 +328,15 @@ LACKS = {
 
 
 @pytest.mark.parametrize("generation", DRIVER_GENERATIONS)
-def test_each_driver_generation_tells_what_it_knows(one: OneGpu, generation: str) -> None:
+def test_each_driver_generation_reports_what_it_supports(one: OneGpu, generation: str) -> None:
     one.simulation.set_driver_generation(generation)
     one.read()
 
-    reading = one.read(after=ALL_ANEW)
+    reading = one.read(after=ALL_READ_AGAIN)
 
     has_gpm = generation in {"current", "r575", "r535"}
-    told = without(expected(one), *LACKS[generation])
-    assert plain(reading) == with_values(told, gpm_supported=has_gpm)
+    reported = without(expected(one), *LACKS[generation])
+    assert plain(reading) == with_values(reported, gpm_supported=has_gpm)
 
 
 WHY = {
@@ -358,7 +358,9 @@ LIVE = (
 
 @pytest.mark.parametrize("code", WHY, ids=["lost", "reset required", "unknown"])
 @pytest.mark.parametrize("at", [LIVE, ("nvmlDeviceGetHandleByIndex_v2",)], ids=["mid-run", "first contact"])
-def test_a_gpu_that_cannot_be_read_says_why_until_it_can(one: OneGpu, at: tuple[str, ...], code: int) -> None:
+def test_a_gpu_that_cannot_be_read_reports_the_reason_until_it_can_be_read(
+    one: OneGpu, at: tuple[str, ...], code: int
+) -> None:
     for symbol in at:
         one.gpu.fail(symbol, code)
     for _ in range(2):
@@ -368,21 +370,21 @@ def test_a_gpu_that_cannot_be_read_says_why_until_it_can(one: OneGpu, at: tuple[
     one.gpu.heal()
 
     one.read(after=1)
-    assert plain(one.read(after=ALL_ANEW)) == expected(one)
+    assert plain(one.read(after=ALL_READ_AGAIN)) == expected(one)
 
 
 @pytest.mark.parametrize("code", [NvmlReturn.UNKNOWN, pynvml.NVML_ERROR_RESET_REQUIRED])
-def test_memory_that_alone_fails_does_not_hide_the_gpu(one: OneGpu, code: int) -> None:
+def test_a_failing_memory_function_alone_does_not_hide_the_gpu(one: OneGpu, code: int) -> None:
     one.read()
     one.gpu.fail(PROBE, code)
 
-    asked = plain(one.read(after=ALL_ANEW))
+    read = plain(one.read(after=ALL_READ_AGAIN))
 
-    assert with_values(asked, recovery_requires_reset=False) == without(expected(one), *MEMORY)
+    assert with_values(read, recovery_requires_reset=False) == without(expected(one), *MEMORY)
 
 
 @pytest.mark.parametrize("symbol", sorted(FEEDS.keys() - {"nvmlGpmSampleFree"}))
-def test_a_gpu_lost_in_the_middle_of_a_sample_is_lost(one: OneGpu, symbol: str) -> None:
+def test_a_gpu_lost_in_the_middle_of_a_sample_is_reported_as_lost(one: OneGpu, symbol: str) -> None:
     if symbol == "nvmlGpmMetricsGet":
         one.read()  # it compares two samples: the first read does not call it
     one.simulation.fail(symbol, NvmlReturn.GPU_IS_LOST)
@@ -392,7 +394,7 @@ def test_a_gpu_lost_in_the_middle_of_a_sample_is_lost(one: OneGpu, symbol: str) 
     one.simulation.heal()
 
     one.read(after=1)
-    assert plain(one.read(after=ALL_ANEW)) == expected(one)
+    assert plain(one.read(after=ALL_READ_AGAIN)) == expected(one)
 
 
 @pytest.mark.parametrize(
@@ -403,7 +405,9 @@ def test_a_gpu_lost_in_the_middle_of_a_sample_is_lost(one: OneGpu, symbol: str) 
     ],
 )
 @pytest.mark.parametrize("seen_before", [True, False], ids=["mid-run", "first contact"])
-def test_a_gpu_comes_back(one: OneGpu, fault: str, heal: str, why: str, seen_before: bool) -> None:
+def test_a_lost_or_denied_gpu_is_read_again_once_it_is_back(
+    one: OneGpu, fault: str, heal: str, why: str, seen_before: bool
+) -> None:
     if seen_before:
         one.read()
     getattr(one.gpu, fault)()
@@ -414,14 +418,14 @@ def test_a_gpu_comes_back(one: OneGpu, fault: str, heal: str, why: str, seen_bef
     getattr(one.gpu, heal)()
 
     one.read(after=1)
-    assert plain(one.read(after=ALL_ANEW)) == expected(one)
+    assert plain(one.read(after=ALL_READ_AGAIN)) == expected(one)
 
 
-def test_memory_that_alone_is_forbidden_does_not_hide_the_gpu(one: OneGpu) -> None:
+def test_forbidden_memory_alone_does_not_hide_the_gpu(one: OneGpu) -> None:
     one.gpu.fail(PROBE, NvmlReturn.NO_PERMISSION)
     one.read()
 
-    assert plain(one.read(after=ALL_ANEW)) == without(expected(one), *MEMORY)
+    assert plain(one.read(after=ALL_READ_AGAIN)) == without(expected(one), *MEMORY)
 
 
 @pytest.mark.parametrize("beneath", ["reload_driver", "shutdown_nvml"])
@@ -436,7 +440,7 @@ def test_a_stale_handle_is_replaced_once_the_driver_is_found_again(one: OneGpu, 
     driver.read()
 
     one.read(after=1)
-    assert plain(one.read(after=ALL_ANEW)) == expected(one)
+    assert plain(one.read(after=ALL_READ_AGAIN)) == expected(one)
 
 
 def test_a_handle_that_the_driver_no_longer_knows_is_replaced(one: OneGpu) -> None:
@@ -447,14 +451,14 @@ def test_a_handle_that_the_driver_no_longer_knows_is_replaced(one: OneGpu) -> No
         one.read(after=1)
 
     one.read(after=1)
-    assert plain(one.read(after=ALL_ANEW)) == expected(one)
+    assert plain(one.read(after=ALL_READ_AGAIN)) == expected(one)
 
 
-def test_a_call_that_hangs_goes_on_as_if_nothing_had_been(one: OneGpu) -> None:
+def test_a_hung_call_continues_normally_once_it_returns(one: OneGpu) -> None:
     one.read()
     one.gpu.hang("nvmlDeviceGetPowerUsage")
     readings: list[GpuReading] = []
-    thread = threading.Thread(target=lambda: readings.append(one.read(after=ALL_ANEW)), daemon=True)
+    thread = threading.Thread(target=lambda: readings.append(one.read(after=ALL_READ_AGAIN)), daemon=True)
     thread.start()
     assert one.gpu.wait_until_blocked()
     assert readings == []
@@ -465,7 +469,7 @@ def test_a_call_that_hangs_goes_on_as_if_nothing_had_been(one: OneGpu) -> None:
     assert [plain(reading) for reading in readings] == [expected(one)]
 
 
-def test_the_moment_of_a_sample_is_of_the_clock_that_nobody_sets(one: OneGpu) -> None:
+def test_a_sample_is_timed_by_the_clock_since_boot(one: OneGpu) -> None:
     one.clock.now, one.clock.wall_offset = 5000.25, 1_000_000.5
 
     assert one.read().sampled_since_boot == 5000.25
@@ -518,25 +522,25 @@ CALLS_IN_20_SECONDS = {
 
 
 def calls_of(one: OneGpu, samples: int, interval: float) -> dict[str, int]:
-    """NVML calls of that many samples, by symbol."""
+    """NVML calls in this many samples, by symbol."""
     for _ in range(samples):
         one.read(after=interval)
     return plain_calls(one)
 
 
 def plain_calls(one: OneGpu) -> dict[str, int]:
-    """What the details cost is tested with them."""
+    """The NVML calls without those for details, which are tested in test_detail.py."""
     details = DETAIL_FEEDS.keys() | {*LINK_FEEDS} | APART
     return {symbol: calls for symbol, calls in one.simulation.calls.items() if symbol not in details}
 
 
-def test_what_20_seconds_cost(one: OneGpu) -> None:
+def test_twenty_seconds_take_the_expected_nvml_calls(one: OneGpu) -> None:
     assert calls_of(one, 20, 1.0) == CALLS_IN_20_SECONDS, (
         "CALLS_IN_20_SECONDS of tests/sources/gpu/test_gpu.py"
     )
 
 
-def test_expensive_values_keep_their_pace_whoever_looks_how_often(one: OneGpu) -> None:
+def test_expensive_values_keep_their_pace_at_four_samples_a_second(one: OneGpu) -> None:
     calls = calls_of(one, 80, 0.25)
 
     expensive = {symbol: number for symbol, number in CALLS_IN_20_SECONDS.items() if number <= 20}
@@ -550,7 +554,7 @@ def test_expensive_values_keep_their_pace_whoever_looks_how_often(one: OneGpu) -
     }
 
 
-def test_a_sample_that_comes_a_little_early_does_not_miss_its_pace(one: OneGpu) -> None:
+def test_a_sample_that_comes_slightly_early_does_not_miss_its_pace(one: OneGpu) -> None:
     early_and_late = [1.0, 0.95, 1.05] * 7
     for interval in early_and_late[:20]:
         one.read(after=interval)
@@ -558,7 +562,7 @@ def test_a_sample_that_comes_a_little_early_does_not_miss_its_pace(one: OneGpu) 
     assert plain_calls(one) == CALLS_IN_20_SECONDS
 
 
-def test_where_there_are_no_counters_two_windows_are_measured_every_5_seconds(one: OneGpu) -> None:
+def test_without_counters_two_pcie_windows_are_measured_every_5_seconds(one: OneGpu) -> None:
     one.gpu.unsupport(FieldId.PCIE_COUNT_TX_BYTES, FieldId.PCIE_COUNT_RX_BYTES)
 
     calls = calls_of(one, 20, 1.0)
@@ -569,14 +573,14 @@ def test_where_there_are_no_counters_two_windows_are_measured_every_5_seconds(on
     }
 
 
-def test_nothing_but_a_first_contact_is_asked_before_the_first_read(one: OneGpu) -> None:
+def test_no_nvml_function_is_called_before_the_first_read(one: OneGpu) -> None:
     one.source.measure_slow_counters()
     one.source.release()
 
     assert dict(one.simulation.calls) == {}
 
 
-def test_release_frees_every_gpm_buffer_and_the_next_read_starts_anew(one: OneGpu) -> None:
+def test_release_frees_every_gpm_buffer_and_the_next_read_opens_the_gpu_again(one: OneGpu) -> None:
     for _ in range(3):
         one.read(after=1)
     assert len(one.simulation.gpm_samples.by_pointer) == 2
@@ -585,7 +589,7 @@ def test_release_frees_every_gpm_buffer_and_the_next_read_starts_anew(one: OneGp
 
     assert one.simulation.gpm_samples.by_pointer == {}
     one.read(after=1)
-    assert plain(one.read(after=ALL_ANEW)) == expected(one)
+    assert plain(one.read(after=ALL_READ_AGAIN)) == expected(one)
     assert one.simulation.calls["nvmlDeviceGetHandleByIndex_v2"] == 2
 
 

@@ -42,7 +42,7 @@ def test_another_gpu_in_the_slot_has_its_own_identity(one: OneGpu) -> None:
     )
 
 
-def test_a_uuid_that_is_told_late_is_known_of_the_gpu_when_it_is_lost(one: OneGpu) -> None:
+def test_a_uuid_that_is_reported_late_is_known_when_the_gpu_is_lost(one: OneGpu) -> None:
     one.gpu.fail("nvmlDeviceGetUUID", NvmlReturn.UNKNOWN)
     assert one.read().identity.uuid is None
     one.gpu.heal()
@@ -56,7 +56,7 @@ def test_a_uuid_that_is_told_late_is_known_of_the_gpu_when_it_is_lost(one: OneGp
     assert lost.value.lasting.identity.uuid == uuid
 
 
-def test_a_gpu_that_is_lost_from_the_start_is_known_all_the_same(one: OneGpu) -> None:
+def test_a_gpu_lost_from_the_start_still_has_its_uuid(one: OneGpu) -> None:
     one.gpu.fail("nvmlDeviceGetMemoryInfo_v2", NvmlReturn.GPU_IS_LOST)
     with pytest.raises(SourceError) as lost:
         one.read()
@@ -65,7 +65,7 @@ def test_a_gpu_that_is_lost_from_the_start_is_known_all_the_same(one: OneGpu) ->
     assert lost.value.lasting.identity.uuid == one.gpu.values.uuid
 
 
-def test_another_gpu_that_says_late_who_it_is_has_no_errors_of_the_one_before(one: OneGpu) -> None:
+def test_a_replaced_gpu_that_reports_its_uuid_late_has_no_errors_of_the_gpu_before(one: OneGpu) -> None:
     one.read()
     one.source.release()
     one.gpu.fix(uuid="GPU-another")
@@ -79,7 +79,7 @@ def test_another_gpu_that_says_late_who_it_is_has_no_errors_of_the_one_before(on
     assert (reading.identity.uuid, reading.driver_errors) == ("GPU-another", {})
 
 
-def test_all_that_is_written_on_a_board_is_told(one: OneGpu) -> None:
+def test_everything_written_on_the_board_is_reported(one: OneGpu) -> None:
     one.gpu.fix(
         uuid="GPU-a",
         name="NVIDIA H100",
@@ -97,7 +97,7 @@ def test_all_that_is_written_on_a_board_is_told(one: OneGpu) -> None:
     assert one.read().identity == board
 
 
-def test_a_board_without_a_part_number_has_none(one: OneGpu) -> None:
+def test_an_empty_part_number_is_unknown(one: OneGpu) -> None:
     one.gpu.fix(part_number="")
 
     reading = one.read()
@@ -106,15 +106,15 @@ def test_a_board_without_a_part_number_has_none(one: OneGpu) -> None:
     assert reading.unknown["identity.part_number"].function == "nvmlDeviceGetBoardPartNumber"
 
 
-def test_a_gpu_whose_firmware_the_driver_runs_tells_no_version_of_it() -> None:
+def test_a_gpu_without_gsp_firmware_reports_no_firmware_version() -> None:
     with one_gpu("k80") as one:
         identity = one.read().identity
 
     assert (identity.gsp_firmware_enabled, identity.gsp_firmware_version) == (False, None)
 
 
-def test_gpus_that_are_read_at_once_tell_their_own_firmware_mode() -> None:
-    """nvidia-ml-py's own defaults are two numbers that every thread would write."""
+def test_gpus_read_at_the_same_time_report_their_own_firmware_mode() -> None:
+    """The default arguments of nvidia-ml-py are two numbers that all threads would share."""
     with Simulation(2) as simulation:
         simulation.gpus[1].fix(gsp_firmware_mode=0)
         together = threading.Barrier(2)

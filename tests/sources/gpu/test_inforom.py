@@ -1,4 +1,4 @@
-"""Whether the InfoROM is valid: checked seldom, after a sample, by a return code."""
+"""Whether the InfoROM is valid: checked rarely, after a sample, by a return code."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ def one() -> Iterator[OneGpu]:
         yield one
 
 
-def told(one: OneGpu) -> bool | None:
-    """As the sample after the look tells it."""
+def valid_after_check(one: OneGpu) -> bool | None:
+    """Whether the InfoROM is valid, as reported by the sample after the check."""
     one.read()
     return one.read(after=1).inforom.is_valid
 
 
-def test_no_sample_waits_for_it(one: OneGpu) -> None:
+def test_no_sample_waits_for_the_inforom_check(one: OneGpu) -> None:
     assert one.source.read().inforom.is_valid is None
     assert one.simulation.calls[VALIDATE] == 0
 
-    assert told(one) is True
+    assert valid_after_check(one) is True
 
 
-def test_corrupted_is_an_answer_and_no_failure(one: OneGpu) -> None:
+def test_a_corrupted_inforom_is_a_value_and_no_failure(one: OneGpu) -> None:
     one.gpu.error_counters.inforom = NvmlReturn.CORRUPTED_INFOROM
 
-    assert told(one) is False
+    assert valid_after_check(one) is False
     reading = one.read(after=1)
     assert "inforom.is_valid" not in reading.unknown
     assert reading.driver_errors == {}
@@ -54,15 +54,17 @@ def test_corrupted_is_an_answer_and_no_failure(one: OneGpu) -> None:
         (NvmlReturn.UNKNOWN, Reason.FAILED),
     ],
 )
-def test_every_other_code_is_why_it_is_unknown(one: OneGpu, code: NvmlReturn, reason: Reason) -> None:
+def test_every_other_return_code_is_the_reason_why_the_inforom_is_unknown(
+    one: OneGpu, code: NvmlReturn, reason: Reason
+) -> None:
     one.gpu.fail(VALIDATE, code)
 
-    assert told(one) is None
+    assert valid_after_check(one) is None
     unknown = one.read(after=1).unknown["inforom.is_valid"]
     assert (unknown.reason, unknown.function) == (reason, VALIDATE)
 
 
-def test_it_is_read_at_contact_and_then_once_an_hour(one: OneGpu) -> None:
+def test_the_inforom_is_checked_at_contact_and_then_once_an_hour(one: OneGpu) -> None:
     for _ in range(10):
         one.read(after=INFOROM_PACE / 10 - 1)
     assert one.simulation.calls[VALIDATE] == 1

@@ -1,4 +1,4 @@
-"""The memory of one GPU: unified memory is nobody else's."""
+"""The memory of one GPU: unified memory is unknown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def one() -> Iterator[OneGpu]:
         yield one
 
 
-def test_unified_memory_is_unknown_and_never_the_hosts() -> None:
+def test_unified_memory_is_unknown_and_not_the_memory_of_the_host() -> None:
     with one_gpu("gb10") as one:
         reading = one.read()
 
@@ -27,7 +27,7 @@ def test_unified_memory_is_unknown_and_never_the_hosts() -> None:
     assert reading.power.usage_watts is not None
 
 
-def test_memory_is_told_in_bytes(one: OneGpu) -> None:
+def test_memory_is_reported_in_bytes(one: OneGpu) -> None:
     one.gpu.fix(memory_total=81920, memory_used=8192, memory_reserved=1024)
 
     memory = one.read().memory
@@ -36,7 +36,7 @@ def test_memory_is_told_in_bytes(one: OneGpu) -> None:
     assert memory.free_bytes == 81920 - 8192 - 1024
 
 
-def test_a_total_of_zero_bytes_is_unified_memory_too(one: OneGpu) -> None:
+def test_a_total_of_zero_bytes_means_unified_memory(one: OneGpu) -> None:
     one.gpu.fix(memory_total=0, memory_used=0)
 
     reading = one.read()

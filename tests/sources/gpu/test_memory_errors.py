@@ -12,7 +12,7 @@ from agent.simulation.error_counters import ErrorCounters
 from tests.sources.one_gpu import one_gpu
 
 
-def test_pages_are_retired_before_ampere() -> None:
+def test_before_ampere_retired_pages_are_reported() -> None:
     with one_gpu("k80") as one:
         one.gpu.error_counters = ErrorCounters(
             retired_pages_corrected=3, retired_pages_uncorrected=1, retirement_pending=True
@@ -25,7 +25,7 @@ def test_pages_are_retired_before_ampere() -> None:
 
 
 @pytest.mark.parametrize(("pending", "failed"), [(True, False), (False, True)], ids=["pending", "failed"])
-def test_a_row_that_will_be_remapped_is_no_row_that_could_not_be(pending: bool, failed: bool) -> None:
+def test_pending_and_failed_row_remappings_are_reported_separately(pending: bool, failed: bool) -> None:
     with one_gpu() as one:
         one.gpu.error_counters = ErrorCounters(remapping_pending=pending, remapping_failed=failed)
         errors = one.read().memory_errors
@@ -33,7 +33,7 @@ def test_a_row_that_will_be_remapped_is_no_row_that_could_not_be(pending: bool, 
     assert (errors.remapping_pending, errors.remapping_failed) == (pending, failed)
 
 
-# By place
+# By kind of memory: SRAM and DRAM
 
 STATUS, COUNTER = "nvmlDeviceGetSramEccErrorStatus", "nvmlDeviceGetMemoryErrorCounter"
 BY_PLACE = ErrorCounters(
@@ -47,7 +47,7 @@ BY_PLACE = ErrorCounters(
 
 
 @pytest.mark.parametrize("generation", ["current", "r535"])
-def test_both_sums_of_sram_are_reported_by_older_drivers_too(generation: str) -> None:
+def test_older_drivers_report_both_sums_of_sram_errors_too(generation: str) -> None:
     with one_gpu() as one:
         one.simulation.set_driver_generation(generation)
         one.gpu.error_counters = BY_PLACE
@@ -65,7 +65,7 @@ def test_both_sums_of_sram_are_reported_by_older_drivers_too(generation: str) ->
         assert reading.unknown["memory_errors.sram_parity_volatile"].reason is Reason.MISSING
 
 
-def test_dram_of_a_gpu_that_tells_nothing_of_sram_is_reported() -> None:
+def test_dram_errors_are_reported_where_sram_errors_are_not() -> None:
     with one_gpu("k80") as one:
         one.gpu.error_counters = BY_PLACE
         reading = one.read()
@@ -75,7 +75,7 @@ def test_dram_of_a_gpu_that_tells_nothing_of_sram_is_reported() -> None:
     assert reading.unknown["memory_errors.sram_uncorrected_volatile"].function == COUNTER
 
 
-def test_a_sum_of_which_a_part_is_not_reported_is_unknown() -> None:
+def test_a_sum_with_an_unreported_part_is_unknown() -> None:
     with one_gpu() as one:
         one.gpu.error_counters = replace(BY_PLACE, sram_parity_volatile=NvmlReturn.NOT_SUPPORTED)
         errors = one.read().memory_errors
@@ -84,7 +84,7 @@ def test_a_sum_of_which_a_part_is_not_reported_is_unknown() -> None:
     assert (errors.sram_uncorrected_volatile, errors.sram_uncorrected_aggregate) == (None, 0)
 
 
-def test_one_struct_tells_all_of_sram() -> None:
+def test_one_call_reads_all_sram_errors() -> None:
     with one_gpu() as one:
         one.read()
 

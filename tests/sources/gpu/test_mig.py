@@ -1,4 +1,4 @@
-"""MIG: instances with memory and processes of their own, found and forgotten as MIG is switched."""
+"""MIG: instances with memory and processes of their own, found and dropped as MIG is switched."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def one() -> Iterator[OneGpu]:
 
 
 @pytest.fixture
-def parted(one: OneGpu) -> OneGpu:
+def partitioned(one: OneGpu) -> OneGpu:
     """The same, in two instances."""
     one.gpu.enable_mig("3g.40gb", "1g.10gb")
     return one
@@ -70,43 +70,43 @@ def expected(one: OneGpu) -> tuple[MigInstance, ...]:
     )
 
 
-def test_instances_are_reported_exactly(parted: OneGpu) -> None:
-    assert parted.read().mig.instances == expected(parted)
+def test_instances_are_reported_exactly(partitioned: OneGpu) -> None:
+    assert partitioned.read().mig.instances == expected(partitioned)
 
 
-def test_the_processes_of_a_parted_gpu_are_those_of_its_instances(parted: OneGpu) -> None:
-    assert parted.read().processes == (*PROCESSES[0], *PROCESSES[1])
+def test_the_processes_of_a_partitioned_gpu_are_those_of_its_instances(partitioned: OneGpu) -> None:
+    assert partitioned.read().processes == (*PROCESSES[0], *PROCESSES[1])
 
 
-def test_a_client_of_mps_on_an_instance_is_listed_once(parted: OneGpu) -> None:
-    parted.gpu.processes = [
+def test_an_mps_client_on_an_instance_is_listed_once(partitioned: OneGpu) -> None:
+    partitioned.gpu.processes = [
         SimulatedProcess(10, "C+M", GIB, mig_index=0),
         SimulatedProcess(20, "M", mig_index=0),
     ]
 
-    first, *_ = parted.read().mig.instances or ()
+    first, *_ = partitioned.read().mig.instances or ()
 
     assert first.processes == (GpuProcess(10, COMPUTE, GIB, mps=True), GpuProcess(20, COMPUTE, 0, mps=True))
 
 
-def test_a_parted_gpu_has_neither_utilization_nor_nvlinks_but_everything_else(parted: OneGpu) -> None:
-    parted.gpu.disable_mig()
-    whole = parted.read()
-    parted.gpu.enable_mig("3g.40gb", "1g.10gb")
-    parted.source.release(may_be_another=True)
+def test_a_partitioned_gpu_lacks_only_utilization_and_nvlinks(partitioned: OneGpu) -> None:
+    partitioned.gpu.disable_mig()
+    whole = partitioned.read()
+    partitioned.gpu.enable_mig("3g.40gb", "1g.10gb")
+    partitioned.source.release(may_be_another=True)
 
-    read = parted.read()
+    read = partitioned.read()
     assert with_values(read, pcie_samples=(), unknown=whole.unknown) == replace(
         with_values(whole, pcie_samples=()),
         utilization=Utilization(),
         processes=(*PROCESSES[0], *PROCESSES[1]),
-        mig=Mig(enabled=True, pending=True, instances=expected(parted)),
+        mig=Mig(enabled=True, pending=True, instances=expected(partitioned)),
         engines=replace(Engines(), **SESSIONS),
         nvlink=replace(whole.nvlink, links=None),
     )
 
 
-def test_without_mig_only_the_mode_is_asked_for(one: OneGpu) -> None:
+def test_without_mig_only_its_mode_is_read(one: OneGpu) -> None:
     assert one.read().mig.instances == ()
     assert one.simulation.calls["nvmlDeviceGetMigMode"] == 1
     assert one.simulation.calls["nvmlDeviceGetMaxMigDeviceCount"] == 0
@@ -120,10 +120,10 @@ def test_mig_is_enabled_before_there_is_an_instance(one: OneGpu) -> None:
 
     assert (reading.mig.enabled, reading.mig.instances) == (True, ())
     one.gpu.processes = []
-    assert one.read(after=6).knows_all_processes, "an instance that there is not has none"
+    assert one.read(after=6).knows_all_processes, "without instances there are no processes"
 
 
-def test_mig_switched_on_and_off_shows_within_five_seconds(one: OneGpu) -> None:
+def test_switching_mig_on_or_off_shows_within_five_seconds(one: OneGpu) -> None:
     instances = []
     for second in range(30):
         if second == 7:
@@ -137,11 +137,11 @@ def test_mig_switched_on_and_off_shows_within_five_seconds(one: OneGpu) -> None:
     assert instances == [0] * 10 + [2] * 10 + [0] * 10
 
 
-def test_what_30_seconds_of_mig_cost(parted: OneGpu) -> None:
+def test_thirty_seconds_of_mig_take_the_expected_nvml_calls(partitioned: OneGpu) -> None:
     for _ in range(30):
-        parted.read(after=1)
+        partitioned.read(after=1)
 
-    calls = parted.simulation.calls
+    calls = partitioned.simulation.calls
     assert {symbol: calls[symbol] for symbol in calls if "Mig" in symbol} == {
         "nvmlDeviceGetMigMode": 6,
         "nvmlDeviceGetMaxMigDeviceCount": 6,
@@ -157,12 +157,12 @@ UNKNOWN = [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOW
     "symbol",
     ["nvmlDeviceGetMigMode", "nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMigDeviceHandleByIndex"],
 )
-def test_where_instances_are_not_reported_there_is_the_whole_gpu(
-    parted: OneGpu, symbol: str, code: NvmlReturn
+def test_unreported_instances_leave_the_processes_of_the_whole_gpu(
+    partitioned: OneGpu, symbol: str, code: NvmlReturn
 ) -> None:
-    parted.simulation.fail(symbol, code)
+    partitioned.simulation.fail(symbol, code)
 
-    reading = parted.read()
+    reading = partitioned.read()
 
     assert not reading.mig.instances
     assert {process.pid for process in reading.processes or ()} == {10, 20, 30, 40}
@@ -171,29 +171,29 @@ def test_where_instances_are_not_reported_there_is_the_whole_gpu(
 
 
 @pytest.mark.parametrize("code", UNKNOWN, ids=lambda code: code.name)
-def test_processes_that_an_instance_does_not_report_cost_neither_it_nor_the_gpu(
-    parted: OneGpu, code: NvmlReturn
+def test_unreported_processes_of_an_instance_hide_neither_the_instance_nor_the_gpu(
+    partitioned: OneGpu, code: NvmlReturn
 ) -> None:
-    parted.gpu.fail("nvmlDeviceGetComputeRunningProcesses_v3", code)
+    partitioned.gpu.fail("nvmlDeviceGetComputeRunningProcesses_v3", code)
 
-    instances = parted.read().mig.instances
+    instances = partitioned.read().mig.instances
 
-    assert instances == tuple(replace(instance, processes=None) for instance in expected(parted))
+    assert instances == tuple(replace(instance, processes=None) for instance in expected(partitioned))
 
 
-def test_an_instance_whose_list_is_forbidden_has_unknown_processes_and_not_none(parted: OneGpu) -> None:
-    parted.gpu.forbidden_instances = {0}
+def test_an_instance_with_a_forbidden_process_list_has_unknown_processes(partitioned: OneGpu) -> None:
+    partitioned.gpu.forbidden_instances = {0}
 
-    reading = parted.read()
+    reading = partitioned.read()
 
     assert [instance.processes for instance in reading.mig.instances or ()] == [None, PROCESSES[1]]
     assert (reading.processes, reading.knows_all_processes) == (PROCESSES[1], False)
 
 
-def test_where_every_list_is_forbidden_nothing_is_known(parted: OneGpu) -> None:
-    parted.gpu.forbidden_instances = {0, 1}
+def test_processes_are_unknown_if_every_process_list_is_forbidden(partitioned: OneGpu) -> None:
+    partitioned.gpu.forbidden_instances = {0, 1}
 
-    reading = parted.read()
+    reading = partitioned.read()
 
     assert (reading.processes, reading.knows_all_processes) == (None, False)
 
@@ -201,91 +201,95 @@ def test_where_every_list_is_forbidden_nothing_is_known(parted: OneGpu) -> None:
 @pytest.mark.parametrize("code", UNKNOWN, ids=lambda code: code.name)
 @pytest.mark.parametrize("symbol", ["nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMigDeviceHandleByIndex"])
 @pytest.mark.parametrize("running", [[], IN_MIG], ids=["an empty list", "the list of root"])
-def test_instances_that_are_not_reported_may_have_processes_that_the_gpu_does_not_list(
-    parted: OneGpu, running: list[SimulatedProcess], symbol: str, code: NvmlReturn
+def test_with_unreported_instances_an_empty_process_list_may_be_incomplete(
+    partitioned: OneGpu, running: list[SimulatedProcess], symbol: str, code: NvmlReturn
 ) -> None:
-    parted.gpu.processes = running
-    parted.simulation.fail(symbol, code)
+    partitioned.gpu.processes = running
+    partitioned.simulation.fail(symbol, code)
 
-    assert parted.read().knows_all_processes is bool(running)
+    assert partitioned.read().knows_all_processes is bool(running)
 
 
-def test_whether_mig_is_enabled_is_unknown_where_there_is_no_mig(one: OneGpu) -> None:
+def test_the_mig_mode_is_unknown_where_mig_is_not_supported(one: OneGpu) -> None:
     assert one.read().mig.enabled is False
     one.gpu.unsupport("nvmlDeviceGetMigMode")
     assert one.read(after=6).mig.enabled is None
 
 
-def test_instances_destroyed_while_they_are_read_cost_no_sample(parted: OneGpu) -> None:
+def test_instances_destroyed_during_a_sample_do_not_fail_it(partitioned: OneGpu) -> None:
     lists_filled = 0
 
     def destroy(processes: list[SimulatedProcess]) -> list[SimulatedProcess]:
         nonlocal lists_filled
         lists_filled += 1
         if lists_filled == 2:  # the first was of the whole GPU, this is of its first instance
-            parted.gpu.disable_mig()
+            partitioned.gpu.disable_mig()
         return processes
 
-    parted.gpu.churn = destroy
+    partitioned.gpu.churn = destroy
 
-    assert parted.read().memory.used_bytes == 16 * GIB
+    assert partitioned.read().memory.used_bytes == 16 * GIB
     assert lists_filled == 2
-    after = parted.read(after=6)
+    after = partitioned.read(after=6)
     assert after.mig.instances == ()
     assert {process.pid for process in after.processes or ()} == {10, 20, 30, 40}
 
 
-def test_an_older_driver_has_no_mig(parted: OneGpu) -> None:
-    parted.simulation.set_driver_generation("r418")
+def test_an_older_driver_has_no_mig(partitioned: OneGpu) -> None:
+    partitioned.simulation.set_driver_generation("r418")
 
-    assert parted.read().mig.instances == ()
+    assert partitioned.read().mig.instances == ()
 
 
-def test_r470_tells_instances(parted: OneGpu) -> None:
-    parted.simulation.set_driver_generation("r470")
+def test_r470_reports_instances(partitioned: OneGpu) -> None:
+    partitioned.simulation.set_driver_generation("r470")
 
-    assert [instance.uuid for instance in parted.read().mig.instances or ()] == [
-        instance.uuid for instance in parted.gpu.mig_instances
+    assert [instance.uuid for instance in partitioned.read().mig.instances or ()] == [
+        instance.uuid for instance in partitioned.gpu.mig_instances
     ]
 
 
 # GPU instances and compute instances
 
 
-def test_compute_instances_of_one_gpu_instance_show_the_memory_that_they_share(one: OneGpu) -> None:
+def test_compute_instances_of_one_gpu_instance_report_their_shared_memory(one: OneGpu) -> None:
     one.gpu.enable_mig("1c.2g.20gb", "1c.2g.20gb", "1g.10gb")
 
-    told = one.read().mig.instances or ()
+    instances = one.read().mig.instances or ()
 
-    assert [(each.gpu_instance_id, each.compute_instance_id) for each in told] == [(1, 0), (1, 1), (2, 0)]
-    assert told[0].memory_total_bytes == told[1].memory_total_bytes
-    assert told[0].memory_used_bytes == told[1].memory_used_bytes
-    assert {each.gpu_instance_id: each.memory_total_bytes for each in told}.keys() == {1, 2}
+    assert [(each.gpu_instance_id, each.compute_instance_id) for each in instances] == [
+        (1, 0),
+        (1, 1),
+        (2, 0),
+    ]
+    assert instances[0].memory_total_bytes == instances[1].memory_total_bytes
+    assert instances[0].memory_used_bytes == instances[1].memory_used_bytes
+    assert {each.gpu_instance_id: each.memory_total_bytes for each in instances}.keys() == {1, 2}
 
 
-def test_the_ids_of_an_instance_are_asked_once(parted: OneGpu) -> None:
-    parted.read()
-    again = parted.read(after=6).mig.instances
+def test_the_ids_of_an_instance_are_read_once(partitioned: OneGpu) -> None:
+    partitioned.read()
+    again = partitioned.read(after=6).mig.instances
 
-    assert again == expected(parted)
+    assert again == expected(partitioned)
     ids = ("nvmlDeviceGetGpuInstanceId", "nvmlDeviceGetComputeInstanceId")
-    assert [parted.simulation.calls[symbol] for symbol in ids] == [2, 2]
+    assert [partitioned.simulation.calls[symbol] for symbol in ids] == [2, 2]
 
 
-def test_other_instances_in_the_same_places_have_their_own_ids(parted: OneGpu) -> None:
-    parted.read()
-    parted.gpu.enable_mig("1c.2g.20gb", "1c.2g.20gb")
+def test_new_instances_in_the_same_places_have_their_own_ids(partitioned: OneGpu) -> None:
+    partitioned.read()
+    partitioned.gpu.enable_mig("1c.2g.20gb", "1c.2g.20gb")
 
-    told = parted.read(after=6).mig.instances or ()
+    instances = partitioned.read(after=6).mig.instances or ()
 
-    assert [(each.gpu_instance_id, each.compute_instance_id) for each in told] == [(1, 0), (1, 1)]
+    assert [(each.gpu_instance_id, each.compute_instance_id) for each in instances] == [(1, 0), (1, 1)]
 
 
-def test_ids_that_a_driver_fails_to_report_are_asked_again(parted: OneGpu) -> None:
-    parted.simulation.fail("nvmlDeviceGetGpuInstanceId", NvmlReturn.UNKNOWN)
-    before = parted.read()
-    parted.simulation.heal()
-    after = parted.read(after=6)
+def test_instance_ids_that_the_driver_failed_to_report_are_read_again(partitioned: OneGpu) -> None:
+    partitioned.simulation.fail("nvmlDeviceGetGpuInstanceId", NvmlReturn.UNKNOWN)
+    before = partitioned.read()
+    partitioned.simulation.heal()
+    after = partitioned.read(after=6)
 
     assert [each.gpu_instance_id for each in before.mig.instances or ()] == [None, None]
     assert before.unknown["mig.instances"].function == "nvmlDeviceGetGpuInstanceId"
@@ -293,7 +297,9 @@ def test_ids_that_a_driver_fails_to_report_are_asked_again(parted: OneGpu) -> No
 
 
 @pytest.mark.parametrize("pending", [True, False])
-def test_the_mode_after_the_next_reset_is_reported_beside_the_present_one(one: OneGpu, pending: bool) -> None:
+def test_the_mig_mode_after_the_next_reset_is_reported_beside_the_present_one(
+    one: OneGpu, pending: bool
+) -> None:
     one.gpu.mig_pending = pending
 
     assert (one.read().mig.enabled, one.read().mig.pending) == (False, pending)

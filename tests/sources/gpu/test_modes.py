@@ -18,7 +18,7 @@ def one() -> Iterator[OneGpu]:
         yield one
 
 
-def test_the_performance_state_is_told(one: OneGpu) -> None:
+def test_the_performance_state_is_reported(one: OneGpu) -> None:
     one.gpu.fix(performance_state=5)
 
     assert one.read().modes.performance_state == 5
@@ -30,7 +30,7 @@ def test_an_unknown_performance_state_is_none(one: OneGpu) -> None:
     assert one.read().modes.performance_state is None
 
 
-def test_a_mode_that_never_changes_is_asked_every_five_minutes(one: OneGpu) -> None:
+def test_a_mode_that_never_changes_is_read_every_five_minutes(one: OneGpu) -> None:
     for _ in range(60):
         one.read(after=1)
 

@@ -1,4 +1,4 @@
-"""Values that are read without demand."""
+"""Values that are read while nobody watches."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tests.sources.one_gpu import OneGpu, one_gpu
 HISTORY = 10.0  # seconds between two samples in the background
 
 
-def test_while_somebody_looks_everything_is_of_now() -> None:
+def test_while_watched_every_value_is_current() -> None:
     moments = Moments()
 
     assert [moments.at(now, watched=True) for now in (5.0, 6.0)] == [Moment(5, 5, 5), Moment(6, 6, 6)]
 
 
-def test_while_nobody_looks_verdicts_have_a_minute_and_details_stand() -> None:
+def test_while_unwatched_verdict_values_are_read_once_a_minute_and_details_never() -> None:
     moments = Moments()
 
     assert moments.at(5.0, watched=False) == Moment(5, 5, 5), "the first is for everybody"
@@ -26,7 +26,7 @@ def test_while_nobody_looks_verdicts_have_a_minute_and_details_stand() -> None:
 
 
 def in_the_background(one: OneGpu, samples: int) -> dict[str, int]:
-    """NVML calls of that many samples that nobody wants to see."""
+    """NVML calls in this many samples that nobody watches."""
     before = one.simulation.calls.copy()
     for _ in range(samples):
         one.clock.now += HISTORY
@@ -34,8 +34,8 @@ def in_the_background(one: OneGpu, samples: int) -> dict[str, int]:
     return dict(one.simulation.calls - before)
 
 
-def test_what_ten_minutes_cost_while_nobody_looks() -> None:
-    """What history shows, who holds the GPU, whether it idles; and the errors once a minute."""
+def test_ten_minutes_without_viewers_take_the_expected_nvml_calls() -> None:
+    """The values of the history, the processes and the idleness in each sample; the errors once a minute."""
     with one_gpu() as one:
         one.gpu.fix(gpu_utilization=50)
         one.gpu.processes = [SimulatedProcess(100, "C", 2**30, sm_utilization=40)]
@@ -56,8 +56,8 @@ def test_what_ten_minutes_cost_while_nobody_looks() -> None:
             "nvmlDeviceGetGraphicsRunningProcesses_v3": 60,
             "nvmlDeviceGetMPSComputeRunningProcesses_v3": 60,
             "nvmlDeviceGetProcessUtilization": 60,
-            # bytes of PCIe and the state of links each time; once a minute their number, their speed, what
-            # slowed the clocks, and what the driver wants done
+            # PCIe bytes and link states in each sample; once a minute the number and speed of links, what
+            # slowed the clocks, and the recovery action
             "nvmlDeviceGetFieldValues": 2 * 60 + 4 * 10,
             # each minute
             "nvmlDeviceGetPerformanceState": 10,
@@ -83,8 +83,8 @@ def test_what_ten_minutes_cost_while_nobody_looks() -> None:
         }
 
 
-def test_a_gpu_that_runs_no_kernel_is_asked_whether_it_encodes() -> None:
-    """Then it is not idle, though nobody looks."""
+def test_the_encoder_of_an_unwatched_gpu_without_kernels_is_read() -> None:
+    """A GPU that encodes is not idle."""
     with one_gpu() as one:
         one.gpu.fix(gpu_utilization=0, encoder_utilization=0)
         one.read()
@@ -94,7 +94,7 @@ def test_a_gpu_that_runs_no_kernel_is_asked_whether_it_encodes() -> None:
         assert one.source.read(watched=False).engines.encoder_percent == 30
 
 
-def test_who_looks_again_sees_nothing_old() -> None:
+def test_a_new_viewer_sees_no_outdated_value() -> None:
     with one_gpu() as one:
         one.gpu.fix(power_limit=700_000)
         one.read()
@@ -104,7 +104,7 @@ def test_who_looks_again_sees_nothing_old() -> None:
         assert one.read(after=SLOW_PACE).power.limit_watts == 500.0
 
 
-def test_an_error_count_is_read_within_a_minute_though_nobody_looks() -> None:
+def test_an_error_count_is_read_within_a_minute_without_viewers() -> None:
     with one_gpu() as one:
         one.read()
         one.gpu.error_counters.remapping_pending = 1
@@ -113,7 +113,7 @@ def test_an_error_count_is_read_within_a_minute_though_nobody_looks() -> None:
         assert one.source.read(watched=False).memory_errors.remapping_pending
 
 
-def test_processes_of_mig_devices_are_listed_in_every_sample() -> None:
+def test_processes_of_mig_devices_are_listed_in_every_unwatched_sample() -> None:
     with one_gpu() as one:
         one.gpu.enable_mig("1g.10gb")
         one.read()
@@ -123,7 +123,7 @@ def test_processes_of_mig_devices_are_listed_in_every_sample() -> None:
         assert [process.pid for process in one.source.read(watched=False).processes or ()] == [100]
 
 
-def test_who_comes_just_after_a_sample_in_the_background_sees_no_link_as_it_was_an_hour_ago() -> None:
+def test_a_viewer_just_after_an_unwatched_sample_sees_current_link_errors() -> None:
     with one_gpu() as one:
         one.gpu.error_counters.nvlink_errors = {(3, 2): 6}
         one.read()

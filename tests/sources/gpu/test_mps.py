@@ -1,4 +1,4 @@
-"""Clients of MPS are asked for with each list of processes, but seldom where the driver has no such list."""
+"""MPS clients are read with each list of processes, but rarely where the driver has no such list."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ CLIENTS = "nvmlDeviceGetMPSComputeRunningProcesses_v3"
 
 
 @pytest.mark.parametrize(
-    ("code", "asked"),
+    ("code", "calls"),
     [
-        pytest.param(NvmlReturn.NOT_SUPPORTED, [1, 1, 1, 2], id="a GPU without"),
-        pytest.param(NvmlReturn.FUNCTION_NOT_FOUND, [1, 1, 1, 2], id="a driver without"),
+        pytest.param(NvmlReturn.NOT_SUPPORTED, [1, 1, 1, 2], id="not supported by the GPU"),
+        pytest.param(NvmlReturn.FUNCTION_NOT_FOUND, [1, 1, 1, 2], id="missing in the driver"),
         pytest.param(NvmlReturn.UNKNOWN, [1, 2, 3, 4], id="a failure"),
         pytest.param(NvmlReturn.NO_PERMISSION, [1, 2, 3, 4], id="forbidden"),
     ],
 )
-def test_a_list_that_there_is_not_is_asked_for_again_after_five_minutes(
-    code: NvmlReturn, asked: list[int]
+def test_only_an_unsupported_list_of_mps_clients_is_read_again_after_five_minutes(
+    code: NvmlReturn, calls: list[int]
 ) -> None:
     with one_gpu() as one:
         one.gpu.fail(CLIENTS, code)
@@ -30,4 +30,4 @@ def test_a_list_that_there_is_not_is_asked_for_again_after_five_minutes(
             one.read(after=after)
             seen.append(one.simulation.calls[CLIENTS])
 
-    assert seen == asked
+    assert seen == calls

@@ -55,21 +55,21 @@ def test_a_bridge_leads_to_the_other_gpu() -> None:
 
 @pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOWN])
 def test_without_the_type_of_the_other_end_its_bus_id_is_reported(code: NvmlReturn) -> None:
-    """Which is no GPU's, if it is a switch."""
+    """The bus ID of a switch belongs to no GPU."""
     with one_gpu() as one:
         one.simulation.fail(TYPE, code)
 
         assert one.read().nvlink.peers == SWITCH_BUS_IDS
 
 
-def test_a_driver_that_knows_no_types_tells_the_bus_id() -> None:
+def test_a_driver_without_link_types_reports_the_bus_id() -> None:
     with one_gpu() as one:
         one.simulation.set_driver_generation("r418")
 
         assert one.read().nvlink.peers == SWITCH_BUS_IDS
 
 
-def test_where_nothing_is_reported_of_the_other_end_the_link_leads_nowhere() -> None:
+def test_a_link_with_an_unknown_other_end_leads_nowhere() -> None:
     with one_gpu() as one:
         one.simulation.fail(TYPE, NvmlReturn.NOT_SUPPORTED)
         one.simulation.fail("nvmlDeviceGetNvLinkRemotePciInfo_v2", NvmlReturn.NOT_SUPPORTED)
@@ -87,8 +87,8 @@ def test_a_link_that_is_down_leads_nowhere() -> None:
         assert GpuSource(0).read().nvlink.peers == frozenset({BUS_IDS[2]})
 
 
-def test_links_are_looked_at_again() -> None:
-    """The fabric manager may have started after us."""
+def test_failed_links_are_read_again() -> None:
+    """The fabric manager may start after the agent."""
     with one_gpu() as one:
         one.simulation.fail(FIELD_VALUES, NvmlReturn.UNKNOWN, entry=FieldId.NVLINK_STATE)
         one.read()
@@ -98,7 +98,7 @@ def test_links_are_looked_at_again() -> None:
         assert one.read(after=1).nvlink.peers == frozenset({NVSWITCH})
 
 
-def test_a_link_that_comes_up_has_a_peer_and_its_errors_at_once() -> None:
+def test_a_link_that_comes_up_has_its_peer_and_errors_at_once() -> None:
     with one_gpu() as one:
         one.gpu.nvlinks_down = {3}
         before = one.read().nvlink.links
@@ -114,8 +114,8 @@ def test_a_link_that_comes_up_has_a_peer_and_its_errors_at_once() -> None:
 
 
 @pytest.mark.parametrize("links", [4, 17, 1])
-def test_another_number_of_links_makes_no_rate_at_first(links: int) -> None:
-    """As after a driver that restarts, or a link that is not told any more: whose count would be whose?"""
+def test_a_changed_number_of_links_makes_no_rate_at_first(links: int) -> None:
+    """After a restart of the driver, or without a link, a count may belong to another link than before."""
     with one_gpu() as one:
         one.gpu.fix(nvlink_tx=1000, nvlink_rx=2000)
         one.read()
@@ -131,7 +131,7 @@ def rates_of_links(reading: GpuReading) -> list[tuple[float | None, float | None
     return [(link.tx_kib_per_second, link.rx_kib_per_second) for link in reading.nvlink.links or ()]
 
 
-def test_each_link_tells_what_it_carries_and_what_went_wrong() -> None:
+def test_each_link_reports_its_traffic_and_its_errors() -> None:
     with one_gpu() as one:
         one.gpu.fix(nvlink_tx=1000, nvlink_rx=2000)
         one.gpu.error_counters.nvlink_errors = {(3, 0): 4, (3, 1): 5, (3, 2): 6, (3, 3): 7}
@@ -167,8 +167,8 @@ def test_each_link_tells_what_it_carries_and_what_went_wrong() -> None:
         ),
     ],
 )
-def test_a_missing_function_costs_its_own_fields_of_a_link_only(symbol: str, lost: set[str]) -> None:
-    """Of a GPU whose links no field values tell."""
+def test_a_missing_function_hides_only_its_own_fields_of_a_link(symbol: str, lost: set[str]) -> None:
+    """On a GPU whose links are not reported by field values."""
     with one_gpu("a100") as one:
         before = (one.read().nvlink.links or ())[0]
         one.source.release()
@@ -181,7 +181,7 @@ def test_a_missing_function_costs_its_own_fields_of_a_link_only(symbol: str, los
     assert {getattr(after, name) for name in lost} == {None}
 
 
-def test_the_most_links_that_were_ever_active_are_remembered() -> None:
+def test_the_greatest_number_of_active_links_is_remembered() -> None:
     with one_gpu() as one:
         one.read()
         one.gpu.nvlinks_down = {0, 1}
@@ -197,7 +197,7 @@ def test_the_most_links_that_were_ever_active_are_remembered() -> None:
 
 
 def calls_of_links(one: OneGpu, seconds: int) -> dict[str, int]:
-    """NVML functions of links, called in that many seconds after the first sample."""
+    """Calls of NVML functions for links in this many seconds after the first sample."""
     one.read()
     before = one.simulation.calls.copy()
     for _ in range(seconds):
@@ -206,8 +206,8 @@ def calls_of_links(one: OneGpu, seconds: int) -> dict[str, int]:
     return {symbol: number for symbol, number in calls.items() if "NvLink" in symbol}
 
 
-def test_what_five_minutes_of_links_cost() -> None:
-    """Two counters of CRC errors, which no field value tells apart, and what is at the other end."""
+def test_five_minutes_of_links_take_the_expected_nvml_calls() -> None:
+    """Field values report all but the two counters of CRC errors and the type of the other end."""
     with one_gpu() as one:
         assert calls_of_links(one, 300) == {
             "nvmlDeviceGetNvLinkErrorCounter": 2 * 18,
@@ -215,10 +215,10 @@ def test_what_five_minutes_of_links_cost() -> None:
         }
 
 
-def test_links_of_an_older_gpu_are_asked_for_one_by_one() -> None:
+def test_links_of_an_older_gpu_are_read_one_by_one() -> None:
     with one_gpu("a100") as one:
         assert calls_of_links(one, 300) == {
-            "nvmlDeviceGetNvLinkState": 12 * 60,  # their number is told
+            "nvmlDeviceGetNvLinkState": 12 * 60,  # their number is reported
             "nvmlDeviceGetNvLinkErrorCounter": 12 * (2 * 5 + 2),
             "nvmlDeviceGetNvLinkVersion": 12,
             "nvmlDeviceGetNvLinkRemoteDeviceType": 12,
@@ -227,8 +227,8 @@ def test_links_of_an_older_gpu_are_asked_for_one_by_one() -> None:
 
 @pytest.mark.parametrize("field", BY_FIELD)
 @pytest.mark.parametrize("links", [4, 12, 18])
-def test_field_values_and_functions_tell_the_same(links: int, field: FieldId) -> None:
-    """Each field stands for itself: where one is not told, its function is asked."""
+def test_field_values_and_functions_report_the_same_links(links: int, field: FieldId) -> None:
+    """Where a field is not reported, its own function is called."""
     with one_gpu() as one:
         one.gpu.nvlinks = one.gpu.nvlinks[:links]
         one.gpu.error_counters.nvlink_errors = {
@@ -246,8 +246,8 @@ def test_field_values_and_functions_tell_the_same(links: int, field: FieldId) ->
 
 @pytest.mark.parametrize("field", BY_FIELD)
 @pytest.mark.parametrize("code", [NvmlReturn.UNKNOWN, NvmlReturn.NO_PERMISSION])
-def test_a_field_that_fails_is_unknown_for_its_own_reason(code: NvmlReturn, field: FieldId) -> None:
-    """And no function stands in: its counter counts from elsewhere, and nothing tells what is forbidden."""
+def test_a_failed_link_field_is_unknown_for_its_own_reason(code: NvmlReturn, field: FieldId) -> None:
+    """No function stands in: its counter has another start, or the value is forbidden by any name."""
     with one_gpu() as one:
         one.read()
         one.source.release()
@@ -260,19 +260,19 @@ def test_a_field_that_fails_is_unknown_for_its_own_reason(code: NvmlReturn, fiel
         assert BY_FIELD[field] not in one.simulation.calls - before or field in ERROR_FIELDS
 
 
-def test_a_link_that_sleeps_is_up_and_one_without_traffic_is_not() -> None:
+def test_a_sleeping_link_is_active_and_a_link_without_traffic_is_not() -> None:
     with one_gpu() as one:
-        told: dict[int, int] = {}
-        pynvml.nvmlLib = OtherFields(one.simulation, told)
+        reported: dict[int, int] = {}
+        pynvml.nvmlLib = OtherFields(one.simulation, reported)
         states = []
-        for told[FieldId.NVLINK_STATE] in (0, 1, 2, 3):
+        for reported[FieldId.NVLINK_STATE] in (0, 1, 2, 3):
             states.append((one.read(after=SLOW_PACE).nvlink.links or ())[0].is_active)
 
     assert states == [False, True, True, False]
 
 
-def test_states_are_asked_as_fields_again_after_five_minutes() -> None:
-    """In MIG mode the links of some GPUs are off, and neither tells of them."""
+def test_link_states_are_read_as_fields_again_after_five_minutes() -> None:
+    """In MIG mode the links of some GPUs are off, and neither the field nor the function reports them."""
     with one_gpu() as one:
         one.gpu.unsupport(FieldId.NVLINK_STATE)
         one.read()
@@ -289,7 +289,7 @@ def test_states_are_asked_as_fields_again_after_five_minutes() -> None:
 
 @pytest.mark.parametrize("links", [4, 12])
 def test_links_beyond_those_that_the_gpu_has_are_not_listed(links: int) -> None:
-    """A driver tells of as many as the largest GPU of a generation has, the others as down."""
+    """A driver lists as many links as the largest GPU of a generation has, the missing ones as down."""
     with one_gpu() as one:
         one.gpu.nvlinks, one.gpu.nvlinks_listed = one.gpu.nvlinks[:links], 18
         one.gpu.nvlinks_down = {1}
@@ -309,8 +309,8 @@ def test_a_gpu_with_no_link_has_none_whatever_the_driver_lists() -> None:
     assert reading.unknown["nvlink.links"].reason is Reason.NOT_SUPPORTED
 
 
-def test_links_that_were_up_are_listed_though_their_number_is_0_now() -> None:
-    """What has failed is not gone."""
+def test_links_that_were_up_are_listed_when_their_number_becomes_0() -> None:
+    """A failed link is not a missing link."""
     with one_gpu() as one:
         one.read()
         one.gpu.nvlinks, one.gpu.nvlinks_listed = [], 18
@@ -321,7 +321,7 @@ def test_links_that_were_up_are_listed_though_their_number_is_0_now() -> None:
     assert reading.nvlink.most_active == 18
 
 
-def test_a_number_that_is_0_hides_no_link_that_is_up() -> None:
+def test_a_link_count_of_0_hides_no_link_that_is_up() -> None:
     with one_gpu() as one:
         one.gpu.nvlinks_down = {1}
         pynvml.nvmlLib = OtherFields(one.simulation, {FieldId.NVLINK_COUNT: 0})
@@ -329,15 +329,15 @@ def test_a_number_that_is_0_hides_no_link_that_is_up() -> None:
         assert len(one.read().nvlink.links or ()) == 18
 
 
-def test_bytes_are_counted_where_no_link_tells_kib() -> None:
-    nobody: Any = None  # there is nothing to ask
+def test_bytes_are_counted_only_where_no_link_reports_kib() -> None:
+    nobody: Any = None  # no call is made
     counters, absent = NvLinkCounters(nobody), Refusal("f", pynvml.NVML_ERROR_NOT_SUPPORTED)
     sent, received = counters.fields
-    told: dict[Any, Any] = {(sent, 0): 1, (received, 0): 2, (sent, 1): absent, (received, 1): 4}
+    reported: dict[Any, Any] = {(sent, 0): 1, (received, 0): 2, (sent, 1): absent, (received, 1): 4}
 
-    counters.rates(0.0, 2, told, of_packets=True)
+    counters.rates(0.0, 2, reported, of_packets=True)
 
-    assert counters.fields == (sent, received), "one does"
+    assert counters.fields == (sent, received), "one link does"
 
 
 def test_a_gpu_with_one_link_of_nvlink_5_counts_packets() -> None:
@@ -348,7 +348,7 @@ def test_a_gpu_with_one_link_of_nvlink_5_counts_packets() -> None:
 
 
 @pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.UNKNOWN])
-def test_where_the_number_is_not_reported_the_driver_says_where_the_links_end(code: NvmlReturn) -> None:
+def test_without_a_link_count_the_links_end_where_the_driver_says(code: NvmlReturn) -> None:
     with one_gpu() as one:
         one.gpu.fail(FIELD_VALUES, code, entry=FieldId.NVLINK_COUNT)
         one.gpu.nvlinks = one.gpu.nvlinks[:12]
@@ -368,14 +368,14 @@ def test_a_link_that_is_down_has_no_speed() -> None:
     assert (first.speed_megabytes_per_second, second.speed_megabytes_per_second) == (None, 26_562)
 
 
-def test_an_older_driver_reports_one_speed_of_all_links() -> None:
+def test_an_older_driver_reports_one_speed_for_all_links() -> None:
     with one_gpu() as one:
         one.gpu.unsupport(FieldId.NVLINK_SPEED)
 
         assert {link.speed_megabytes_per_second for link in one.read().nvlink.links or ()} == {26_562}
 
 
-def test_without_a_speed_it_is_unknown_for_a_reason() -> None:
+def test_an_unreported_link_speed_is_unknown_with_its_reason() -> None:
     with one_gpu() as one:
         one.gpu.unsupport(FieldId.NVLINK_SPEED, FieldId.NVLINK_SPEED_COMMON)
 
@@ -385,8 +385,8 @@ def test_without_a_speed_it_is_unknown_for_a_reason() -> None:
     assert reading.unknown["nvlink.links"].reason is Reason.NOT_SUPPORTED
 
 
-def test_a_link_carries_no_more_than_its_speed() -> None:
-    """26,562 MB/s are 25,939,453 KiB/s; a counter that leaps is no throughput."""
+def test_a_link_rate_above_the_speed_of_the_link_is_unknown() -> None:
+    """26,562 MB/s are 25,939,453 KiB/s; a counter that jumps is no throughput."""
     with one_gpu() as one:
         one.gpu.fix(nvlink_tx=30_000_000, nvlink_rx=25_000_000)
         one.read()
@@ -399,7 +399,7 @@ def test_a_link_carries_no_more_than_its_speed() -> None:
 # NVLink 5
 
 
-def test_links_of_nvlink_5_count_bytes_and_errors_by_other_fields() -> None:
+def test_links_of_nvlink_5_read_bytes_and_errors_from_other_fields() -> None:
     errors = dict(zip(OF_PACKETS, range(11, 22), strict=True))
     with one_gpu() as one:
         one.gpu.nvlink_packets = True
@@ -423,7 +423,7 @@ def test_links_of_nvlink_5_count_bytes_and_errors_by_other_fields() -> None:
     assert (why.reason, why.function) == (Reason.NOT_SUPPORTED, "nvmlDeviceGetNvLinkErrorCounter")
 
 
-def test_a_failure_of_one_counter_of_nvlink_5_costs_that_counter_alone() -> None:
+def test_a_failed_counter_of_nvlink_5_hides_only_itself() -> None:
     with one_gpu() as one:
         one.gpu.nvlink_packets = True
         one.gpu.fail(FIELD_VALUES, NvmlReturn.UNKNOWN, entry=FieldId.NVLINK_SYMBOL_ERRORS)
@@ -434,19 +434,19 @@ def test_a_failure_of_one_counter_of_nvlink_5_costs_that_counter_alone() -> None
     assert reading.unknown["nvlink.links"].reason is Reason.FAILED
 
 
-def test_the_older_counter_does_not_stand_in_for_one_that_failed_in_passing() -> None:
-    """It counts from elsewhere: back again, the newer one would seem to have grown."""
+def test_the_older_counter_does_not_stand_in_for_a_newer_one_that_fails_for_a_while() -> None:
+    """Its count has another start: once it is back, the newer counter would seem to have grown."""
     with one_gpu() as one:
         one.gpu.nvlink_packets = True
         pynvml.nvmlLib = OlderCounters(one.simulation)
         one.gpu.error_counters.nvlink_packet_errors = {(0, FieldId.NVLINK_RECOVERIES): 5}
-        told = [one.read()]
+        reported = [one.read()]
         one.gpu.fail(FIELD_VALUES, NvmlReturn.UNKNOWN, entry=FieldId.NVLINK_RECOVERIES)
-        told.append(one.read(after=NVLINK_FACTS_PACE))
+        reported.append(one.read(after=NVLINK_FACTS_PACE))
         one.gpu.fail(FIELD_VALUES, NvmlReturn.NOT_SUPPORTED, entry=FieldId.NVLINK_RECOVERIES)
-        told.append(one.read(after=NVLINK_FACTS_PACE))
+        reported.append(one.read(after=NVLINK_FACTS_PACE))
 
-    assert [(reading.nvlink.links or ())[0].recovery_errors for reading in told] == [5, None, 0]
+    assert [(reading.nvlink.links or ())[0].recovery_errors for reading in reported] == [5, None, 0]
 
 
 class OlderCounters:
@@ -461,16 +461,16 @@ class OlderCounters:
         )
 
 
-def test_links_before_nvlink_5_are_asked_for_its_counters_once() -> None:
+def test_older_links_are_asked_only_once_for_the_counters_of_nvlink_5() -> None:
     with one_gpu() as one:
         library = OtherFields(one.simulation, {})
         pynvml.nvmlLib = library
         one.read()
-        asked = library.asked[FieldId.NVLINK_SYMBOL_ERRORS]
+        requested = library.requested[FieldId.NVLINK_SYMBOL_ERRORS]
         one.read(after=NVLINK_FACTS_PACE)
 
-    assert (asked, library.asked[FieldId.NVLINK_SYMBOL_ERRORS]) == (1, 1)
-    assert library.asked[FieldId.NVLINK_SENT_BYTES] == 0
+    assert (requested, library.requested[FieldId.NVLINK_SYMBOL_ERRORS]) == (1, 1)
+    assert library.requested[FieldId.NVLINK_SENT_BYTES] == 0
 
 
 OF_PACKETS = {
@@ -489,19 +489,19 @@ OF_PACKETS = {
 
 
 class OtherFields:
-    """The simulated library, but these field values have other numbers; counts how often each is asked."""
+    """The simulated library, but with other numbers in these field values; counts how often each is read."""
 
-    def __init__(self, library: Any, told: dict[int, int]) -> None:
+    def __init__(self, library: Any, reported: dict[int, int]) -> None:
         self._library = library
-        self._told = told
-        self.asked: Counter[int] = Counter()
+        self._reported = reported
+        self.requested: Counter[int] = Counter()
 
     def __getattr__(self, symbol: str) -> Any:
-        return self._tell if symbol == FIELD_VALUES else getattr(self._library, symbol)
+        return self._report if symbol == FIELD_VALUES else getattr(self._library, symbol)
 
-    def _tell(self, handle: Any, count: Any, entries: Any) -> Any:
+    def _report(self, handle: Any, count: Any, entries: Any) -> Any:
         code = getattr(self._library, FIELD_VALUES)(handle, count, entries)
         for entry in (wire.target(entries)[place] for place in range(wire.number(count))):
-            self.asked[entry.fieldId] += 1
-            entry.value.uiVal = self._told.get(entry.fieldId, entry.value.uiVal)
+            self.requested[entry.fieldId] += 1
+            entry.value.uiVal = self._reported.get(entry.fieldId, entry.value.uiVal)
         return code

@@ -1,11 +1,11 @@
-"""How often what is expensive is read: the cost of a GPU rests on it."""
+"""How often expensive values are read; the cost of monitoring a GPU depends on it."""
 
 from __future__ import annotations
 
 from agent.sources.gpu import paces
 
 
-def test_what_is_expensive_is_read_after_so_many_seconds() -> None:
+def test_expensive_values_are_read_at_these_paces() -> None:
     assert {name: pace for name, pace in vars(paces).items() if name.endswith("_PACE")} == {
         "PROCESS_PACE": 2,
         "SLOW_PACE": 5,

@@ -1,4 +1,4 @@
-"""PCIe throughput: rates from counters that can be trusted, else windows that nobody waits for.
+"""PCIe throughput: rates from counters that can be trusted, else windows that no sample waits for.
 
 And the link itself, read together with the load that it has to carry.
 """
@@ -80,7 +80,7 @@ def test_counters_give_exact_rates_from_the_second_sample_on(one: OneGpu) -> Non
     ]
 
 
-def test_counters_are_the_mean_over_the_time_between(one: OneGpu) -> None:
+def test_a_rate_of_counters_is_the_mean_over_the_time_between_two_samples(one: OneGpu) -> None:
     rates(one, 1)
     one.clock.now += 3
     one.gpu.fix(pcie_tx=3000, pcie_rx=0)
@@ -94,7 +94,7 @@ def test_after_a_gap_the_rate_is_unknown_once(one: OneGpu) -> None:
     assert [rates(one, after) for after in (301, 1)] == [(None, None), (1000, 2000)]
 
 
-def test_with_counters_no_window_is_ever_measured(one: OneGpu) -> None:
+def test_with_counters_no_window_is_measured(one: OneGpu) -> None:
     for _ in range(20):
         one.read(after=1)
 
@@ -168,7 +168,7 @@ def test_a_counter_that_restarts_is_unknown_once(one: OneGpu) -> None:
 
 
 class NarrowCounters:
-    """The simulated library, but for counters of 32 bits, as some drivers have."""
+    """The simulated library, but its counters have 32 bits, as with some drivers."""
 
     def __init__(self, library: Any) -> None:
         self._library = library
@@ -187,7 +187,7 @@ class NarrowCounters:
 
 
 class RefusedCounter:
-    """The simulated library, but one counter is refused; what was in its field before still stands there."""
+    """The simulated library, but one counter is refused, with its old value left in the struct."""
 
     def __init__(self, library: Any, field: FieldId) -> None:
         self._library = library
@@ -208,7 +208,7 @@ class RefusedCounter:
 
 
 @pytest.mark.parametrize("field", COUNTERS, ids=["sent", "received"])
-def test_a_counter_that_the_driver_refuses_is_not_taken_for_its_value(one: OneGpu, field: FieldId) -> None:
+def test_a_refused_counter_is_not_read_as_a_value(one: OneGpu, field: FieldId) -> None:
     refusing = RefusedCounter(one.simulation, field)
     pynvml.nvmlLib = refusing  # the simulation's end restores what was there before
     rates(one, 1)
@@ -217,7 +217,7 @@ def test_a_counter_that_the_driver_refuses_is_not_taken_for_its_value(one: OneGp
     assert rates(one, 1) == (None, None)
     refusing.refuses = False
 
-    assert rates(one, 1) == (1000, 2000), "it was a passing fault: windows are not measured"
+    assert rates(one, 1) == (1000, 2000), "the fault was transient: windows are not measured"
     assert one.simulation.calls["nvmlDeviceGetPcieThroughput"] == 0
 
 
@@ -229,17 +229,17 @@ def test_counters_of_32_bits_are_refused_and_windows_measured(one: OneGpu) -> No
     assert one.simulation.calls["nvmlDeviceGetPcieThroughput"] == 2
 
 
-def test_what_takes_long_does_nothing_before_the_first_sample(without_counters: OneGpu) -> None:
+def test_no_window_is_measured_before_the_first_sample(without_counters: OneGpu) -> None:
     PcieSource(GpuHandle(None, Record())).measure(0.0)
 
     assert without_counters.simulation.calls["nvmlDeviceGetPcieThroughput"] == 0
 
 
-RESTS, WORKS = LinkSample(1, 16, 8, 0), LinkSample(5, 8, 0, 97)
+IDLE_LINK, BUSY_LINK = LinkSample(1, 16, 8, 0), LinkSample(5, 8, 0, 97)
 
 
-def let(one: OneGpu, link: LinkSample) -> None:
-    """The GPU is so from now on."""
+def fix_link(one: OneGpu, link: LinkSample) -> None:
+    """Fix the link of the GPU, and the load with which it is read."""
     one.gpu.fix(
         pcie_generation=link.generation,
         pcie_width=link.width,
@@ -249,45 +249,52 @@ def let(one: OneGpu, link: LinkSample) -> None:
 
 
 def test_a_link_is_read_with_the_load_of_the_same_sample(one: OneGpu) -> None:
-    let(one, RESTS)
-    assert one.read().pcie.samples == (RESTS,)
+    fix_link(one, IDLE_LINK)
+    assert one.read().pcie.samples == (IDLE_LINK,)
 
-    let(one, WORKS)
+    fix_link(one, BUSY_LINK)
     for _ in range(4):
         reading = one.read(after=1)
         assert reading.utilization.gpu_percent == 97
-        assert reading.pcie.samples == (RESTS,), "nothing of it is read before its time"
-    assert one.read(after=1).pcie.samples == (RESTS, WORKS)
-    assert one.read(after=SLOW_PACE).pcie.samples == (WORKS, WORKS), "the last two"
+        assert reading.pcie.samples == (IDLE_LINK,), "the link is not read before its time"
+    assert one.read(after=1).pcie.samples == (IDLE_LINK, BUSY_LINK)
+    assert one.read(after=SLOW_PACE).pcie.samples == (BUSY_LINK, BUSY_LINK), "the last two"
 
 
 @pytest.mark.parametrize("interval", [0.25, 1.0, 1.05, 10.0])
 def test_link_and_performance_state_are_always_of_one_sample(one: OneGpu, interval: float) -> None:
     """They have the same pace from the same start, at whatever interval samples come."""
     for number in range(100):
-        let(one, LinkSample(1, 16, number % 16, number % 16))
+        fix_link(one, LinkSample(1, 16, number % 16, number % 16))
         (*_, newest) = one.read(after=interval).pcie.samples
         assert newest.performance_state == newest.gpu_percent
 
 
-def test_the_most_lanes_under_load_are_remembered(one: OneGpu) -> None:
+def test_the_greatest_number_of_lanes_under_load_is_remembered(one: OneGpu) -> None:
     widest = []
-    for link in (RESTS, WORKS, RESTS, LinkSample(5, 16, 0, 50), WORKS, LinkSample(5, None, 0, 97)):
-        let(one, link)
+    for link in (
+        IDLE_LINK,
+        BUSY_LINK,
+        IDLE_LINK,
+        LinkSample(5, 16, 0, 50),
+        BUSY_LINK,
+        LinkSample(5, None, 0, 97),
+    ):
+        fix_link(one, link)
         widest.append(one.read(after=SLOW_PACE).pcie.widest_under_load)
 
     assert widest == [None, 8, 8, 16, 16, 16]
 
 
-def test_the_port_of_a_gpu_whose_place_is_not_reported_at_first_is_found_later(one: OneGpu) -> None:
+def test_the_pcie_port_is_found_once_the_bus_id_is_reported(one: OneGpu) -> None:
     one.gpu.fail("nvmlDeviceGetPciInfo_v3", NvmlReturn.UNKNOWN, times=1)
     assert one.read().pcie.port_width is None
 
     assert one.read(after=SLOW_PACE).pcie.port_width == 16
 
 
-def test_lanes_that_cannot_be_are_not_remembered(one: OneGpu) -> None:
-    let(one, LinkSample(5, 31, 0, 97))
+def test_an_impossible_number_of_lanes_is_not_remembered(one: OneGpu) -> None:
+    fix_link(one, LinkSample(5, 31, 0, 97))
     reading = one.read()
 
     assert reading.pcie.widest_under_load is None

@@ -27,7 +27,7 @@ from agent.sources.gpu.ranges import RANGES
 from tests.sources.gpu.numbers import GIB, PLAIN, value_at, with_value
 from tests.sources.one_gpu import Garbage, one_gpu
 
-# Without one of these what holds it is of no use, and unknown as a whole.
+# If one of these is unknown, the object or list that contains it is unknown as a whole.
 WHOLE = {
     "processes.pid": "processes",
     "mig.instances.processes.pid": "mig.instances.processes",
@@ -46,7 +46,7 @@ LIST_NAMES = (
 
 
 def noted_as(path: str) -> str:
-    """The name under which `GpuReading.unknown` has it."""
+    """The name of this field in `GpuReading.unknown`."""
     return next((name for name in LIST_NAMES if path.startswith(f"{name}.")), path)
 
 
@@ -55,16 +55,16 @@ def without_reasons(reading: GpuReading) -> GpuReading:
 
 
 @pytest.mark.parametrize("path", sorted(RANGES))
-def test_what_cannot_be_is_unknown_and_nothing_else_is(path: str) -> None:
+def test_an_impossible_value_is_unknown_and_no_other_value_is(path: str) -> None:
     for garbage in (math.nan, math.inf, -math.inf, -1000, 1 << 64):
         assert_unknown_alone(path, garbage)
 
 
 def assert_unknown_alone(path: str, garbage: float) -> None:
-    """A reading with this in its field has the reason for it, and is the same without."""
-    told = (9, garbage) if path == "identity.compute_capability" else garbage
+    """A reading with this value in its field has the reason for it, and otherwise does not change."""
+    reported = (9, garbage) if path == "identity.compute_capability" else garbage
 
-    reading = only_possible(with_value(PLAIN, path, told))
+    reading = only_possible(with_value(PLAIN, path, reported))
 
     gone = WHOLE.get(path, path)
     assert value_at(reading, gone) is None
@@ -77,7 +77,7 @@ def assert_unknown_alone(path: str, garbage: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "told", "words"),
+    ("path", "reported", "words"),
     [
         ("power.usage_watts", 4_294_967.295, "4,294,967.295 W"),
         ("thermal.gpu_celsius", 82_505, "82,505 °C"),
@@ -89,11 +89,11 @@ def assert_unknown_alone(path: str, garbage: float) -> None:
         ("identity.compute_capability", (9, 65_535), "(9, 65535)"),
     ],
 )
-def test_the_reason_says_what_was_reported(path: str, told: Any, words: str) -> None:
-    assert only_possible(with_value(PLAIN, path, told)).unknown[noted_as(path)].words == words
+def test_the_reason_quotes_the_impossible_value(path: str, reported: Any, words: str) -> None:
+    assert only_possible(with_value(PLAIN, path, reported)).unknown[noted_as(path)].words == words
 
 
-def test_where_the_total_cannot_be_nothing_of_its_struct_can() -> None:
+def test_an_impossible_memory_total_makes_its_whole_struct_unknown() -> None:
     memory = Memory(1 << 63, GIB, GIB, GIB, GIB, GIB)
 
     reading = only_possible(dataclasses.replace(PLAIN, memory=memory))
@@ -101,44 +101,44 @@ def test_where_the_total_cannot_be_nothing_of_its_struct_can() -> None:
     assert reading.memory == Memory(bar1_total_bytes=GIB, bar1_used_bytes=GIB)
 
 
-def test_a_limit_that_cannot_be_limits_nothing() -> None:
+def test_an_impossible_power_limit_does_not_bound_the_usage() -> None:
     reading = only_possible(dataclasses.replace(PLAIN, power=Power(usage_watts=300.0, limit_watts=4.0e6)))
 
     assert reading.power == Power(usage_watts=300.0)
 
 
-def test_the_reason_is_as_old_as_the_first_sample_of_a_row_and_knows_whether_it_was_reported() -> None:
+def test_an_impossible_value_has_the_start_of_its_run_and_whether_it_was_reported_before() -> None:
     path = "power.usage_watts"
-    well, garbage = (with_value(PLAIN, path, told) for told in (300.0, 4.0e6))
+    valid, garbage = (with_value(PLAIN, path, reported) for reported in (300.0, 4.0e6))
 
-    first = only_possible(dataclasses.replace(garbage, sampled_since_boot=101.0), well)
+    first = only_possible(dataclasses.replace(garbage, sampled_since_boot=101.0), valid)
     second = only_possible(dataclasses.replace(garbage, sampled_since_boot=102.0), first)
-    well_again = only_possible(dataclasses.replace(well, sampled_since_boot=103.0), second)
-    again = only_possible(dataclasses.replace(garbage, sampled_since_boot=104.0), well_again)
+    valid_again = only_possible(dataclasses.replace(valid, sampled_since_boot=103.0), second)
+    again = only_possible(dataclasses.replace(garbage, sampled_since_boot=104.0), valid_again)
 
     assert [one.unknown[path].since for one in (first, second, again)] == [101.0, 101.0, 104.0]
     assert all(one.unknown[path].told_before for one in (first, second, again))
-    assert well_again.unknown == {}
+    assert valid_again.unknown == {}
 
 
 @pytest.mark.parametrize(("reason", "stays"), [(Reason.FAILED, True), (Reason.NOT_SUPPORTED, False)])
 def test_a_list_keeps_the_graver_of_two_reasons(reason: Reason, stays: bool) -> None:
     earlier = Unknown(reason, "nvmlDeviceGetFanSpeedRPM", "NVML_ERROR_UNKNOWN", "Unknown Error", 1.0, False)
-    told = dataclasses.replace(
+    reported = dataclasses.replace(
         with_value(PLAIN, "fans.each.speed_percent", 70_000), unknown={"fans.each": earlier}
     )
 
-    reading = only_possible(told)
+    reading = only_possible(reported)
 
     assert value_at(reading, "fans.each.speed_percent") is None
     assert (reading.unknown["fans.each"] == earlier) is stays
 
 
-def test_what_was_looked_through_is_not_looked_through_again() -> None:
-    told = with_value(PLAIN, "processes.gpu_memory_bytes", 32 << 40)
+def test_lists_of_the_previous_reading_are_not_checked_again() -> None:
+    reported = with_value(PLAIN, "processes.gpu_memory_bytes", 32 << 40)
 
-    assert only_possible(told, PLAIN).processes != told.processes
-    assert only_possible(told, told) is told
+    assert only_possible(reported, PLAIN).processes != reported.processes
+    assert only_possible(reported, reported) is reported
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
@@ -158,7 +158,7 @@ def test_a_partitioned_gpu_reports_nothing_impossible() -> None:
     assert Reason.IMPOSSIBLE not in {why.reason for why in reading.unknown.values()}
 
 
-def test_a_source_passes_by_one_impossible_sample() -> None:
+def test_a_source_recovers_from_one_impossible_sample() -> None:
     with one_gpu() as one:
         before = one.read().power.usage_watts
         one.gpu.fix(power_usage=4_294_967_000)
@@ -175,7 +175,7 @@ def test_a_source_passes_by_one_impossible_sample() -> None:
 
 
 @pytest.mark.parametrize("sentinel", [0xFFFF_FFFF], ids=hex)
-def test_no_value_in_a_struct_is_not_supported_and_not_impossible(sentinel: int) -> None:
+def test_the_number_for_no_value_in_a_struct_is_not_supported_and_not_impossible(sentinel: int) -> None:
     with one_gpu() as one:
         one.gpu.error_counters = ErrorCounters(
             remapped_rows_corrected=sentinel, remap_banks=(640, 0, sentinel, 0, 0)
@@ -188,7 +188,7 @@ def test_no_value_in_a_struct_is_not_supported_and_not_impossible(sentinel: int)
     assert Reason.IMPOSSIBLE not in {why.reason for why in reading.unknown.values()}
 
 
-def test_no_more_fans_are_asked_than_there_can_be() -> None:
+def test_an_impossible_number_of_fans_is_unknown_and_no_fan_is_read() -> None:
     with one_gpu("rtx4090") as one:
         pynvml.nvmlLib = Garbage(one.simulation, 4_000_000_000, "nvmlDeviceGetNumFans")
         fans = one.read().fans
@@ -199,7 +199,7 @@ def test_no_more_fans_are_asked_than_there_can_be() -> None:
 @pytest.mark.parametrize(
     ("number", "words"), [(64, None), (65, "65 instances"), (4 * 10**9, "4,000,000,000 instances")]
 )
-def test_a_number_of_mig_devices_that_cannot_be_is_the_reason_why_none_is_reported(
+def test_an_impossible_number_of_mig_devices_is_the_reason_why_no_instance_is_reported(
     number: int, words: str | None
 ) -> None:
     with one_gpu("a100") as one:
@@ -212,7 +212,7 @@ def test_a_number_of_mig_devices_that_cannot_be_is_the_reason_why_none_is_report
     assert (None if why is None else why.words) == words
 
 
-def test_what_is_read_once_is_read_again_where_it_cannot_be() -> None:
+def test_a_value_that_is_read_once_is_read_again_after_an_impossible_one() -> None:
     with one_gpu() as one:
         one.gpu.fix(pcie_max_width=255)
         garbage = one.read().pcie.max_width

@@ -72,12 +72,12 @@ def one() -> Iterator[OneGpu]:
         pytest.param(
             [SimulatedProcess(7, "C", None), SimulatedProcess(8, "C+G", None)],
             (GpuProcess(7, COMPUTE, None, 0, 0, 0, 0), GpuProcess(8, BOTH, None, 0, 0, 0, 0)),
-            id="memory not told",
+            id="memory not reported",
         ),
         pytest.param(
             [SimulatedProcess(7, "C", 2**63)],
             (GpuProcess(7, COMPUTE, None, 0, 0, 0, 0),),
-            id="memory is garbage",
+            id="impossible memory",
         ),
         pytest.param(
             [SimulatedProcess(7, "C", 0)], (GpuProcess(7, COMPUTE, 0, 0, 0, 0, 0),), id="zero is a value"
@@ -88,7 +88,7 @@ def one() -> Iterator[OneGpu]:
                 SimulatedProcess(8, "C", 0, 101, 2**31, 3, 200),
             ],
             (GpuProcess(7, COMPUTE, 0, 100, 0, 0, 0), GpuProcess(8, COMPUTE, 0, None, None, 3, None)),
-            id="above 100 is garbage",
+            id="above 100 is unknown",
         ),
         pytest.param(
             [SimulatedProcess(7, "C", 0, 1, 22, 3, 30), SimulatedProcess(8, decoder_utilization=30)],
@@ -98,7 +98,7 @@ def one() -> Iterator[OneGpu]:
         pytest.param(
             [SimulatedProcess(pid, "C", pid) for pid in range(1, 129)],
             tuple(GpuProcess(pid, COMPUTE, pid, 0, 0, 0, 0) for pid in range(1, 129)),
-            id="128 of them",
+            id="128 processes",
         ),
     ],
 )
@@ -111,7 +111,7 @@ def test_processes_are_reported_exactly(
 
 
 @pytest.mark.parametrize("generation", ["current", "r535", "r470", "r418"])
-def test_every_driver_generation_lists_the_same(one: OneGpu, generation: str) -> None:
+def test_every_driver_generation_lists_the_same_processes(one: OneGpu, generation: str) -> None:
     one.simulation.set_driver_generation(generation)
     one.gpu.processes = [SimulatedProcess(7, "C+G", GIB, sm_utilization=40), SimulatedProcess(8, "C", None)]
 
@@ -128,12 +128,12 @@ CLIENT = GpuProcess(7, COMPUTE, GIB, 40, 0, 0, 0, mps=True)
 @pytest.mark.parametrize(
     ("lists", "expected"),
     [
-        pytest.param("M", CLIENT, id="on its own list alone"),
-        pytest.param("C+M", CLIENT, id="on that of compute too: once"),
-        pytest.param("G+M", replace(CLIENT, type=BOTH), id="it draws besides"),
+        pytest.param("M", CLIENT, id="on the MPS list alone"),
+        pytest.param("C+M", CLIENT, id="on the compute list too"),
+        pytest.param("G+M", replace(CLIENT, type=BOTH), id="on the graphics list too"),
     ],
 )
-def test_a_client_of_mps_is_listed_once_and_computes(
+def test_an_mps_client_is_listed_once_as_a_compute_process(
     one: OneGpu, lists: Any, expected: GpuProcess, generation: str
 ) -> None:
     one.simulation.set_driver_generation(generation)
@@ -144,7 +144,7 @@ def test_a_client_of_mps_is_listed_once_and_computes(
 
 
 @pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
-def test_a_refused_list_of_mps_takes_nothing_from_the_others(one: OneGpu, code: NvmlReturn) -> None:
+def test_a_refused_mps_list_leaves_the_other_lists_complete(one: OneGpu, code: NvmlReturn) -> None:
     one.gpu.processes = [SimulatedProcess(5, "C", 30), SimulatedProcess(7, "M")]
     one.gpu.fail(MPS_LIST, code)
 
@@ -154,7 +154,7 @@ def test_a_refused_list_of_mps_takes_nothing_from_the_others(one: OneGpu, code: 
     assert reading.knows_all_processes
 
 
-def test_clients_of_mps_are_known_where_other_processes_are_not(one: OneGpu) -> None:
+def test_mps_clients_are_known_where_the_compute_list_is_refused(one: OneGpu) -> None:
     one.gpu.processes = [SimulatedProcess(5, "C", 30), SimulatedProcess(7, "M", GIB, sm_utilization=40)]
     one.gpu.fail(COMPUTE_LIST, NvmlReturn.NO_PERMISSION)
 
@@ -167,17 +167,17 @@ def test_clients_of_mps_are_known_where_other_processes_are_not(one: OneGpu) -> 
 def test_a_gpu_without_mps_is_asked_for_its_clients_every_five_minutes(one: OneGpu) -> None:
     one.gpu.fail(MPS_LIST, NvmlReturn.NOT_SUPPORTED)
     one.read()
-    asked = one.simulation.calls[MPS_LIST]
+    calls_before = one.simulation.calls[MPS_LIST]
     for _ in range(100):
         one.read(after=2)
 
-    assert one.simulation.calls[MPS_LIST] == asked
+    assert one.simulation.calls[MPS_LIST] == calls_before
     one.gpu.heal()
     one.gpu.processes = [SimulatedProcess(7, "M", GIB, sm_utilization=40)]
     assert one.read(after=300).processes == (CLIENT,)
 
 
-def test_a_list_of_mps_that_fails_in_passing_is_asked_again_with_the_next(one: OneGpu) -> None:
+def test_an_mps_list_that_fails_once_is_read_again_with_the_next_list(one: OneGpu) -> None:
     one.gpu.processes = [SimulatedProcess(7, "M", GIB, sm_utilization=40)]
     one.gpu.fail(MPS_LIST, NvmlReturn.UNKNOWN)
     assert one.read().processes == ()
@@ -186,7 +186,7 @@ def test_a_list_of_mps_that_fails_in_passing_is_asked_again_with_the_next(one: O
     assert one.read(after=2).processes == (CLIENT,)
 
 
-def test_without_processes_their_utilization_is_not_asked_for(one: OneGpu) -> None:
+def test_without_processes_no_utilization_is_read(one: OneGpu) -> None:
     for _ in range(20):
         one.read(after=1)
 
@@ -194,14 +194,14 @@ def test_without_processes_their_utilization_is_not_asked_for(one: OneGpu) -> No
     assert one.simulation.calls[COMPUTE_LIST] == one.simulation.calls[GRAPHICS_LIST] == 10
 
 
-def test_idle_is_zero(one: OneGpu) -> None:
+def test_an_idle_process_has_a_utilization_of_zero(one: OneGpu) -> None:
     one.gpu.processes = [SimulatedProcess(7, "C", GIB)]
 
     assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, 0, 0, 0, 0),)
 
 
 @pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
-def test_a_utilization_that_is_not_reported_is_unknown_and_not_idle(one: OneGpu, code: NvmlReturn) -> None:
+def test_an_unreported_utilization_is_unknown_and_not_idle(one: OneGpu, code: NvmlReturn) -> None:
     one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40)]
     one.gpu.fail(UTILIZATION, code)
     one.gpu.fail(UTILIZATION_R550, code)
@@ -209,7 +209,7 @@ def test_a_utilization_that_is_not_reported_is_unknown_and_not_idle(one: OneGpu,
     assert one.read().processes == (GpuProcess(7, COMPUTE, GIB),)
 
 
-def test_missing_utilization_functions_are_unknown_and_not_idle(one: OneGpu) -> None:
+def test_utilization_is_unknown_where_its_functions_are_missing(one: OneGpu) -> None:
     one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40)]
     one.simulation.remove_function(UTILIZATION)
     one.simulation.remove_function(UTILIZATION_R550)
@@ -218,7 +218,9 @@ def test_missing_utilization_functions_are_unknown_and_not_idle(one: OneGpu) -> 
 
 
 @pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
-def test_where_utilization_is_refused_the_newer_function_tells_it(one: OneGpu, code: NvmlReturn) -> None:
+def test_the_newer_function_reports_utilization_where_the_older_one_is_refused(
+    one: OneGpu, code: NvmlReturn
+) -> None:
     one.gpu.fail(UTILIZATION, code)
     one.gpu.processes = [SimulatedProcess(7, "C", GIB, 40, 22, 3, 4), SimulatedProcess(8, "C", GIB)]
 
@@ -230,7 +232,7 @@ def test_where_utilization_is_refused_the_newer_function_tells_it(one: OneGpu, c
     assert one.read(after=2).processes == (GpuProcess(7, COMPUTE, GIB, 0, 0, 0, 0),)
 
 
-def test_the_newer_function_is_not_asked_where_the_older_answers(one: OneGpu) -> None:
+def test_the_newer_function_is_not_called_where_the_older_one_answers(one: OneGpu) -> None:
     one.gpu.processes = [SimulatedProcess(7, sm_utilization=40)]
     one.read()
 
@@ -268,7 +270,7 @@ def test_before_r550_an_unsupported_utilization_is_unknown(one: OneGpu) -> None:
         pytest.param([GRAPHICS_LIST], [], (), id="graphics, no compute: none"),
     ],
 )
-def test_a_refused_list_is_never_an_empty_one(
+def test_a_refused_list_is_never_taken_for_an_empty_one(
     one: OneGpu,
     refused: list[str],
     running: list[SimulatedProcess],
@@ -307,7 +309,7 @@ def test_a_process_that_starts_between_the_two_calls_is_listed(one: OneGpu) -> N
         pytest.param([100, 100, 100], 6, None, id="grew three times: unknown"),
     ],
 )
-def test_a_list_that_outgrows_its_array_is_asked_for_again(
+def test_a_list_that_outgrows_its_array_is_read_again(
     one: OneGpu, at_fill: list[int], calls: int, listed: int | None
 ) -> None:
     sizes = iter(at_fill)
@@ -321,23 +323,25 @@ def test_a_list_that_outgrows_its_array_is_asked_for_again(
 
 
 @pytest.mark.parametrize(
-    ("fills", "told"),
+    ("fills", "reported"),
     [
         pytest.param([1, 100, 100], 40, id="grew once: asked again"),
         pytest.param([1, *range(2, 100)], None, id="grows each time: unknown"),
     ],
 )
-def test_a_utilization_list_may_outgrow_its_array(one: OneGpu, fills: list[int], told: int | None) -> None:
+def test_a_utilization_list_that_outgrows_its_array_is_read_again(
+    one: OneGpu, fills: list[int], reported: int | None
+) -> None:
     one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40)]
     sizes = iter(fills)
     one.gpu.churn = lambda processes: processes * next(sizes)
 
     (process,) = one.read().processes or ()
 
-    assert process.sm_utilization_percent == told
+    assert process.sm_utilization_percent == reported
 
 
-def test_the_driver_is_asked_once_for_utilization_whose_size_is_known(one: OneGpu) -> None:
+def test_utilization_of_a_known_size_takes_one_call(one: OneGpu) -> None:
     one.gpu.processes = [SimulatedProcess(pid, "C", GIB, sm_utilization=40) for pid in (7, 8)]
     one.read()
     before = one.simulation.calls[UTILIZATION]
@@ -346,7 +350,7 @@ def test_the_driver_is_asked_once_for_utilization_whose_size_is_known(one: OneGp
     assert one.simulation.calls[UTILIZATION] == before + 1
 
 
-def test_ceaseless_churn_costs_no_sample(one: OneGpu) -> None:
+def test_constant_process_churn_does_not_fail_a_sample(one: OneGpu) -> None:
     one.gpu.processes = [SimulatedProcess(7, "C", GIB, sm_utilization=40), SimulatedProcess(8, "C+G", GIB)]
     one.gpu.churn = True
     pids = set()
@@ -359,12 +363,12 @@ def test_ceaseless_churn_costs_no_sample(one: OneGpu) -> None:
 
 
 def utilization(one: OneGpu, after: float) -> int | None:
-    """Of the only process."""
+    """The SM utilization of the only process."""
     (process,) = one.read(after=after).processes or ()
     return process.sm_utilization_percent
 
 
-def test_work_between_two_lists_is_not_missed_and_rest_is_seen(one: OneGpu) -> None:
+def test_utilization_is_reported_while_a_process_works_and_0_once_it_rests(one: OneGpu) -> None:
     one.gpu.processes = [SimulatedProcess(7, sm_utilization=40)]
     assert [utilization(one, after) for after in (0, 2, 2)] == [40, 40, 40]
 
@@ -378,10 +382,10 @@ def test_work_between_two_lists_is_not_missed_and_rest_is_seen(one: OneGpu) -> N
     [(40, 10), (0, 2), (0, 3600)],
     ids=["since the list before", "before it", "after a long pause"],
 )
-def test_a_burst_of_work_six_seconds_ago_is_seen_by_the_next_list_and_by_no_other(
+def test_a_burst_of_work_six_seconds_ago_is_seen_by_the_next_list_only(
     one: OneGpu, sm: int, after: float
 ) -> None:
-    """In the background lists are ten seconds apart: a process that works now and then is not idle."""
+    """While nobody watches, lists are ten seconds apart; a process that works now and then is not idle."""
     one.gpu.processes = [SimulatedProcess(7)]
     utilization(one, 0)
     one.gpu.processes = [SimulatedProcess(7, sm_utilization=40, worked_ago=6)]
@@ -390,7 +394,7 @@ def test_a_burst_of_work_six_seconds_ago_is_seen_by_the_next_list_and_by_no_othe
 
 
 @pytest.mark.parametrize("seconds", [-3600.0, 3600.0], ids=["back", "forward"])
-def test_a_clock_that_is_set_does_not_make_a_busy_process_idle(one: OneGpu, seconds: float) -> None:
+def test_a_changed_wall_clock_does_not_make_a_busy_process_idle(one: OneGpu, seconds: float) -> None:
     one.gpu.processes = [SimulatedProcess(7, sm_utilization=40)]
     utilization(one, 0)
 
@@ -399,7 +403,7 @@ def test_a_clock_that_is_set_does_not_make_a_busy_process_idle(one: OneGpu, seco
     assert [utilization(one, 2) for _ in range(5)] == [40] * 5
 
 
-def test_after_a_long_pause_only_what_works_now_counts(one: OneGpu) -> None:
+def test_after_a_long_pause_only_present_work_counts(one: OneGpu) -> None:
     one.gpu.processes = [SimulatedProcess(7, sm_utilization=40)]
     utilization(one, 0)
 
@@ -407,8 +411,8 @@ def test_after_a_long_pause_only_what_works_now_counts(one: OneGpu) -> None:
 
 
 @pytest.mark.parametrize("newest_first", [True, False])
-def test_of_several_utilization_samples_the_newest_counts(one: OneGpu, newest_first: bool) -> None:
-    """The driver tells of each process several times since the list before, in no promised order."""
+def test_the_newest_of_several_utilization_samples_counts(one: OneGpu, newest_first: bool) -> None:
+    """The driver reports each process several times since the last list, in no guaranteed order."""
     newest = SimulatedProcess(7, "C", GIB, 40, 30, 20, 10, worked_ago=0)
     older = SimulatedProcess(7, "C", GIB, 90, 91, 92, 93, worked_ago=1)
     oldest = SimulatedProcess(7, "C", GIB, 1, 2, 3, 4, worked_ago=3)
@@ -417,28 +421,28 @@ def test_of_several_utilization_samples_the_newest_counts(one: OneGpu, newest_fi
     assert one.read().processes == (GpuProcess(7, COMPUTE, GIB, 40, 30, 20, 10),)
 
 
-# Nothing told is not nothing done
+# An unreported utilization is not an idle process
 
 BUSY = [SimulatedProcess(7, "C", GIB, 90, 50, 0, 0), SimulatedProcess(8, "C", GIB)]
-BUSY_TOLD = (GpuProcess(7, COMPUTE, GIB, 90, 50, 0, 0), GpuProcess(8, COMPUTE, GIB, 0, 0, 0, 0))
-UNTOLD = (GpuProcess(7, COMPUTE, GIB), GpuProcess(8, COMPUTE, GIB))
+BUSY_REPORTED = (GpuProcess(7, COMPUTE, GIB, 90, 50, 0, 0), GpuProcess(8, COMPUTE, GIB, 0, 0, 0, 0))
+UNREPORTED = (GpuProcess(7, COMPUTE, GIB), GpuProcess(8, COMPUTE, GIB))
 AT_REST = (GpuProcess(7, COMPUTE, GIB, 0, 0, 0, 0), GpuProcess(8, COMPUTE, GIB, 0, 0, 0, 0))
 
 
-def test_where_the_older_function_finds_nothing_for_ever_the_newer_one_tells(one: OneGpu) -> None:
+def test_the_newer_function_reports_utilization_where_the_older_one_never_finds_any(one: OneGpu) -> None:
     one.gpu.fail(UTILIZATION, NvmlReturn.NOT_FOUND)
     one.gpu.fix(gpu_utilization=90)
     one.gpu.processes = BUSY
 
-    assert [one.read(after=2).processes for _ in range(3)] == [BUSY_TOLD] * 3
+    assert [one.read(after=2).processes for _ in range(3)] == [BUSY_REPORTED] * 3
 
 
 @pytest.mark.parametrize(
     ("gpu_percent", "processes"),
-    [(0, AT_REST), (4, AT_REST), (5, UNTOLD), (100, UNTOLD), (None, UNTOLD)],
-    ids=["rests", "hardly works", "works", "works hard", "is not told"],
+    [(0, AT_REST), (4, AT_REST), (5, UNREPORTED), (100, UNREPORTED), (None, UNREPORTED)],
+    ids=["idle", "almost idle", "busy", "very busy", "unknown"],
 )
-def test_where_nothing_is_reported_only_a_gpu_at_rest_says_that_nothing_was_done(
+def test_without_reported_utilization_processes_are_idle_only_if_the_gpu_is(
     one: OneGpu, gpu_percent: int | None, processes: tuple[GpuProcess, ...]
 ) -> None:
     one.gpu.fail(UTILIZATION, NvmlReturn.NOT_FOUND)
@@ -456,7 +460,7 @@ def test_where_nothing_is_reported_only_a_gpu_at_rest_says_that_nothing_was_done
         pytest.param([SimulatedProcess(7, sm_utilization=101)], id="garbage and zeros"),
     ],
 )
-def test_samples_that_tell_of_no_work_of_a_listed_process_tell_nothing(
+def test_samples_without_work_of_a_listed_process_leave_utilization_unknown(
     one: OneGpu, sampled: list[SimulatedProcess]
 ) -> None:
     fills = iter([BUSY])  # the list of processes; then the samples of both functions
@@ -464,22 +468,22 @@ def test_samples_that_tell_of_no_work_of_a_listed_process_tell_nothing(
     one.gpu.churn = lambda _: next(fills, sampled)
     one.gpu.fix(gpu_utilization=90)
 
-    assert one.read().processes == UNTOLD
+    assert one.read().processes == UNREPORTED
 
 
-def test_the_highest_utilization_since_the_list_before_decides(one: OneGpu) -> None:
+def test_the_highest_gpu_utilization_since_the_last_list_decides(one: OneGpu) -> None:
     one.gpu.fail(UTILIZATION, NvmlReturn.NOT_FOUND)
     one.gpu.fail(UTILIZATION_R550, NvmlReturn.NOT_FOUND)
     one.gpu.processes = BUSY
-    told = []
+    reported = []
     for percent in (0, 90, 0, 0, 0):
         one.gpu.fix(gpu_utilization=percent)
-        told.append(one.read(after=1).processes)
+        reported.append(one.read(after=1).processes)
 
-    assert told == [AT_REST, AT_REST, UNTOLD, UNTOLD, AT_REST]
+    assert reported == [AT_REST, AT_REST, UNREPORTED, UNREPORTED, AT_REST]
 
 
-def test_of_a_gpu_at_rest_the_newer_function_is_not_asked(one: OneGpu) -> None:
+def test_the_newer_function_is_not_called_for_a_gpu_at_rest(one: OneGpu) -> None:
     one.gpu.fail(UTILIZATION, NvmlReturn.NOT_FOUND)
     one.gpu.processes = BUSY
     one.read()
@@ -489,10 +493,10 @@ def test_of_a_gpu_at_rest_the_newer_function_is_not_asked(one: OneGpu) -> None:
 
 @pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
 @pytest.mark.parametrize("refused", [COMPUTE_LIST, GRAPHICS_LIST], ids=["compute", "graphics"])
-def test_without_one_list_the_other_is_a_part_if_there_may_be_more(
+def test_without_one_list_the_other_is_partial_if_there_may_be_more_processes(
     one: OneGpu, refused: str, code: NvmlReturn
 ) -> None:
-    """Not every GPU has the list of graphics processes; one that is not told may have some."""
+    """Not every GPU has the list of graphics processes; a list that is not reported may have some."""
     one.gpu.processes = [SimulatedProcess(7, "C"), SimulatedProcess(8, "G")]
     one.gpu.fail(refused, code)
     reading = one.read()

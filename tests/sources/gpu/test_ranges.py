@@ -1,4 +1,4 @@
-"""Every number of a reading has a range, as wide as what real hardware does and the GPU tells of itself."""
+"""Every number of a reading has a range that fits real hardware and the limits that the GPU reports."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_number_of_a_reading_has_a_range() -> None:
     assert fields - OUR_OWN == set(RANGES), "agent/sources/gpu/ranges.py"
 
 
-# The least and the most that is believed of any GPU, by the unit, or by the field where that has others.
+# The accepted minimum and maximum for any GPU, by unit, or by field where the field has its own.
 BOUNDS: dict[str, tuple[float, float]] = {
     "bytes": (0, 17_592_186_044_416),  # 16 TiB
     "%": (0, 100),
@@ -109,7 +109,7 @@ A_CARD = dataclasses.replace(
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "reported"),
     [
         ("memory.used_bytes", 100 * GIB),
         ("memory.bar1_used_bytes", 2 * GIB),
@@ -126,10 +126,10 @@ A_CARD = dataclasses.replace(
         ("pcie.rx_kib_per_second", 1.0e8),
     ],
 )
-def test_the_limits_that_a_gpu_reports_are_the_measure(path: str, told: float) -> None:
-    unlimited = with_value(PLAIN, path, told)
+def test_the_limits_that_a_gpu_reports_bound_its_values(path: str, reported: float) -> None:
+    unlimited = with_value(PLAIN, path, reported)
 
-    assert value_at(only_possible(with_value(A_CARD, path, told)), path) is None
+    assert value_at(only_possible(with_value(A_CARD, path, reported)), path) is None
     assert only_possible(unlimited) is unlimited
 
 
@@ -146,7 +146,7 @@ def test_the_limits_that_a_gpu_reports_are_the_measure(path: str, told: float) -
         ("nvlink.links.rx_kib_per_second", 28_533_398.4375),  # a tenth more than its speed
     ],
 )
-def test_the_limit_of_a_gpu_leaves_room_for_rounding_and_spikes(path: str, most: float) -> None:
+def test_the_limits_of_a_gpu_leave_room_for_rounding_and_spikes(path: str, most: float) -> None:
     linked = dataclasses.replace(
         A_CARD,
         power=dataclasses.replace(A_CARD.power, module_limit_watts=1000.0),
@@ -167,8 +167,8 @@ def test_the_limit_of_a_gpu_leaves_room_for_rounding_and_spikes(path: str, most:
         ("clocks.video_mhz", 100_000, 1002),
     ],
 )
-def test_a_limit_of_zero_is_none(path: str, without: float, least: float) -> None:
-    def of(limit: int) -> GpuReading:
+def test_a_limit_of_zero_is_no_limit(path: str, without: float, least: float) -> None:
+    def with_limits(limit: int) -> GpuReading:
         return dataclasses.replace(
             PLAIN,
             memory=Memory(total_bytes=limit, bar1_total_bytes=limit),
@@ -176,32 +176,32 @@ def test_a_limit_of_zero_is_none(path: str, without: float, least: float) -> Non
             clocks=Clocks(max_video_mhz=limit),
         )
 
-    assert [RANGES[path].most_of(of(limit)) for limit in (0, 1)] == pytest.approx([without, least])
+    assert [RANGES[path].most_of(with_limits(limit)) for limit in (0, 1)] == pytest.approx([without, least])
 
 
-def test_beside_a_total_below_zero_no_memory_is_believed() -> None:
+def test_a_negative_memory_total_makes_every_use_impossible() -> None:
     assert RANGES["memory.used_bytes"].most_of(with_value(PLAIN, "memory.total_bytes", -1)) == -1
 
 
 @pytest.mark.parametrize(("speed", "most"), [(999, 1_073_741_824), (1000, 1_074_218.75)])
-def test_an_nvlink_below_a_gigabyte_a_second_tells_another_unit(speed: int, most: float) -> None:
+def test_an_nvlink_speed_below_1000_does_not_bound_the_rate(speed: int, most: float) -> None:
     links = NvLinks((NvLink(0, is_active=True, speed_megabytes_per_second=speed),))
 
     assert RANGES["nvlink.links.tx_kib_per_second"].most_of(dataclasses.replace(PLAIN, nvlink=links)) == most
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "reported"),
     [
         pytest.param("power.usage_watts", 2100.0, id="a spike of three times the limit"),
         pytest.param("power.limit_watts", 0.0, id="a laptop without a limit"),
         pytest.param("thermal.gpu_celsius", -40, id="a GPU outdoors"),
-        pytest.param("thermal.shutdown_celsius", 120, id="memory that bears much"),
+        pytest.param("thermal.shutdown_celsius", 120, id="memory with a high limit"),
         pytest.param("fans.speed_percent", 130, id="a fan above 100 %"),
         pytest.param("fans.each.speed_rpm", 30_000, id="a fan of a server"),
         pytest.param("memory.used_bytes", 80 * GIB, id="a full GPU"),
         pytest.param("memory.free_bytes", 80 * GIB, id="an empty GPU"),
-        pytest.param("memory.bar1_used_bytes", GIB, id="a full window"),
+        pytest.param("memory.bar1_used_bytes", GIB, id="a full BAR1"),
         pytest.param("clocks.graphics_mhz", 2600, id="an overclocked GPU"),
         pytest.param("clocks.graphics_mhz", 0, id="a clock that is off"),
         pytest.param("pcie.generation", 7, id="PCIe 7"),
@@ -213,8 +213,8 @@ def test_an_nvlink_below_a_gigabyte_a_second_tells_another_unit(speed: int, most
         pytest.param("recovery.action", 99, id="an action that is newer than the agent"),
     ],
 )
-def test_what_real_hardware_does_is_believed(path: str, told: float) -> None:
-    reading = with_value(A_CARD, path, told)
+def test_values_of_real_hardware_are_accepted(path: str, reported: float) -> None:
+    reading = with_value(A_CARD, path, reported)
 
     assert only_possible(reading) is reading
 
@@ -227,7 +227,7 @@ DOCUMENTS = [
 
 
 def reading_of(gpu: SmiGpu) -> GpuReading:
-    """As far as nvidia-smi told it."""
+    """The values that nvidia-smi printed."""
 
     def whole(name: str, times: int = 1) -> int | None:
         value = getattr(gpu, name)
@@ -264,7 +264,7 @@ def reading_of(gpu: SmiGpu) -> GpuReading:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
-def test_what_nvidia_smi_printed_is_believed(document: Path) -> None:
+def test_values_that_nvidia_smi_printed_are_accepted(document: Path) -> None:
     readings = [reading_of(gpu) for gpu in parse(document.read_text()).gpus]
 
     assert any(reading.memory.total_bytes for reading in readings)

@@ -32,7 +32,7 @@ TEMPERATURE, CELSIUS = "nvmlDeviceGetTemperatureV", "thermal.gpu_celsius"
 SELDOM, STATE = "nvmlDeviceGetPerformanceState", "modes.performance_state"
 
 
-def test_a_value_that_is_read_seldom_keeps_its_reason_until_it_is_reported_again(one: OneGpu) -> None:
+def test_a_rarely_read_value_keeps_its_reason_until_it_is_reported_again(one: OneGpu) -> None:
     one.read()
     one.gpu.fail(SELDOM, NvmlReturn.TIMEOUT)
     began = one.read(after=SLOW_PACE).sampled_since_boot
@@ -46,7 +46,7 @@ def test_a_value_that_is_read_seldom_keeps_its_reason_until_it_is_reported_again
     assert [STATE in one.read(after=1).unknown for _ in range(5)][-1] is False
 
 
-def test_it_is_since_the_first_of_the_samples_in_a_row(one: OneGpu) -> None:
+def test_a_failure_dates_from_the_first_sample_of_its_run(one: OneGpu) -> None:
     one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
     since = [one.read(after=1).unknown[CELSIUS].since for _ in range(3)]
     one.gpu.fail(TEMPERATURE, NvmlReturn.TIMEOUT)
@@ -64,7 +64,7 @@ def test_it_is_since_the_first_of_the_samples_in_a_row(one: OneGpu) -> None:
 
 
 @pytest.mark.parametrize(("gap", "goes_on"), [(MAX_GAP, True), (MAX_GAP + 1, False)])
-def test_two_failures_with_hours_of_sleep_between_them_are_two_that_have_passed(
+def test_failures_with_more_than_ten_minutes_between_them_are_separate(
     one: OneGpu, gap: float, goes_on: bool
 ) -> None:
     one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
@@ -75,33 +75,33 @@ def test_two_failures_with_hours_of_sleep_between_them_are_two_that_have_passed(
     assert second.unknown[CELSIUS].since == (first if goes_on else second.sampled_since_boot)
 
 
-def celsius_was_told_before(one: OneGpu) -> bool:
+def celsius_was_reported_before(one: OneGpu) -> bool:
     return one.read(after=FIXED_PACE).unknown[CELSIUS].told_before
 
 
-def test_that_it_was_reported_before_is_known_of_a_gpu_and_not_of_a_handle(one: OneGpu) -> None:
+def test_whether_a_value_was_reported_before_is_remembered_by_gpu_and_not_by_handle(one: OneGpu) -> None:
     one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
-    assert not celsius_was_told_before(one)
+    assert not celsius_was_reported_before(one)
     one.gpu.heal()
     one.read(after=1)
     one.source.release()
     one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
 
-    assert celsius_was_told_before(one)
+    assert celsius_was_reported_before(one)
 
 
-def test_another_gpu_at_the_index_has_told_nothing_yet_and_the_first_is_remembered(one: OneGpu) -> None:
+def test_another_gpu_at_the_index_has_its_own_record_and_the_first_is_remembered(one: OneGpu) -> None:
     one.read()
     first = one.gpu.values.uuid
     one.source.release(may_be_another=True)
     one.gpu.fix(uuid="GPU-another")
     one.gpu.fail(TEMPERATURE, NvmlReturn.UNKNOWN)
-    assert not celsius_was_told_before(one)
+    assert not celsius_was_reported_before(one)
 
     one.source.release(may_be_another=True)
     one.gpu.fix(uuid=first)
 
-    assert celsius_was_told_before(one)
+    assert celsius_was_reported_before(one)
 
 
 def test_failures_are_counted_as_long_as_the_agent_runs(one: OneGpu) -> None:
@@ -126,7 +126,7 @@ def lasting(one: OneGpu) -> GpuReading:
     return caught.value.lasting
 
 
-def test_what_makes_a_gpu_lost_is_counted_too(one: OneGpu) -> None:
+def test_the_failure_that_loses_a_gpu_is_counted_too(one: OneGpu) -> None:
     one.read()
     one.gpu.lose()
     first, second = lasting(one), lasting(one)
@@ -143,7 +143,7 @@ def test_what_makes_a_gpu_lost_is_counted_too(one: OneGpu) -> None:
     ("symbol", "field"),
     [("nvmlDeviceGetUUID", "uuid"), ("nvmlDeviceGetName", "name"), ("nvmlDeviceGetPciInfo_v3", "pci_bus_id")],
 )
-def test_of_a_gpu_that_is_lost_at_first_each_call_that_tells_who_it_is_counts(
+def test_a_gpu_lost_at_first_contact_keeps_each_part_of_its_identity_that_is_reported(
     one: OneGpu, symbol: str, field: str
 ) -> None:
     identity: Any = one.read().identity
@@ -152,9 +152,9 @@ def test_of_a_gpu_that_is_lost_at_first_each_call_that_tells_who_it_is_counts(
         one.gpu.fail(other, NvmlReturn.GPU_IS_LOST)
     one.gpu.fail("nvmlDeviceGetMemoryInfo_v2", NvmlReturn.GPU_IS_LOST)
 
-    told = lasting(one).identity
+    reported = lasting(one).identity
 
-    assert getattr(told, field) == getattr(identity, field)
+    assert getattr(reported, field) == getattr(identity, field)
 
 
 def offer(reading: GpuReading) -> Offer:
@@ -169,7 +169,7 @@ def offer(reading: GpuReading) -> Offer:
         ("nvmlDeviceGetUtilizationRates", "its utilization is unknown: Unknown Error"),
     ],
 )
-def test_a_gpu_whose_use_the_driver_fails_to_report_is_not_offered(
+def test_a_gpu_is_not_offered_while_the_driver_fails_to_report_its_use(
     one: OneGpu, symbol: str, words: str
 ) -> None:
     one.gpu.processes = []
@@ -180,7 +180,7 @@ def test_a_gpu_whose_use_the_driver_fails_to_report_is_not_offered(
 
     one.gpu.fail(symbol, NvmlReturn.NOT_SUPPORTED)
 
-    assert len(offer(one.read(after=1)).gpus) == 1, "no GPU of this kind could be offered"
+    assert len(offer(one.read(after=1)).gpus) == 1, "otherwise no GPU of this kind could ever be offered"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_gpu_whose_use_the_driver_fails_to_report_is_not_offered(
         ({"memory_used": 2**40}, "its memory in use is unknown: the driver reports 1,099,511,627,776 bytes"),
     ],
 )
-def test_a_gpu_that_tells_a_use_that_cannot_be_is_not_offered_for_as_long(
+def test_a_gpu_is_not_offered_while_it_reports_an_impossible_use(
     one: OneGpu, garbage: dict[str, int], words: str
 ) -> None:
     one.gpu.processes = []

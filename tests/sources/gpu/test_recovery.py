@@ -1,4 +1,4 @@
-"""What the driver wants done to a GPU."""
+"""The repairs that are pending for a GPU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.sources.one_gpu import one_gpu
 
 
 @pytest.mark.parametrize(("channel", "tpc"), [(True, False), (False, True)])
-def test_each_repair_that_is_pending_is_known_at_once_after_an_error(channel: bool, tpc: bool) -> None:
+def test_a_pending_repair_is_known_at_once_after_an_error(channel: bool, tpc: bool) -> None:
     with one_gpu() as one:
         before = one.read().recovery
         one.gpu.error_counters = ErrorCounters(

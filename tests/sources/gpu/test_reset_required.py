@@ -33,8 +33,8 @@ LIVE_FUNCTIONS = sorted(FEEDS.keys() - {"nvmlGpmSampleFree", "nvmlGpmSampleAlloc
 
 
 @pytest.mark.parametrize("symbol", LIVE_FUNCTIONS)
-def test_a_reset_that_one_call_requires_hides_nothing_else_and_is_reported(one: OneGpu, symbol: str) -> None:
-    well = one.read()
+def test_a_call_that_requires_a_reset_is_reported_and_hides_no_other_value(one: OneGpu, symbol: str) -> None:
+    before = one.read()
     one.source.release()
     one.gpu.fail(symbol, pynvml.NVML_ERROR_RESET_REQUIRED)
 
@@ -44,14 +44,14 @@ def test_a_reset_that_one_call_requires_hides_nothing_else_and_is_reported(one: 
     fields = {field for field, unknown in reading.unknown.items() if unknown.words == "GPU requires restart"}
     assert fields == set(GPM if symbol.startswith("nvmlGpm") else lacks(symbol, Reason.FAILED))
     if symbol != "nvmlDeviceGetMemoryInfo_v2":
-        assert reading.memory.total_bytes == well.memory.total_bytes
+        assert reading.memory.total_bytes == before.memory.total_bytes
     if symbol != "nvmlDeviceGetComputeRunningProcesses_v3":
-        assert reading.processes == well.processes
+        assert reading.processes == before.processes
     one.gpu.heal()
     assert not one.read(after=FIXED_PACE).recovery.requires_reset
 
 
-def test_after_a_reset_it_is_well_as_soon_as_what_is_asked_often_answers(one: OneGpu) -> None:
+def test_after_a_reset_a_gpu_is_well_once_its_frequent_calls_answer(one: OneGpu) -> None:
     for symbol in ("nvmlDeviceGetPowerUsage", "nvmlDeviceGetVbiosVersion"):
         one.gpu.fail(symbol, pynvml.NVML_ERROR_RESET_REQUIRED)
     assert one.read().recovery.requires_reset
@@ -64,7 +64,7 @@ def test_after_a_reset_it_is_well_as_soon_as_what_is_asked_often_answers(one: On
     assert not reading.recovery.requires_reset
 
 
-def test_only_a_gpu_that_tells_nothing_of_now_is_lost_for_a_reset(one: OneGpu) -> None:
+def test_only_a_gpu_whose_live_values_all_require_a_reset_is_lost(one: OneGpu) -> None:
     one.read()
     for symbol in LIVE_FUNCTIONS:
         one.gpu.fail(symbol, pynvml.NVML_ERROR_RESET_REQUIRED)
@@ -73,7 +73,7 @@ def test_only_a_gpu_that_tells_nothing_of_now_is_lost_for_a_reset(one: OneGpu) -
         one.read(after=SLOW_PACE)
 
 
-def test_it_is_critical_and_not_offered_though_it_is_empty(one: OneGpu) -> None:
+def test_a_gpu_that_requires_a_reset_is_critical_and_not_offered(one: OneGpu) -> None:
     one.gpu.processes = []
     one.gpu.fix(gpu_utilization=0, memory_used=0)
     one.gpu.fail("nvmlDeviceGetPowerUsage", pynvml.NVML_ERROR_RESET_REQUIRED)

@@ -1,4 +1,4 @@
-"""Temperatures of one GPU: each threshold by its number, and zero where there is none."""
+"""Temperatures of one GPU: each threshold by its NVML number; zero means that there is none."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def one() -> Iterator[OneGpu]:
         yield one
 
 
-def test_each_threshold_is_asked_for_by_its_own_number(one: OneGpu) -> None:
-    """nvmlTemperatureThresholds_t. Two of those of the simulated GPU are the same."""
+def test_each_threshold_is_read_by_its_own_nvml_number(one: OneGpu) -> None:
+    """nvmlTemperatureThresholds_t. Two thresholds of the simulated GPU are equal."""
     pynvml.nvmlLib = ByNumber(one.simulation, nvmlDeviceGetTemperatureThreshold=100)
 
     thermal = one.read().thermal
@@ -31,8 +31,8 @@ def test_each_threshold_is_asked_for_by_its_own_number(one: OneGpu) -> None:
     assert (thermal.memory_max_celsius, thermal.max_operating_celsius) == (102, 103)
 
 
-def test_zero_is_no_threshold_and_no_sensor_of_the_memory(one: OneGpu) -> None:
-    """Drivers say 0 where there is none; a GPU at 0 degrees is a cold one."""
+def test_zero_means_no_threshold_and_no_memory_sensor(one: OneGpu) -> None:
+    """Drivers report 0 where there is none; but a GPU at 0 degrees is a cold GPU."""
     one.gpu.fix(temperature=0, memory_temperature=0)
     pynvml.nvmlLib = ByNumber(one.simulation, nvmlDeviceGetTemperatureThreshold=0)
 
@@ -43,7 +43,7 @@ def test_zero_is_no_threshold_and_no_sensor_of_the_memory(one: OneGpu) -> None:
 
 
 @pytest.mark.parametrize("margin", [-1, 0, -40, 60])
-def test_a_margin_may_be_below_zero_and_zero_is_one(one: OneGpu, margin: int) -> None:
+def test_a_temperature_margin_may_be_zero_or_negative(one: OneGpu, margin: int) -> None:
     one.gpu.fix(
         temperature_margin=margin,
         shutdown_tlimit=margin,

@@ -1,4 +1,4 @@
-"""Throttled time: counted in nanoseconds, under each number of its field value."""
+"""Throttled time: counted in nanoseconds, under each number that drivers give its field value."""
 
 from __future__ import annotations
 
@@ -57,26 +57,28 @@ def test_each_counter_is_reported_in_seconds(one: OneGpu) -> None:
     assert one.read().throttling == SECONDS
 
 
-def test_a_driver_that_numbers_them_otherwise_tells_the_same(one: OneGpu) -> None:
+def test_a_driver_with_other_field_numbers_reports_the_same_times(one: OneGpu) -> None:
     one.simulation.set_driver_generation("r575")
-    pynvml.nvmlLib = OfThirtyTwoBits(one.simulation, *BY_HEAT_AND_BRAKE)  # what these numbers are there
+    pynvml.nvmlLib = OfThirtyTwoBits(
+        one.simulation, *BY_HEAT_AND_BRAKE
+    )  # what these numbers mean in that driver
 
     assert one.read().throttling == SECONDS
 
 
-def test_a_setting_is_no_counter(one: OneGpu) -> None:
+def test_a_32_bit_setting_is_not_read_as_a_counter(one: OneGpu) -> None:
     one.gpu.unsupport(*BY_HEAT_AND_BRAKE)
     pynvml.nvmlLib = OfThirtyTwoBits(one.simulation, 251, 252, 253)
 
     reading = one.read()
 
-    told = reading.throttling
-    assert (told.software_thermal_seconds, told.hardware_thermal_seconds) == (None, None)
+    throttling = reading.throttling
+    assert (throttling.software_thermal_seconds, throttling.hardware_thermal_seconds) == (None, None)
     assert reading.unknown["throttling.power_brake_seconds"].reason is Reason.NOT_SUPPORTED
 
 
 @pytest.mark.parametrize("code", [NvmlReturn.NOT_SUPPORTED, NvmlReturn.UNKNOWN])
-def test_where_no_field_tells_a_counter_the_older_function_does(one: OneGpu, code: NvmlReturn) -> None:
+def test_the_older_function_stands_in_where_no_field_reports_a_counter(one: OneGpu, code: NvmlReturn) -> None:
     one.gpu.fail("nvmlDeviceGetFieldValues", code)
 
     reading = one.read()
@@ -90,7 +92,7 @@ def test_where_no_field_tells_a_counter_the_older_function_does(one: OneGpu, cod
     }
 
 
-def test_a_counter_that_nobody_tells_has_the_gravest_reason(one: OneGpu) -> None:
+def test_an_unreported_counter_has_the_gravest_of_its_reasons(one: OneGpu) -> None:
     one.gpu.unsupport(FieldId.SLOWED_BY_POWER_CAP)
     one.gpu.fail("nvmlDeviceGetViolationStatus", NvmlReturn.UNKNOWN)
 

@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 
     from agent.readings import GpuReading
 
-ALL_ANEW = 301.0  # seconds after which everything is read again; there is GPM, for the gap is not too long
+ALL_READ_AGAIN = (
+    301.0  # seconds after which everything is read again; GPM is known, because the gap is not too long
+)
 FIELDS: Mapping[str, tuple[str, ...]] = {
     **{symbol: fields for symbol, fields in FEEDS.items() if not symbol.startswith("nvmlGpm")},
     **DETAIL_FEEDS,
     **dict.fromkeys(LINK_FEEDS, ("nvlink.links",)),
-    "nvmlDeviceGetNvLinkRemoteDeviceType": (),  # the bus id of the other end stands in
-    "nvmlDeviceGetPciInfo_v3": ("identity.pci_bus_id",),  # what follows from it is not asked
+    "nvmlDeviceGetNvLinkRemoteDeviceType": (),  # the bus ID of the other end stands in
+    "nvmlDeviceGetPciInfo_v3": (
+        "identity.pci_bus_id",
+    ),  # the values that depend on it have no reason of their own
     "nvmlDeviceGetClockInfo": tuple(f"clocks.{name}_mhz" for name in ("graphics", "memory", "sm", "video")),
     "nvmlDeviceGetMaxClockInfo": tuple(
         f"clocks.max_{name}_mhz" for name in ("graphics", "memory", "sm", "video")
@@ -47,7 +51,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         *(f"throttling.{name}_seconds" for name in ("software_thermal", "hardware_thermal", "power_brake")),
     ),
 }
-# Another function tells these counters; nothing stands in for what is forbidden.
+# Another function reports these counters, but nothing stands in for a forbidden one.
 FORBIDDEN: Mapping[str, tuple[str, ...]] = {
     **FORBIDDEN_LACKS,
     "nvmlDeviceGetFieldValues": (
@@ -79,12 +83,12 @@ def reasons(reading: GpuReading) -> dict[str, Reason]:
 
 
 def unversioned(symbol: str) -> str:
-    """As the functions are called in nvidia-ml-py."""
+    """The name of the function in nvidia-ml-py."""
     return re.sub(r"_v[2-9]$|(?<=Temperature)V$", "", symbol)
 
 
 def lacks(symbol: str, reason: Reason) -> tuple[str, ...]:
-    """The fields. Not every GPU has the list of graphics processes; one that is not told may have some."""
+    """The fields it hides. Not every GPU lists graphics processes; an unreported list may have some."""
     may_have_some = symbol == GRAPHICS_LIST and reason in {Reason.FAILED, Reason.NO_PERMISSION}
     return ("processes",) if may_have_some else FIELDS[symbol]
 
@@ -98,42 +102,40 @@ EACH_IN_EACH = [
 
 
 @pytest.mark.parametrize(("symbol", "code"), EACH_IN_EACH)
-def test_each_function_in_each_class_is_the_reason_for_its_fields_alone(
+def test_an_error_of_each_class_is_the_reason_for_the_fields_of_its_function_alone(
     one: OneGpu, symbol: str, code: int
 ) -> None:
-    well = reasons(one.read())
+    before = reasons(one.read())
     one.source.release()
     one.gpu.fail(symbol, code)
 
-    reading = one.read(after=ALL_ANEW)
+    reading = one.read(after=ALL_READ_AGAIN)
 
     lacking = lacks(symbol, CODES[code])
     if code is NvmlReturn.NO_PERMISSION:
         lacking = FORBIDDEN.get(symbol, lacking)
-    assert reasons(reading) == well | dict.fromkeys(lacking, CODES[code])
+    assert reasons(reading) == before | dict.fromkeys(lacking, CODES[code])
     for field in lacking:
         assert reading.unknown[field].function == unversioned(symbol)
     assert bool(reading.driver_errors) == (CODES[code] is Reason.FAILED)
 
 
 @pytest.mark.parametrize("symbol", FIELDS)
-def test_a_function_that_the_driver_lacks_is_missing_and_no_failure(one: OneGpu, symbol: str) -> None:
-    well = reasons(one.read())
+def test_a_function_that_the_driver_lacks_is_a_reason_and_no_failure(one: OneGpu, symbol: str) -> None:
+    before = reasons(one.read())
     one.source.release()
     one.simulation.remove_function(symbol)
 
-    reading = one.read(after=ALL_ANEW)
+    reading = one.read(after=ALL_READ_AGAIN)
 
     if symbol not in OLDER_VERSION_LACKS:
-        assert reasons(reading) == well | dict.fromkeys(FIELDS[symbol], Reason.MISSING)
+        assert reasons(reading) == before | dict.fromkeys(FIELDS[symbol], Reason.MISSING)
     assert reading.driver_errors == {}
 
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("symbol", ["nvmlGpmSampleAlloc", "nvmlGpmSampleGet", "nvmlGpmMetricsGet"])
-def test_what_stands_in_the_way_of_gpm_is_the_reason_for_its_metrics(
-    one: OneGpu, symbol: str, code: int
-) -> None:
+def test_a_failed_gpm_call_is_the_reason_for_its_metrics(one: OneGpu, symbol: str, code: int) -> None:
     one.simulation.fail(symbol, code)
     one.read()
 
@@ -142,18 +144,18 @@ def test_what_stands_in_the_way_of_gpm_is_the_reason_for_its_metrics(
     assert {field: reasons(reading)[field] for field in GPM} == dict.fromkeys(GPM, CODES[code])
 
 
-def test_a_metric_of_gpm_has_a_return_code_of_its_own(one: OneGpu) -> None:
+def test_each_gpm_metric_has_its_own_return_code(one: OneGpu) -> None:
     one.gpu.fix(dram_activity=None)
     one.read()
 
     assert [field for field in GPM if field in one.read(after=1).unknown] == ["gpm.dram_activity_percent"]
 
 
-def test_what_needs_a_second_sample_has_no_reason(one: OneGpu) -> None:
+def test_values_that_need_a_second_sample_have_no_reason_in_the_first(one: OneGpu) -> None:
     assert not reasons(one.read()).keys() & {*GPM, "pcie.tx_kib_per_second", "pcie.rx_kib_per_second"}
 
 
-def test_a_field_value_has_a_return_code_of_its_own(one: OneGpu) -> None:
+def test_each_field_value_has_its_own_return_code(one: OneGpu) -> None:
     one.gpu.unsupport(FieldId.POWER_AVERAGE)
 
     unknown = one.read().unknown
@@ -162,7 +164,7 @@ def test_a_field_value_has_a_return_code_of_its_own(one: OneGpu) -> None:
     assert "power.instant_watts" not in unknown
 
 
-def test_fans_are_known_or_not_as_a_list() -> None:
+def test_fans_have_one_reason_for_the_whole_list() -> None:
     with one_gpu("rtx4090") as one:
         one.gpu.fail("nvmlDeviceGetFanSpeed_v2", NvmlReturn.UNKNOWN)
 
@@ -171,14 +173,14 @@ def test_fans_are_known_or_not_as_a_list() -> None:
         assert "fans.each" not in one.read(after=SLOW_PACE).unknown
 
 
-def test_mig_instances_are_known_or_not_as_a_list(one: OneGpu) -> None:
+def test_mig_instances_have_one_reason_for_the_whole_list(one: OneGpu) -> None:
     one.gpu.enable_mig("1g.10gb", "1g.10gb")
     one.gpu.forbidden_instances = {1}
 
     assert one.read().unknown["mig.instances"].reason is Reason.NO_PERMISSION
 
 
-def test_links_whose_number_the_driver_fails_to_report_are_unknown_and_not_fewer(one: OneGpu) -> None:
+def test_links_are_unknown_and_not_fewer_where_their_states_fail(one: OneGpu) -> None:
     one.gpu.fail("nvmlDeviceGetFieldValues", NvmlReturn.UNKNOWN, entry=FieldId.NVLINK_STATE)
 
     reading = one.read()
@@ -187,7 +189,7 @@ def test_links_whose_number_the_driver_fails_to_report_are_unknown_and_not_fewer
     assert reading.unknown["nvlink.links"].reason is Reason.FAILED
 
 
-def test_a_failure_is_as_old_as_the_first_of_a_row_without_a_pause_of_ten_minutes() -> None:
+def test_a_failure_dates_from_the_first_of_its_run_without_a_pause_of_ten_minutes() -> None:
     record = Record()
     since = []
     for at in (100.0, 700.0, 1300.0, 1900.5):
@@ -199,7 +201,7 @@ def test_a_failure_is_as_old_as_the_first_of_a_row_without_a_pause_of_ten_minute
     assert since == [(100, 100), (100, 100), (100, 100), (1900.5, 100)]
 
 
-def test_what_is_told_again_has_no_reason_and_was_told_before_the_next() -> None:
+def test_a_value_reported_again_has_no_reason_and_counts_as_reported_before() -> None:
     record = Record()
     told_before = []
     for _ in range(2):
@@ -211,7 +213,7 @@ def test_what_is_told_again_has_no_reason_and_was_told_before_the_next() -> None
     assert told_before == [False, True]
 
 
-def test_what_cannot_be_is_as_old_as_the_first_of_a_row() -> None:
+def test_an_impossible_value_dates_from_the_first_of_its_run() -> None:
     record = Record()
     since = []
     for at, impossible in ((1.0, False), (2.0, True), (3.0, True), (4.0, False), (5.0, True)):
@@ -234,7 +236,7 @@ def test_failed_calls_are_counted_by_function_and_code() -> None:
     assert record.errors == {("f", unknown): 2, ("g", unknown): 1, ("f", timeout): 1}
 
 
-def test_of_several_calls_the_reason_that_says_most_counts() -> None:
+def test_the_most_informative_reason_of_several_calls_counts() -> None:
     missing, failed = Refusal("a", 13), Refusal("b", 999)
     with one_gpu() as one:
         one.simulation.remove_function("nvmlDeviceGetCurrentClocksThrottleReasons")
@@ -243,7 +245,7 @@ def test_of_several_calls_the_reason_that_says_most_counts() -> None:
         unknown = one.read().unknown["clocks.event_reasons"]
 
         one.gpu.heal()
-        assert "clocks.event_reasons" not in one.read(after=1).unknown, "once one of them tells"
+        assert "clocks.event_reasons" not in one.read(after=1).unknown, "once one of them answers"
 
     assert (unknown.reason, unknown.function) == (Reason.FAILED, "nvmlDeviceGetCurrentClocksEventReasons")
     record = Record()

@@ -1,4 +1,4 @@
-"""The coarse rates of one GPU: only a percentage is accepted."""
+"""GPU and memory controller utilization: only a percentage is accepted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def one() -> Iterator[OneGpu]:
 
 
 @pytest.mark.parametrize("percent", [101, 255, 2**31, 2**32 - 1])
-def test_a_utilization_above_100_is_garbage(one: OneGpu, percent: int) -> None:
+def test_a_utilization_above_100_percent_is_unknown(one: OneGpu, percent: int) -> None:
     one.gpu.fix(gpu_utilization=percent, memory_utilization=percent)
 
     reading = one.read()
@@ -27,7 +27,7 @@ def test_a_utilization_above_100_is_garbage(one: OneGpu, percent: int) -> None:
     assert (reading.utilization.gpu_percent, reading.utilization.memory_controller_percent) == (None, None)
 
 
-def test_a_utilization_of_100_is_believed(one: OneGpu) -> None:
+def test_a_utilization_of_100_percent_is_accepted(one: OneGpu) -> None:
     one.gpu.fix(gpu_utilization=100, memory_utilization=0)
 
     reading = one.read()

@@ -37,7 +37,7 @@ def test_events_of_all_gpus_come_in_their_order() -> None:
         ]
 
 
-def test_an_event_of_before_we_listened_is_not_ours() -> None:
+def test_events_from_before_listening_are_not_reported() -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].raise_xid(31)
         source = XidEventSource()
@@ -62,7 +62,7 @@ def test_a_gpu_that_cannot_be_listened_to_joins_later(fault: str) -> None:
         assert simulation.calls["nvmlDeviceRegisterEvents"] == 2, "nobody is registered twice"
 
 
-def test_why_a_gpu_is_not_listened_to_is_known_until_it_is() -> None:
+def test_the_reason_why_a_gpu_is_not_listened_to_is_known_until_it_joins() -> None:
     with Simulation(2) as simulation:
         simulation.gpus[1].fail("nvmlDeviceRegisterEvents", NvmlReturn.NO_PERMISSION)
         source = XidEventSource(since_boot=lambda: 5.0)
@@ -80,7 +80,7 @@ def test_why_a_gpu_is_not_listened_to_is_known_until_it_is() -> None:
 
 
 class Waits:
-    """The simulated library, but nothing ever happens; how long that is waited for is noted."""
+    """The simulated library, but no event ever comes; records how long each call waits."""
 
     def __init__(self, library: Any) -> None:
         self._library = library
@@ -95,7 +95,7 @@ class Waits:
 
 
 def test_an_event_is_waited_for_less_than_half_a_second_at_a_time() -> None:
-    """So long the end of the agent waits for it."""
+    """The agent waits this long when it stops."""
     with Simulation(1) as simulation:
         source = XidEventSource()
         source.listen(1)
@@ -105,7 +105,7 @@ def test_an_event_is_waited_for_less_than_half_a_second_at_a_time() -> None:
         assert waits.milliseconds == [400]
 
 
-def test_what_is_queued_is_reported_before_the_loss_of_its_gpu() -> None:
+def test_queued_events_are_reported_before_the_loss_of_their_gpu() -> None:
     with Simulation(2) as simulation:
         source = XidEventSource()
         source.listen(2)
@@ -117,7 +117,7 @@ def test_what_is_queued_is_reported_before_the_loss_of_its_gpu() -> None:
             source.wait()
 
 
-def test_after_a_reload_it_listens_anew() -> None:
+def test_after_a_driver_reload_the_source_can_listen_again() -> None:
     with Simulation(1) as simulation:
         driver = DriverSource()
         driver.read()
@@ -146,7 +146,7 @@ def test_a_driver_without_events_is_not_listened_to(symbol: str) -> None:
         assert source.uuids == frozenset()
 
 
-def test_nothing_is_left_behind() -> None:
+def test_closing_the_source_leaves_no_event_set_and_no_listener() -> None:
     with Simulation(1) as simulation:
         source = XidEventSource()
         source.listen(1)

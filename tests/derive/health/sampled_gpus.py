@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent.derive.findings import HealthVerdict
 
 NOW = 1_000_000.0
-WELL = reading(
+HEALTHY_READING = reading(
     identity=GpuIdentity(uuid="GPU-0", name="NVIDIA H100", compute_capability=(9, 0)),
     utilization_gpu_percent=90,
     thermal_gpu_celsius=60,
@@ -37,16 +37,16 @@ WELL = reading(
 
 
 def gpu(index: int = 0, **values: Any) -> GpuSample:
-    """A GPU that is well but for these values of its reading."""
-    return GpuSample(index, GpuState.OK, with_values(WELL, **values), sampled_at=NOW, age_ms=0)
+    """A GPU that is healthy except for these values of its reading."""
+    return GpuSample(index, GpuState.OK, with_values(HEALTHY_READING, **values), sampled_at=NOW, age_ms=0)
 
 
 def health(*gpus: GpuSample, lately: Lately | None = None) -> Health:
-    """Of the first of them, which has done this lately."""
+    """The health of the first GPU, with these recent conditions."""
     ledger = None if lately is None else LedgerReading(lately={"GPU-0": lately})
     return examine(Snapshot(NOW, 0, gpus=gpus, ledger=ledger))[gpus[0].index]
 
 
 def findings(*gpus: GpuSample, lately: Lately | None = None) -> list[tuple[str, HealthVerdict]]:
-    """Names and verdicts of those of the first."""
+    """Names and verdicts of the findings of the first GPU."""
     return [(finding.name, finding.verdict) for finding in health(*gpus, lately=lately).findings]
