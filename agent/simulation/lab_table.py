@@ -17,7 +17,7 @@ from agent.simulation.tenants import beside, desktop, tenants_on
 from agent.sources.belonging import belonging_of
 from agent.sources.command_line import COMM_BYTES, command_text, full_name, parse_cmdline
 from agent.sources.memory import HostMemory, percent_of, read_memory
-from agent.sources.paced import slow
+from agent.sources.paced import paced_slowly
 from agent.sources.process_source import TOP_PROCESSES
 from agent.sources.processes import ELSEWHERE
 from agent.sources.procfs import TICKS_PER_SECOND, Content
@@ -40,7 +40,7 @@ class LabTable:
         self._gpus = gpus
         self._elapsed = elapsed
         self._hide_command_args = hide_command_args
-        self._memory = slow(read_memory, HostMemory())
+        self._memory = paced_slowly(read_memory, HostMemory())
 
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:  # noqa: ARG002  (costs little)
         """The present state of the lab; a missing process has ended."""

@@ -157,7 +157,7 @@ def test_an_obstacle(sample: GpuSample, obstacle: str | None) -> None:
 )
 def test_what_the_driver_failed_to_report_may_stand_in_the_way(field: str, name: str) -> None:
     """What it does not have at all does not."""
-    failed = Unknown(Reason.FAILED, "f", "NVML_ERROR_UNKNOWN", "Unknown Error", 0.0, told_before=True)
+    failed = Unknown(Reason.FAILED, "f", "NVML_ERROR_UNKNOWN", "Unknown Error", 0.0, reported_before=True)
     missing = replace(failed, reason=Reason.NOT_SUPPORTED)
 
     assert seen(sample(unknown={field: failed})).obstacle == f"its {name} is unknown: Unknown Error"

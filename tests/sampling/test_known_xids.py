@@ -158,7 +158,7 @@ def test_where_neither_can_tell_nobody_says_that_there_is_none() -> None:
     log.is_read = False
     events = Events(log)
     events.heard = None
-    events.reason = Unknown(Reason.NOT_SUPPORTED, "f", "e", "w", 0.0, told_before=False)
+    events.reason = Unknown(Reason.NOT_SUPPORTED, "f", "e", "w", 0.0, reported_before=False)
 
     (gpu,) = KnownXids(events, log).of([GPU], BOOTED_AT, None)
 

@@ -13,7 +13,7 @@ import pytest
 from agent.readings import HostProcess
 from agent.sources.attempt import attempt
 from agent.sources.host import HostSource, hottest
-from agent.sources.paced import slow
+from agent.sources.paced import paced_slowly
 from agent.sources.process_source import ProcessSource
 from agent.sources.processes import ELSEWHERE
 
@@ -82,7 +82,7 @@ def test_a_part_that_fails_is_unknown(error: Exception) -> None:
 
 def test_the_slow_tier_is_read_about_every_ten_seconds() -> None:
     values = iter([1, 2])
-    kept = slow(lambda: next(values), 0)
+    kept = paced_slowly(lambda: next(values), 0)
     assert [kept.get(at) for at in (100.0, 101.0, 110.0, 111.0)] == [1, 1, 2, 2]
 
 
@@ -95,7 +95,7 @@ def test_a_slow_part_that_begins_to_fail_becomes_unknown() -> None:
             raise value
         return value
 
-    kept = slow(read, None)
+    kept = paced_slowly(read, None)
     assert [kept.get(at) for at in (0.0, 10.0, 20.0)] == [1, None, None]
 
 

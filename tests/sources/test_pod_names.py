@@ -59,7 +59,7 @@ def test_8192_entries_of_a_folder_are_looked_at() -> None:
 def test_which_of_two_containers_is_meant_is_unknown_without_their_ids(tmp_path: Path) -> None:
     names = kubelet(tmp_path, [f"ml_train-0_{UID}/{container}" for container in ("one", "two")])
 
-    named = names.named(Belonging(ONE, pod_uid=UID))
+    named = names.with_names(Belonging(ONE, pod_uid=UID))
 
     assert (named.pod_name, named.container_name) == ("train-0", None)
 
@@ -93,7 +93,7 @@ def test_a_pod_and_its_container_are_named(
         ],
         [f"train-0_ml_trainer-{ONE}.log", f"train-0_ml_log-shipper-{OTHER}.log"],
     )
-    named = names.named(belonging)
+    named = names.with_names(belonging)
     assert (named.pod_namespace, named.pod_name, named.container_name) == expected
     assert (named.pod_uid, named.container_id) == (belonging.pod_uid, belonging.container_id)
 
@@ -101,7 +101,7 @@ def test_a_pod_and_its_container_are_named(
 @pytest.mark.parametrize("root", ["", "nowhere"])
 def test_without_the_folders_a_pod_has_its_uid_alone(tmp_path: Path, root: str) -> None:
     belonging = Belonging(ONE, pod_uid=UID)
-    assert PodNames(root and str(tmp_path / root), SideThread()).named(belonging) is belonging
+    assert PodNames(root and str(tmp_path / root), SideThread()).with_names(belonging) is belonging
 
 
 def test_names_that_no_kubelet_gives_are_passed_over(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_names_that_no_kubelet_gives_are_passed_over(tmp_path: Path) -> None:
         [f"train_ml_x-{ONE}.txt", f"train_ml_x-{ONE[1:]}.log", f"train_x-{ONE}.log"],
     )
     belonging = Belonging(ONE, pod_uid=UID)
-    assert names.named(belonging) == belonging
+    assert names.with_names(belonging) == belonging
 
 
 @settings(max_examples=30, deadline=None)
@@ -122,7 +122,7 @@ def test_a_name_is_a_dns_name_or_none(tmp_path_factory: pytest.TempPathFactory, 
         names = kubelet(root, [f"ml_{name}_{UID}/trainer"])
     except (OSError, UnicodeError):
         return  # no name of a file
-    named = names.named(Belonging(pod_uid=UID)).pod_name
+    named = names.with_names(Belonging(pod_uid=UID)).pod_name
     assert named in (None, name)
     assert named is None or (named.isascii() and not set(named) & set(" _\\\"'\n\x1b"))
 
@@ -132,22 +132,22 @@ def test_a_new_pod_is_looked_for_and_not_more_often_than_every_ten_seconds(
 ) -> None:
     names = PodNames(str(tmp_path), SideThread(), clock=clock)
     pod = Belonging(pod_uid=UID)
-    assert names.named(pod).pod_name is None
+    assert names.with_names(pod).pod_name is None
     kubelet(tmp_path, [f"ml_train-0_{UID}/trainer"])
     clock.now += RENEW_SECONDS / 2
-    assert names.named(pod).pod_name is None
+    assert names.with_names(pod).pod_name is None
     clock.now += RENEW_SECONDS / 2
-    assert names.named(pod).pod_name == "train-0"
+    assert names.with_names(pod).pod_name == "train-0"
 
 
 def test_folders_that_go_away_unname_nobody(tmp_path: Path, clock: Clock) -> None:
     kubelet(tmp_path, [f"ml_train-0_{UID}/trainer"])
     names = PodNames(str(tmp_path), SideThread(), clock=clock)
-    names.named(Belonging(pod_uid=UID))
+    names.with_names(Belonging(pod_uid=UID))
     (tmp_path / "pods").rename(tmp_path / "gone")
     clock.now += RENEW_SECONDS
-    assert names.named(Belonging(pod_uid=STATIC_UID)).pod_name is None
-    assert names.named(Belonging(pod_uid=UID)).pod_name == "train-0"
+    assert names.with_names(Belonging(pod_uid=STATIC_UID)).pod_name is None
+    assert names.with_names(Belonging(pod_uid=UID)).pod_name == "train-0"
 
 
 def test_folders_that_hang_unname_nobody(tmp_path: Path, clock: Clock) -> None:
@@ -156,17 +156,17 @@ def test_folders_that_hang_unname_nobody(tmp_path: Path, clock: Clock) -> None:
     beside = Slow()
     names = PodNames(str(tmp_path), beside, clock=clock)
     pod = Belonging(ONE, pod_uid=UID)
-    assert names.named(pod).container_name == "trainer"
+    assert names.with_names(pod).container_name == "trainer"
     beside.is_slow = True
     clock.now += RENEW_SECONDS
-    names.named(Belonging(pod_uid=STATIC_UID))
-    assert names.named(pod).container_name == "trainer"
+    names.with_names(Belonging(pod_uid=STATIC_UID))
+    assert names.with_names(pod).container_name == "trainer"
 
 
 def test_a_container_that_a_pod_has_started_itself_is_not_named_like_the_pod_s_own(tmp_path: Path) -> None:
     """As by Docker in a pod: the kubelet knows nothing of it."""
     names = kubelet(tmp_path, [f"ml_ci_{UID}/docker"], [f"ci_ml_docker-{ONE}.log"])
-    named = [names.named(Belonging(container, pod_uid=UID)) for container in (ONE, OTHER)]
+    named = [names.with_names(Belonging(container, pod_uid=UID)) for container in (ONE, OTHER)]
     assert [(one.pod_name, one.container_name) for one in named] == [("ci", "docker"), ("ci", None)]
 
 
@@ -174,13 +174,13 @@ def test_a_pod_that_is_made_anew_takes_no_name_from_the_one_before(tmp_path: Pat
     """It has the same name and another UID, and the folder of the one before is still there."""
     kubelet(tmp_path, [f"ml_train-0_{UID}/old"], [f"train-0_ml_old-{ONE}.log"])
     names = PodNames(str(tmp_path), SideThread(), clock=clock)
-    names.named(Belonging(ONE, pod_uid=UID))
+    names.with_names(Belonging(ONE, pod_uid=UID))
     anew = UID.replace("5", "6")
     (tmp_path / "containers" / f"train-0_ml_old-{ONE}.log").unlink()
     (tmp_path / "pods" / f"ml_train-0_{anew}/new").mkdir(parents=True)
     (tmp_path / "containers" / f"train-0_ml_new-{OTHER}.log").symlink_to("/nowhere")
     clock.now += RENEW_SECONDS
-    assert names.named(Belonging(OTHER, pod_uid=anew)).container_name == "new"
+    assert names.with_names(Belonging(OTHER, pod_uid=anew)).container_name == "new"
 
 
 def test_a_process_of_a_pod_is_described_with_its_names(tmp_path: Path, clock: Clock) -> None:

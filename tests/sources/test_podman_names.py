@@ -136,7 +136,7 @@ def test_a_thousand_names_are_remembered_and_then_it_begins_anew(node: FakeNode)
     def look(number: int) -> int:
         """How often a monitor was asked, after a process of this control group."""
         child = Stat(b"sh", 0, 0, parent_pid=100)
-        belonging = names.named(Belonging(ID), Content(b"/libpod-%d" % number), child, read_cmdline)
+        belonging = names.with_names(Belonging(ID), Content(b"/libpod-%d" % number), child, read_cmdline)
         assert belonging.container_name == "llama.cpp_1"
         return len(asked)
 

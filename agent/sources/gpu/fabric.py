@@ -98,9 +98,9 @@ def _flag(shift: int) -> _Value:
     )
 
 
-def _uuid(told: Any) -> str | None:
+def _uuid(raw: Any) -> str | None:
     """As nvidia-smi writes it; all zeros where the fabric has none, as inside a single machine."""
-    return str(uuid.UUID(bytes=bytes(told))) if any(told) else None
+    return str(uuid.UUID(bytes=bytes(raw))) if any(raw) else None
 
 
 def _words(status: int) -> str:

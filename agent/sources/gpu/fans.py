@@ -28,7 +28,7 @@ class FansSource:
         self._handle = handle
         self._clock = clock
         self._count: Fixed[int | None] = Fixed(
-            handle, lambda: handle.ask("fans.count", "nvmlDeviceGetNumFans")
+            handle, lambda: handle.query("fans.count", "nvmlDeviceGetNumFans")
         )
         self._first_of_none = Fixed(handle, lambda: _read_first(handle))
         self._celsius: int | None = None
@@ -55,8 +55,8 @@ class FansSource:
 
 def _read_first(handle: GpuHandle) -> dict[str, int | None]:
     return {
-        "speed_percent": handle.ask("fans.speed_percent", "nvmlDeviceGetFanSpeed"),
-        "speed_rpm": handle.ask("fans.speed_rpm", "nvmlDeviceGetFanSpeedRPM"),
+        "speed_percent": handle.query("fans.speed_percent", "nvmlDeviceGetFanSpeed"),
+        "speed_rpm": handle.query("fans.speed_rpm", "nvmlDeviceGetFanSpeedRPM"),
     }
 
 
@@ -66,7 +66,7 @@ def _believable(count: int | None) -> Iterable[int]:
 
 
 def _fan(fans: Elements, fan: int) -> Fan:
-    return Fan(fans.ask("nvmlDeviceGetFanSpeed_v2", fan), fans.ask(_fan_speed_rpm, fan))
+    return Fan(fans.query("nvmlDeviceGetFanSpeed_v2", fan), fans.query(_fan_speed_rpm, fan))
 
 
 def _fan_speed_rpm(handle: Any, fan: int) -> int:

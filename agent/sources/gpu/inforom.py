@@ -21,7 +21,7 @@ class InforomSource:
 
     def __init__(self, handle: GpuHandle) -> None:
         self._reading = Inforom()  # until it has been measured
-        self._measured = Paced(INFOROM_PACE, lambda: Inforom(handle.ask(FIELD, _is_valid)))
+        self._measured = Paced(INFOROM_PACE, lambda: Inforom(handle.query(FIELD, _is_valid)))
 
     def read(self) -> Inforom:
         """The result of the last check."""

@@ -199,7 +199,7 @@ def links(active: int, most: int, peer: str | None = NVSWITCH) -> dict[str, Any]
 
 def untold(reason: Reason, error: str = "NVML_SUCCESS") -> dict[str, Any]:
     """NVLinks of which the driver does not tell, or says that there is none."""
-    why = Unknown(reason, "f", error, "w", 0.0, told_before=False)
+    why = Unknown(reason, "f", error, "w", 0.0, reported_before=False)
     return {"nvlink_links": None, "unknown": {"nvlink.links": why}}
 
 

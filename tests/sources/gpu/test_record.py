@@ -37,9 +37,15 @@ def test_a_value_that_is_read_seldom_keeps_its_reason_until_it_is_reported_again
     one.gpu.fail(SELDOM, NvmlReturn.TIMEOUT)
     began = one.read(after=SLOW_PACE).sampled_since_boot
     first = Unknown(
-        Reason.FAILED, SELDOM, "NVML_ERROR_TIMEOUT", "Timeout", since=began, told_before=True, asked=began
+        Reason.FAILED,
+        SELDOM,
+        "NVML_ERROR_TIMEOUT",
+        "Timeout",
+        since=began,
+        reported_before=True,
+        called_at=began,
     )
-    second = replace(first, asked=began + SLOW_PACE)
+    second = replace(first, called_at=began + SLOW_PACE)
 
     assert [one.read(after=1).unknown.get(STATE) for _ in range(8)] == [first] * 4 + [second] * 4
     one.gpu.heal()
@@ -76,7 +82,7 @@ def test_two_failures_with_hours_of_sleep_between_them_are_two_that_have_passed(
 
 
 def celsius_was_told_before(one: OneGpu) -> bool:
-    return one.read(after=FIXED_PACE).unknown[CELSIUS].told_before
+    return one.read(after=FIXED_PACE).unknown[CELSIUS].reported_before
 
 
 def test_that_it_was_reported_before_is_known_of_a_gpu_and_not_of_a_handle(one: OneGpu) -> None:

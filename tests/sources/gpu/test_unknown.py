@@ -201,14 +201,14 @@ def test_a_failure_is_as_old_as_the_first_of_a_row_without_a_pause_of_ten_minute
 
 def test_what_is_told_again_has_no_reason_and_was_told_before_the_next() -> None:
     record = Record()
-    told_before = []
+    reported_before = []
     for _ in range(2):
         record.note("field", Refusal("f", 999))
-        told_before.append(record.unknown["field"].told_before)
-        record.told("field")
+        reported_before.append(record.unknown["field"].reported_before)
+        record.note_reported("field")
         assert not record.unknown
 
-    assert told_before == [False, True]
+    assert reported_before == [False, True]
 
 
 def test_what_cannot_be_is_as_old_as_the_first_of_a_row() -> None:

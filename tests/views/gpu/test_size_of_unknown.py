@@ -22,7 +22,7 @@ def test_many_values_with_many_reasons_are_reported_in_brief_and_the_gravest_fir
     reasons = {field: chance.choice([*Reason]) for field in fields}
     unknown = {
         field: Unknown(
-            reason, "nvmlDeviceGetFieldValues", "NVML_ERROR_X", "Any words", 0.0, told_before=False
+            reason, "nvmlDeviceGetFieldValues", "NVML_ERROR_X", "Any words", 0.0, reported_before=False
         )
         for field, reason in reasons.items()
     }

@@ -252,7 +252,7 @@ def test_a_part_that_is_null_for_two_reasons_is_named_value_by_value() -> None:
     why = {"encoder_percent": Reason.NOT_SUPPORTED} | dict.fromkeys([*parts, *sessions], Reason.NO_PERMISSION)
     unknown = {
         f"engines.{name}": Unknown(
-            reason, "nvmlDeviceGetX", "NVML_ERROR_X", "X", since=0.0, told_before=False
+            reason, "nvmlDeviceGetX", "NVML_ERROR_X", "X", since=0.0, reported_before=False
         )
         for name, reason in why.items()
     }
