@@ -156,7 +156,7 @@ class ResponseCache:
         """Answer a request that asks this, and has these headers, if the answer was made before."""
         if question.is_constant:
             return await self._sent(question, None, headers, send)
-        snapshot = self._shared.sampler.young()  # None: one is due, and no answer about it can be there
+        snapshot = self._shared.sampler.fresh()  # None: one is due, and no answer about it can be there
         return snapshot is not None and await self._sent(question, snapshot, headers, send)
 
     async def _sent(

@@ -76,7 +76,7 @@ def known(events: Events | None, log: Log | None, *samples: ProcessesReading) ->
     """The XIDs of the GPU in the last of as many samples, the lines being there from the first on."""
     xids = KnownXids(events, log)
     for processes in samples or (None,):
-        (gpu,) = xids.of([GPU], BOOTED_AT, processes)
+        (gpu,) = xids.with_xids([GPU], BOOTED_AT, processes)
     return None if gpu.xids is None else dict(gpu.xids)
 
 
@@ -160,7 +160,7 @@ def test_where_neither_can_tell_nobody_says_that_there_is_none() -> None:
     events.heard = None
     events.reason = Unknown(Reason.NOT_SUPPORTED, "f", "e", "w", 0.0, reported_before=False)
 
-    (gpu,) = KnownXids(events, log).of([GPU], BOOTED_AT, None)
+    (gpu,) = KnownXids(events, log).with_xids([GPU], BOOTED_AT, None)
 
     assert gpu.xids is None
     assert gpu.reading is not None
@@ -171,7 +171,7 @@ def test_where_neither_can_tell_nobody_says_that_there_is_none() -> None:
 def test_a_gpu_without_a_place_is_not_called_free_of_xids() -> None:
     nameless = GpuSample(0, GpuState.LOST, error="lost")
 
-    (gpu,) = KnownXids(None, Log()).of([nameless], BOOTED_AT, None)
+    (gpu,) = KnownXids(None, Log()).with_xids([nameless], BOOTED_AT, None)
 
     assert gpu.xids is None
 
@@ -181,7 +181,9 @@ def test_a_gpu_that_was_lost_from_the_start_has_the_xids_of_its_place() -> None:
     log.xid(5.0, 79)
     lasting = GpuReading(0.0, GpuIdentity(None, None, BUS_ID))
 
-    (gpu,) = KnownXids(Events(log), log).of([GpuSample(0, GpuState.LOST, lasting=lasting)], BOOTED_AT, None)
+    (gpu,) = KnownXids(Events(log), log).with_xids(
+        [GpuSample(0, GpuState.LOST, lasting=lasting)], BOOTED_AT, None
+    )
 
     assert (gpu.xids or {}).keys() == {79}
 
@@ -246,10 +248,10 @@ def test_an_xid_about_memory_that_the_log_alone_tells_has_the_error_counts_read_
     xids = KnownXids(Events(log) if has_events else None, log)
     numbers = []
     for code in (31, 48, 48):
-        xids.of([GPU], BOOTED_AT, None)
+        xids.with_xids([GPU], BOOTED_AT, None)
         numbers.append(xids.about_memory(UUID))
         log.xid(20.0, code)
-    xids.of([GPU], BOOTED_AT, None)
+    xids.with_xids([GPU], BOOTED_AT, None)
 
     assert [*numbers, xids.about_memory(UUID)] == [0, 0, 1, 2]
 
@@ -318,12 +320,12 @@ def test_a_program_that_was_seen_up_to_three_samples_before_its_line_is_still_kn
 ) -> None:
     log = Log()
     xids = KnownXids(None, log)
-    xids.of([GPU], BOOTED_AT, processes(7, 10.0))
+    xids.with_xids([GPU], BOOTED_AT, processes(7, 10.0))
     for _ in range(samples_without - 1):
-        xids.of([GPU], BOOTED_AT, ProcessesReading({}))
+        xids.with_xids([GPU], BOOTED_AT, ProcessesReading({}))
     log.xid(50.0, 31, pid=7)
 
-    (gpu,) = xids.of([GPU], BOOTED_AT, ProcessesReading({}))
+    (gpu,) = xids.with_xids([GPU], BOOTED_AT, ProcessesReading({}))
 
     assert (gpu.xids or {})[31].blamed == expected
 
@@ -333,7 +335,7 @@ def test_a_number_that_is_another_process_here_names_no_owner() -> None:
     log = Log()
     log.xid(50.0, 31, pid=7)
 
-    (gpu,) = KnownXids(None, log, pids_are_the_hosts=False).of([GPU], BOOTED_AT, processes(7, 10.0))
+    (gpu,) = KnownXids(None, log, pids_are_the_hosts=False).with_xids([GPU], BOOTED_AT, processes(7, 10.0))
 
     assert (gpu.xids or {})[31].blamed == Blamed(7, "program-7")
 
@@ -347,7 +349,7 @@ def test_a_bus_id_is_written_as_the_driver_logs_it(bus_id: str | None, place: st
 
 
 def test_the_sample_stays_otherwise_as_it_is() -> None:
-    (gpu,) = KnownXids(None, Log()).of([GPU], BOOTED_AT, None)
+    (gpu,) = KnownXids(None, Log()).with_xids([GPU], BOOTED_AT, None)
 
     assert replace(gpu, xids=None) == GPU
 

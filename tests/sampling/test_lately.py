@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.readings import NvLink
-from agent.sampling.lately import Increase, Lasting, LatelyWatch
+from agent.sampling.lately import ConditionTimer, Increase, LatelyWatch
 from tests.support.readings import reading
 
 
@@ -26,7 +26,7 @@ from tests.support.readings import reading
     ],
 )
 def test_how_long_something_lasts(told: list[tuple[float, bool | None]], seconds: float) -> None:
-    lasting = Lasting(60)
+    lasting = ConditionTimer(60)
 
     assert [lasting.add(is_so, at) for at, is_so in told][-1] == seconds
 

@@ -57,7 +57,7 @@ def test_before_anybody_listens_it_is_held_against_the_gpu_already() -> None:
     events.heard = None
     known = KnownXids(events, log, restored={UUID: {79: KEPT}})
 
-    (gpu,) = known.of([GPU], BOOTED_AT, None)
+    (gpu,) = known.with_xids([GPU], BOOTED_AT, None)
 
     assert gpu.xids is not None
     assert gpu.xids[79].times == 3
@@ -77,7 +77,7 @@ def test_the_lines_of_the_log_that_were_counted_before_are_not_counted_again() -
         if step == "a further one":
             events.hear(300, 79)
             log.xid(300, 79)
-        (gpu,) = known.of([GPU], BOOTED_AT, None)
+        (gpu,) = known.with_xids([GPU], BOOTED_AT, None)
         assert gpu.xids is not None
         counts.append(gpu.xids[79].times)
 

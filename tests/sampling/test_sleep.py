@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.readings import GpuState, ProcessType, RuntimePower, SourceError
-from agent.sampling.bedtime import LET_GO_AFTER, LOOK_PACE
 from agent.sampling.collector import Collector
 from agent.sampling.sleep import Sleep
+from agent.sampling.sleep_policy import CHECK_PACE, SLEEP_AFTER
 from agent.sampling.workers import Workers
 from tests.support.agents import wait_until
 from tests.support.readings import reading
@@ -164,7 +164,7 @@ async def test_gpus_that_sleep_are_known_by_their_places() -> None:
     sleep = Sleep(None, contact, workers, stale_after=3.0, clock=lambda: 1000.0)
     sleep._power = RuntimePower(("A", "B", "C"), are_suspended=True)  # noqa: SLF001  (as the kernel told it)
 
-    shown = sleep.shown(1000.0, since_boot=10.0, booted_at=0.0)
+    shown = sleep.sleeping(1000.0, since_boot=10.0, booted_at=0.0)
 
     assert shown is not None
     assert (shown[0].gpu_count, shown[0].pci_bus_ids) == (3, ("A", "B", "C"))
@@ -182,9 +182,9 @@ async def test_a_look_at_a_gpu_that_is_idle_lets_it_go_in_the_same_round() -> No
         await one.after(0)
         one.hardware.gpus[0].gpu_percent = 0
         assert state(await one.after(1)) is GpuState.OK
-        await one.after(LET_GO_AFTER, watched=False)
+        await one.after(SLEEP_AFTER, watched=False)
         wait_until(lambda: one.hardware.driver.releases == 1, "the driver is released")
-        looked = await one.after(LOOK_PACE, watched=False)
+        looked = await one.after(CHECK_PACE, watched=False)
         assert state(looked) is GpuState.OK
         wait_until(lambda: one.hardware.driver.releases == 2, "the driver is released")
         (gpu,) = (await one.after(1, watched=False)).gpus
@@ -203,5 +203,5 @@ async def test_a_display_server_that_shows_nothing_keeps_no_gpu_awake(
         gpu = one.hardware.gpus[0]
         gpu.gpu_percent, gpu.pids, gpu.process_type = 0, (10,), kind
         await one.after(1)
-        await one.after(LET_GO_AFTER, watched=False)
+        await one.after(SLEEP_AFTER, watched=False)
         wait_until(lambda: one.hardware.driver.releases == releases, "it is released, or not")
