@@ -79,8 +79,8 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = get_route_path(scope) if scope["type"] == "http" else ""
         if path in self._lasting:
-            brought = {name: scope[name] for name in ("headers", "query_string")}  # not itself: no circle
-            scope[ADMISSION_KEY] = Admission(self._tokens, partial(self._admits, brought, path))
+            credentials = {name: scope[name] for name in ("headers", "query_string")}  # not itself: no circle
+            scope[ADMISSION_KEY] = Admission(self._tokens, partial(self._admits, credentials, path))
         if scope["type"] == "http" and not self._admits(scope, path):
             await response_to(Unauthorized(self._advice(path)))(scope, receive, send)
         elif path.endswith("\n"):  # the router's patterns end in `$`, which matches before it too

@@ -34,7 +34,7 @@ ENDPOINT = Endpoint(router, failures=(500, 503), waits=True)
 
 MAX_COUNT = 128
 MAX_WAIT = 50.0  # seconds: below the minute after which proxies give up
-LOOK_INTERVAL = 1.0  # seconds between two checks of a waiting request
+CHECK_INTERVAL = 1.0  # seconds between two checks of a waiting request
 
 Count = Annotated[
     int, Query(ge=1, le=MAX_COUNT, description="number of GPUs, with mig=1 of instances and GPUs")
@@ -168,7 +168,7 @@ async def _satisfied_or_ended(
 ) -> bool:
     """Returns False once the client has disconnected."""
     async with contextlib.aclosing(
-        shared.sampler.watch(LOOK_INTERVAL, MAX_WAIT, admission.is_withdrawn)
+        shared.sampler.watch(CHECK_INTERVAL, MAX_WAIT, admission.is_withdrawn)
     ) as snapshots:
         async for snapshot in snapshots:
             if await request.is_disconnected():

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from agent.http.endpoint import Endpoint
 from agent.http.errors import InvalidRequest, NotSet
+from agent.http.json_response import json_response
 from agent.http.openapi import Tag
 from agent.http.parameters import Shared, refuse_unknown_parameters
-from agent.http.pieces import json_response
 from agent.http.stored import stored
 from agent.readings import UsageBy, local_day, local_zone
 from agent.state.usage import first_day, totals

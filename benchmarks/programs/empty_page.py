@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from agent.http.compression import packed
+from agent.http.compression import compress
 from agent.http.web import ASSETS, SHELL
 from benchmarks.programs import serving
 
@@ -35,7 +35,7 @@ def empty_page() -> ASGIApp:
 
 
 def _answer(kind: str, body: bytes) -> tuple[Headers, bytes]:
-    content = packed(body)
+    content = compress(body)
     length = str(len(content)).encode()
     headers = [(b"content-type", kind.encode()), (b"content-encoding", b"gzip"), (b"content-length", length)]
     return headers, content

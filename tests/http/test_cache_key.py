@@ -72,11 +72,11 @@ def keys() -> RouteCacheKey:
 
 
 async def test_a_key_is_of_the_values_whatever_their_spelling(keys: RouteCacheKey) -> None:
-    key = await keys.of(asked(b"idx=0,1"))
+    key = await keys.make(asked(b"idx=0,1"))
     for same in (b"id%78=0,1", b"idx=0%2C1", b"idx=1,+0", b"x=1&idx=0,1&y", b"&idx=1,0&"):
-        assert await keys.of(asked(same)) == key, same
+        assert await keys.make(asked(same)) == key, same
     others = [asked(b""), asked(b"idx=0"), asked(b"id+x=0,1&idx=1"), asked(b"idx=0,1", b"other")]
-    assert len({key, *[await keys.of(other) for other in others]}) == 5
+    assert len({key, *[await keys.make(other) for other in others]}) == 5
 
 
 async def test_the_keys_of_short_requests_are_remembered_by_what_they_depend_on(keys: RouteCacheKey) -> None:
@@ -85,16 +85,16 @@ async def test_the_keys_of_short_requests_are_remembered_by_what_they_depend_on(
     for length, is_kept in ((512 - header, True), (513 - header, False)):
         scope = asked(b"x" * length)
         assert keys.remembered(scope) is None
-        key = await keys.of(scope)
+        key = await keys.make(scope)
         assert (key is None, keys.remembered(scope) == key) == (False, is_kept)
     assert keys.remembered(asked(b"x" * (512 - header), b"other")) is None
 
 
 async def test_no_more_than_256_keys_are_remembered(keys: RouteCacheKey) -> None:
     for number in range(256):
-        await keys.of(asked(b"idx=%d" % number))
+        await keys.make(asked(b"idx=%d" % number))
     assert keys.remembered(asked(b"idx=0")) is not None
-    await keys.of(asked(b"idx=256"))
+    await keys.make(asked(b"idx=256"))
     assert keys.remembered(asked(b"idx=0")) is None
     assert keys.remembered(asked(b"idx=256")) is not None
 

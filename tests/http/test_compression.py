@@ -114,7 +114,7 @@ def test_the_stream_and_what_fails_are_never_packed() -> None:
 
 async def suited(response: KeptResponse, accepted: bytes, limiter: CapacityLimiter) -> KeptResponse:
     """What a client gets, as the cache gives it."""
-    return response.suited([(b"accept-encoding", accepted)]) or await response.packed(limiter)
+    return response.form_for([(b"accept-encoding", accepted)]) or await response.compressed(limiter)
 
 
 async def test_it_is_packed_once_for_all() -> None:
@@ -124,9 +124,9 @@ async def test_it_is_packed_once_for_all() -> None:
         response = KeptResponse(200, [(b"content-length", str(length).encode())], b"x" * length)
         asked = [b"gzip, x%d" % number for number in range(20)]
         given = await asyncio.gather(*(suited(response, accepted, limiter) for accepted in asked))
-        assert {id(one) for one in given} == {id(response.suited([(b"accept-encoding", b"gzip")]))}
+        assert {id(one) for one in given} == {id(response.form_for([(b"accept-encoding", b"gzip")]))}
         assert gzip.decompress(given[0].body) == response.body
-        assert response.suited([]) is response
+        assert response.form_for([]) is response
         assert response.size == length + len(given[0].body), (
             "what is kept is bounded by its size, packed or not"
         )
@@ -134,7 +134,7 @@ async def test_it_is_packed_once_for_all() -> None:
 
 async def test_what_fits_into_a_packet_goes_out_as_it_is() -> None:
     tiny = KeptResponse(200, [], b"x" * TINY)
-    assert tiny.suited([(b"accept-encoding", b"gzip")]) is tiny
+    assert tiny.form_for([(b"accept-encoding", b"gzip")]) is tiny
 
 
 def test_what_is_packed_is_nearly_as_small_as_it_gets_and_always_the_same() -> None:
@@ -142,13 +142,13 @@ def test_what_is_packed_is_nearly_as_small_as_it_gets_and_always_the_same() -> N
         [{"value": number * 7919 % 1000, "half": number / 2} for number in range(2000)]
     ).encode()
 
-    assert compression.packed(body) == gzip.compress(body, 5, mtime=0)
-    assert len(compression.packed(body)) < 1.1 * len(gzip.compress(body, 9))
+    assert compression.compress(body) == gzip.compress(body, 5, mtime=0)
+    assert len(compression.compress(body)) < 1.1 * len(gzip.compress(body, 9))
 
 
 async def test_a_client_that_leaves_takes_nothing_from_the_others() -> None:
     response = KeptResponse(200, [], b"x" * 500_000)
-    asking = [asyncio.create_task(response.packed(CapacityLimiter(1))) for _ in range(3)]
+    asking = [asyncio.create_task(response.compressed(CapacityLimiter(1))) for _ in range(3)]
     await asyncio.sleep(0)
     asking[0].cancel()
     first, *others = await asyncio.gather(*asking, return_exceptions=True)
@@ -168,8 +168,8 @@ async def test_a_long_answer_is_packed_in_a_thread_and_a_short_one_at_once() -> 
     taken = asyncio.Event()
     other = asyncio.create_task(to_thread.run_sync(take, limiter=limiter))
     await taken.wait()
-    long = asyncio.create_task(KeptResponse(200, [], b"x" * (QUICK + 1)).packed(limiter))
-    short = await KeptResponse(200, [], b"x" * QUICK).packed(limiter)
+    long = asyncio.create_task(KeptResponse(200, [], b"x" * (QUICK + 1)).compressed(limiter))
+    short = await KeptResponse(200, [], b"x" * QUICK).compressed(limiter)
     for _ in range(20):
         await asyncio.sleep(0)
     assert (len(gzip.decompress(short.body)), long.done()) == (QUICK, False)
@@ -189,9 +189,11 @@ async def test_what_could_not_be_packed_is_packed_for_the_next_who_asks() -> Non
 
     response = KeptResponse(200, [], b"x" * 500_000)
     no_thread = cast("CapacityLimiter", NoThread())
-    refused = await asyncio.gather(*[response.packed(no_thread) for _ in range(2)], return_exceptions=True)
+    refused = await asyncio.gather(
+        *[response.compressed(no_thread) for _ in range(2)], return_exceptions=True
+    )
     assert [str(error) for error in refused] == ["can't start new thread"] * 2
-    assert gzip.decompress((await response.packed(CapacityLimiter(1))).body) == response.body
+    assert gzip.decompress((await response.compressed(CapacityLimiter(1))).body) == response.body
 
 
 async def test_a_header_that_varies_by_more_keeps_that() -> None:

@@ -127,7 +127,7 @@ async def test_what_was_let_through_is_not_looked_at_again_until_other_tokens_ar
             new = path.with_name("new")
             new.write_text("new\n")
             new.replace(path)
-            await app.state.shared.tokens.look()
+            await app.state.shared.tokens.reload_if_changed()
             assert (await asking.ask())[0] == 401
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.http.tokens import LOOK_INTERVAL, PATIENCE, Tokens
-from agent.settings.stamp import SETTLED_AFTER
+from agent.http.tokens import PATIENCE, Tokens
+from agent.settings.stamp import CHECK_INTERVAL, SETTLED_AFTER
 from agent.settings.token_file import TokenFile
 from tests.support.agents import START_DEADLINE
 
@@ -68,9 +68,9 @@ CHANGES = [renamed_over, written_in_place, rewritten_with_the_same_size_and_time
 async def test_a_change_is_seen_at_the_next_look(path: Path, change: Callable[[Path], None]) -> None:
     tokens = Tokens(["fixed"], TokenFile(str(path)))
     assert tokens.in_force == {"fixed", "old"}
-    await tokens.look()
+    await tokens.reload_if_changed()
     change(path)
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.in_force == {"fixed", "two"}
 
 
@@ -89,7 +89,7 @@ async def test_the_symlink_swap_of_kubernetes_is_seen(tmp_path: Path) -> None:
     assert tokens.in_force == {"..1"}
 
     new_version(tmp_path, "..2")
-    await tokens.look()
+    await tokens.reload_if_changed()
 
     assert tokens.in_force == {"..2"}
 
@@ -98,7 +98,7 @@ async def test_two_writes_within_one_tick_of_the_clock_are_both_seen(path: Path)
     """The second has the same size and mtime, in the same file: a young file is read at each look."""
     tokens = Tokens([], TokenFile(str(path)), clock=lambda: LONG_AGO + SETTLED_AFTER)
     write(path, "new\n")
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.in_force == {"new"}
 
 
@@ -106,10 +106,10 @@ async def test_a_file_that_stays_the_same_is_not_read(path: Path) -> None:
     """Only looked at: some hosts keep an account of who reads secrets."""
     at = iter([2_000_000_000.0, 2_000_000_005.0])
     tokens = Tokens([], TokenFile(str(path)), clock=lambda: next(at))
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.file_health == (True, 2_000_000_000)
     renamed_over(path)
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.file_health == (True, 2_000_000_005)
 
 
@@ -177,14 +177,14 @@ async def test_a_file_that_cannot_be_used_changes_nothing(
     generation = tokens.generation
     with caplog.at_level(logging.INFO):
         spoil(path)
-        await tokens.look()
-        await tokens.look()
+        await tokens.reload_if_changed()
+        await tokens.reload_if_changed()
         assert (tokens.in_force, tokens.generation) == (frozenset({"old"}), generation)
         assert tokens.file_health
         assert not tokens.file_health.is_well
         mend(path)
-        await tokens.look()
-        await tokens.look()
+        await tokens.reload_if_changed()
+        await tokens.reload_if_changed()
     assert tokens.in_force == {"two", "three"}
     assert tokens.file_health.is_well
     (failed, mended) = caplog.messages
@@ -199,13 +199,13 @@ async def test_a_file_that_holds_the_token_for_metrics_changes_nothing(
     """It would open everything to a whole fleet's Prometheus."""
     tokens = Tokens([], TokenFile(str(path)), metrics_token="fleet")  # noqa: S106  made up
     write(path, "two\nfleet\n")
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.in_force == {"old"}
     assert caplog.messages[-1].endswith(
         "which holds METRICS_TOKEN, which would open everything; the tokens in force stay"
     )
     write(path, "two\n")
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.in_force == {"two"}
 
 
@@ -217,11 +217,11 @@ async def test_a_file_that_is_back_is_read_although_its_stamp_is_the_same(path: 
     """So is one that may be read again, or whose server is there again."""
     tokens = Tokens([], TokenFile(str(path)))
     moved(path, path.with_name("away"))
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.file_health
     assert not tokens.file_health.is_well
     moved(path.with_name("away"), path)
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.file_health.is_well
 
 
@@ -237,7 +237,7 @@ async def test_no_token_is_in_the_log(path: Path, caplog: pytest.LogCaptureFixtu
         tokens = Tokens([], TokenFile(str(path)))
         for content in ("hunter2", "hunter3\nhunter4", "hunter5\t", "hunter6"):
             write(path, content)
-            await tokens.look()
+            await tokens.reload_if_changed()
     assert caplog.messages[0] == "TOKEN_FILE has changed: 1 token is in force"
     assert caplog.messages[1] == "TOKEN_FILE has changed: 2 tokens are in force"
     assert "hunter" not in caplog.text
@@ -269,7 +269,7 @@ async def test_a_file_that_does_not_answer_holds_up_nobody(
     renamed_over(path)
     with caplog.at_level(logging.INFO):
         for _ in range(3):
-            await tokens.look()
+            await tokens.reload_if_changed()
     assert (tokens.in_force, file.looks) == (frozenset({"old"}), 2)
     assert tokens.file_health == (False, 1)
     assert len(caplog.messages) == 1
@@ -277,7 +277,7 @@ async def test_a_file_that_does_not_answer_holds_up_nobody(
     file.back.set()
     async with asyncio.timeout(START_DEADLINE):
         while tokens.in_force != {"two"}:
-            await tokens.look()
+            await tokens.reload_if_changed()
     assert file.looks == 2
 
 
@@ -293,8 +293,8 @@ async def watched(tokens: Tokens) -> AsyncIterator[asyncio.Queue[frozenset[str]]
 
 
 async def test_it_is_looked_at_every_five_seconds(path: Path) -> None:
-    assert LOOK_INTERVAL == 5
-    tokens = Tokens([], TokenFile(str(path)), look_interval=0.01)
+    assert CHECK_INTERVAL == 5
+    tokens = Tokens([], TokenFile(str(path)), check_interval=0.01)
     async with watched(tokens) as changes, asyncio.timeout(START_DEADLINE):
         for content in ("two", "three", "four"):
             write(path.with_name("new"), content)
@@ -305,13 +305,13 @@ async def test_it_is_looked_at_every_five_seconds(path: Path) -> None:
 async def test_a_look_that_is_asked_for_comes_at_once_whatever_the_stamp(path: Path) -> None:
     """Between two looks of an hour."""
     file = HangingFile(str(path))
-    tokens = Tokens([], file, look_interval=3600)
+    tokens = Tokens([], file, check_interval=3600)
     async with watched(tokens) as changes, asyncio.timeout(START_DEADLINE):
         while file.looks < 2:  # noqa: ASYNC110  (a thread looks)
             await asyncio.sleep(0.001)
         for looks, content in ((3, "new"), (4, "other")):
             write(path, content)
-            tokens.look_now()
+            tokens.reload_now()
             assert await changes.get() == {content}
             for _ in range(20):
                 await asyncio.sleep(0)
@@ -323,7 +323,7 @@ async def test_without_a_file_a_look_that_is_asked_for_is_told_to_be_of_no_use(
 ) -> None:
     tokens = Tokens(["fixed"])
     with caplog.at_level(logging.INFO):
-        tokens.look_now()
+        tokens.reload_now()
     await tokens.watch(lambda: None)  # ends at once
     assert caplog.messages == ["SIGHUP has no effect, because TOKEN_FILE is not set"]
     assert tokens.file_health is None

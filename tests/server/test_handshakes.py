@@ -89,7 +89,7 @@ def test_a_new_pair_is_shown_to_new_clients_and_open_connections_go_on(
         read_until(open_one, b"slow\r\n")
         new = renew(pair, tmp_path / "new")
         assert shown(port) == old
-        certificate.look()
+        certificate.reload_if_changed()
         assert shown(port) == new != old
         open_one.setblocking(False)
         with pytest.raises(ssl.SSLWantReadError):
@@ -109,13 +109,13 @@ def test_a_broken_pair_changes_nothing_and_is_reported_once(
     with open(path, "w") as file:  # noqa: PTH123
         file.write("nothing")
     for _ in range(3):
-        certificate.look()
+        certificate.reload_if_changed()
     assert certificate.context is before
     (line,) = caplog.messages
     assert line.endswith("; the certificate in force stays")
     assert repr(path) in line
     renew(pair, tmp_path / "new")
-    certificate.look()
+    certificate.reload_if_changed()
     assert certificate.context is not before
     assert len(caplog.messages) == 2
 
@@ -126,17 +126,17 @@ def test_a_pair_that_is_half_new_is_not_taken(pair: TlsPair, tmp_path: Path) -> 
     (tmp_path / "new").mkdir()
     made = made_certificate(tmp_path / "new")
     made.certificate.rename(pair.certificate)
-    certificate.look()
+    certificate.reload_if_changed()
     assert certificate.context is before
     made.key.rename(pair.key)
-    certificate.look()
+    certificate.reload_if_changed()
     assert certificate.context is not before
 
 
 def test_files_that_stay_as_they_are_are_not_read_again(pair: TlsPair) -> None:
     certificate = Certificate(pair, clock=lambda: time.time() + 3600)
     before = certificate.context
-    certificate.look()
+    certificate.reload_if_changed()
     assert certificate.context is before
 
 
@@ -147,7 +147,7 @@ def test_files_that_were_written_just_now_are_read_once_more_without_a_word(
     caplog.set_level(logging.INFO)
     certificate = Certificate(pair)
     before = certificate.context
-    certificate.look()
+    certificate.reload_if_changed()
     assert certificate.context is not before
     assert caplog.messages == []
 
@@ -156,13 +156,13 @@ def test_where_one_of_both_was_written_just_now_both_are_read_once_more(pair: Tl
     os.utime(pair.key, (1, 1))
     certificate = Certificate(pair)
     before = certificate.context
-    certificate.look()
+    certificate.reload_if_changed()
     assert certificate.context is not before
 
 
 def test_who_watches_the_files_keeps_nobody_from_the_end(pair: TlsPair) -> None:
     certificate = Certificate(pair)
-    certificate.look_interval = 3600.0
+    certificate.check_interval = 3600.0
     certificate.watch()
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "certificate")
 
@@ -241,7 +241,7 @@ HALF_A_GREETING = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
 def test_a_handshake_has_ten_seconds_and_256_are_under_way_at_most() -> None:
     assert (Handshakes.timeout, Handshakes.at_once, Handshakes.patience) == (10, 256, 3)
-    assert (Handshakes.shutdown_timeout, Certificate.look_interval) == (30, 5)
+    assert (Handshakes.shutdown_timeout, Certificate.check_interval) == (30, 5)
 
 
 @pytest.mark.parametrize("greeting", [b"", HALF_A_GREETING])
