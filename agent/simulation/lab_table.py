@@ -56,14 +56,14 @@ class LabTable:
         largest = nlargest(
             TOP_PROCESSES, (*tenants.values(), *beside()), key=lambda one: (one.program.ram_percent, -one.pid)
         )
-        return ProcessesReading(listed, tuple(self._of_host(tenant, at, total) for tenant in largest))
+        return ProcessesReading(listed, tuple(self._host_process(tenant, at, total) for tenant in largest))
 
     def _tenants(self, at: float) -> Iterator[Tenant]:
         yield desktop()
         for gpu in self._gpus:
             yield from tenants_on(gpu.index, at, len(gpu.mig_instances))
 
-    def _of_host(self, tenant: Tenant, at: float, total: int | None) -> HostProcess:
+    def _host_process(self, tenant: Tenant, at: float, total: int | None) -> HostProcess:
         """The largest processes."""
         one = _described(tenant, at, total, hide_arguments=self._hide_command_args)
         return HostProcess(

@@ -61,8 +61,8 @@ def unpack_field_values(answer: Any, count: int, *, counters: bool) -> Iterator[
     `counters`: only those of 64 bits.
     """
     for _, _, _, _, kind, code, value in _LAYOUT.iter_unpack(memoryview(answer)[:count]):
-        is_told = code == pynvml.NVML_SUCCESS and (not counters or kind in _COUNTERS)
-        yield code, _whole_number(kind, value) if is_told else None
+        is_valid = code == pynvml.NVML_SUCCESS and (not counters or kind in _COUNTERS)
+        yield code, _whole_number(kind, value) if is_valid else None
 
 
 def _whole_number(kind: int, value: int) -> int | None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from agent.check.port import look_at_port, port_problems, port_view
+from agent.check.port import check_port, port_problems, port_view
 from agent.server.listener import listening_at
 from agent.settings import Settings
 from tests.server.test_probe import answering
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def look(**environ: str) -> tuple[Port, list[str]]:
-    port = look_at_port(Settings.from_mapping({"HOST": "127.0.0.1", **environ}))
+    port = check_port(Settings.from_mapping({"HOST": "127.0.0.1", **environ}))
     return port, [problem.name for problem in port_problems(port)]
 
 

@@ -86,7 +86,7 @@ def metrics_get(library: SimulatedLibrary, request: Any) -> None:
 
 def _mean(metric: int, first: GpuValues, second: GpuValues) -> float:
     """Over the time between two samples, of a load that moves little meanwhile."""
-    name = wire.told(_METRICS.get(metric))
-    before: float = wire.told(getattr(first, name))
-    after: float = wire.told(getattr(second, name))
+    name = wire.value_or_raise(_METRICS.get(metric))
+    before: float = wire.value_or_raise(getattr(first, name))
+    after: float = wire.value_or_raise(getattr(second, name))
     return (before + after) / 2

@@ -121,7 +121,7 @@ class NvLinkSource:
     def _read_facts(self) -> tuple[_Facts, ...]:
         """NVML: field value 164 of each link, or 90 of all that are up; and see nvlink_errors.py.
 
-        Older drivers tell the second alone; 0 is the speed of a link that is down.
+        Older drivers report only the second; 0 is the speed of a link that is down.
         """
         links, now = range(len(self._states)), self._clock()
         why_not = self._errors.detect_kind()

@@ -104,7 +104,7 @@ def _power_limit(reading: GpuReading) -> float | None:
 
 
 def _clock_limit(maximum: Callable[[Clocks], int | None]) -> Callable[[GpuReading], float | None]:
-    """Overclocked GPUs run above the maximum that they tell."""
+    """Overclocked GPUs run above the maximum that they report."""
 
     def limit(reading: GpuReading) -> float | None:
         mhz = maximum(reading.clocks)

@@ -126,7 +126,7 @@ class GpuJson:
         if (log := kernel_log_view(self._snapshot.kernel_log)) is not None:
             tail.kernel_log = log
         tail.topology = []
-        rows = self._topology.of("rows", partial(_topology, self._snapshot))
+        rows = self._topology.get("rows", partial(_topology, self._snapshot))
         yield from _without_brace(filled(tail, topology=rows))
 
     def _gpu(self, gpu: GpuSample, *, detail: bool) -> bytes:
