@@ -69,7 +69,6 @@ class SimulatedGpu(Faults):
         self.nvlinks_listed = 0  # links that the driver reports; those beyond `nvlinks` as down
         # Of the kernel's runtime power management: "active" or "suspended"; None: the GPU never sleeps.
         self.runtime_status: str | None = None
-        self.wakes = 0  # how often a call has ended its sleep
         self.nvlink_packets = False  # the links count packets and bytes, as NVLink 5 does
         self.error_counters = ErrorCounters()
         self.fabric = fabric.well() if model.has_fabric else fabric.Fabric()
@@ -147,7 +146,6 @@ class SimulatedGpu(Faults):
         """A call resumes it if it is suspended."""
         if self.runtime_status == "suspended":
             self.runtime_status = "active"
-            self.wakes += 1
 
     def unsupport(self, *symbols: str | int) -> None:
         """Answer NOT_SUPPORTED to these NVML symbols, and to these field ids of nvmlDeviceGetFieldValues."""

@@ -34,6 +34,7 @@ from tests.hardware.expected import (
 from tests.hardware.printed import printed
 from tests.hardware.smi import SmiGpu, SmiLog, SmiProcess, Untold, parse
 from tests.support.agents import agent_client
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,16 +44,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 MODELS = ["h100", "a100", "rtx4090", "gb10", "k80"]
-
-
-class Clock:
-    """Seconds that stand still unless they are moved: what is read twice is the same twice."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def one_simulated_gpu(model: str) -> Simulation:

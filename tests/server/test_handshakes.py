@@ -29,9 +29,8 @@ from tests.server.test_protocol import (
     read_until,
     serving,
     trusting_anybody,
-    wait_until,
 )
-from tests.support.agents import agent_process
+from tests.support.agents import agent_process, wait_until
 from tests.support.certificates import made_certificate
 
 if TYPE_CHECKING:
@@ -175,7 +174,7 @@ def test_the_agent_takes_a_new_pair_within_seconds(pair: TlsPair, tmp_path: Path
         old = der(pair)
         assert shown(port) == old
         new = renew(pair, tmp_path / "new")
-        wait_until(lambda: shown(port) == new)
+        wait_until(lambda: shown(port) == new, "a new client gets the new one")
         assert "have been read again" in agent.log
         assert agent.stop() == 0
 
@@ -294,4 +293,4 @@ def test_a_client_that_leaves_in_the_middle_of_its_handshake_leaves_no_file_open
         for _ in range(50):
             with connection(int(port)) as client:
                 client.sendall(HALF_A_GREETING)
-        wait_until(lambda: (count_open_files("/proc", os.getpid()) or 0) <= before)
+        wait_until(lambda: (count_open_files("/proc", os.getpid()) or 0) <= before, "all files are closed")

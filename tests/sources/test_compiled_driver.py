@@ -20,7 +20,7 @@ from agent.sources.nvml import DriverSource
 from benchmarks import driver
 from benchmarks.driver.answers import TEXTS
 from tests.sources.compiled_driver import UUID, expected_pcie, expected_reading
-from tests.sources.one_gpu import Clock
+from tests.sources.one_gpu import TwoClocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ def test_a_struct_is_as_large_as_ours(library: ctypes.CDLL, name: str, version: 
 
 @pytest.mark.usefixtures("installed")
 def test_every_value_of_a_gpu_is_what_the_driver_was_given() -> None:
-    clock = Clock()
+    clock = TwoClocks()
     source = GpuSource(0, clock=clock, now=clock.wall, since_boot=clock)
     source.read()
     source.measure_slow_counters()

@@ -9,7 +9,8 @@ import pytest
 
 from agent.sources.descriptions import cgroup_window, description_window
 from agent.sources.procfs import PAGE_BYTES
-from tests.sources.fake_proc import Clock, FakeProc, read, reader_of
+from tests.sources.fake_proc import FakeProc, read, reader_of
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from pathlib import Path

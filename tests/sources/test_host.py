@@ -16,19 +16,10 @@ from agent.sources.host import HostSource, hottest
 from agent.sources.paced import paced_slowly
 from agent.sources.process_source import ProcessSource
 from agent.sources.processes import ELSEWHERE
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def numbers(value: object) -> Iterator[float]:

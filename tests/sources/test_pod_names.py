@@ -12,7 +12,8 @@ from agent.readings import Belonging
 from agent.sources import pod_names
 from agent.sources.pod_names import PodNames
 from agent.sources.side_thread import SideThread
-from tests.sources.fake_proc import Clock, FakeProc, read, reader_of
+from tests.sources.fake_proc import FakeProc, read, reader_of
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
