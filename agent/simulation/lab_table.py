@@ -17,7 +17,7 @@ from agent.simulation.tenants import beside, desktop, tenants_on
 from agent.sources.belonging import belonging_of
 from agent.sources.command_line import COMM_BYTES, command_text, full_name, parse_cmdline
 from agent.sources.memory import HostMemory, percent_of, read_memory
-from agent.sources.paced import paced_slowly
+from agent.sources.paced_value import paced_slowly
 from agent.sources.process_source import TOP_PROCESSES
 from agent.sources.processes import ELSEWHERE
 from agent.sources.procfs import TICKS_PER_SECOND, Content

@@ -18,7 +18,7 @@ from agent.sources.attempt import attempt
 from agent.sources.cpu import CpuMeter, CpuPercent, Frequency, read_frequency
 from agent.sources.disks import DiskMeter, DiskSpace, read_disk_space
 from agent.sources.memory import HostMemory, percent_of, read_memory
-from agent.sources.paced import paced_slowly
+from agent.sources.paced_value import paced_slowly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent.readings import HostProcess, ProcessesReading, seconds_since_boot
 from agent.sources.gpu.paces import PROCESS_PACE
 from agent.sources.memory import HostMemory, read_memory
-from agent.sources.paced import JITTER, Paced, paced_slowly
+from agent.sources.paced_value import JITTER, Paced, paced_slowly
 from agent.sources.processes import ProcessReader
 from agent.sources.procfs import PROC
 from agent.sources.user_names import UserNames

@@ -13,7 +13,7 @@ import pytest
 from agent.readings import HostProcess
 from agent.sources.attempt import attempt
 from agent.sources.host import HostSource, hottest
-from agent.sources.paced import paced_slowly
+from agent.sources.paced_value import paced_slowly
 from agent.sources.process_source import ProcessSource
 from agent.sources.processes import ELSEWHERE
 from tests.support.clock import Clock

@@ -44,7 +44,7 @@ from agent.sources.gpu.throttling import ThrottlingSource
 from agent.sources.gpu.unknown import Record, Refusal
 from agent.sources.gpu.utilization import read_utilization
 from agent.sources.nvml import unreadable_gpu
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,7 @@ from agent.readings import Clocks
 from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.once import Once
 from agent.sources.gpu.paces import DETAIL_PACE, SLOW_PACE
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from agent.readings import Fabric, FabricState
 from agent.sources.gpu.paces import DETAIL_PACE
 from agent.sources.gpu.unknown import Refusal
 from agent.sources.nvml import call_c_function
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 from agent.sources.return_codes import words_of
 
 if TYPE_CHECKING:

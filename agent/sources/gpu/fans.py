@@ -13,7 +13,7 @@ from agent.sources.gpu.handle import Elements
 from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.ranges import RANGES
 from agent.sources.nvml import call_c_function
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -9,7 +9,7 @@ import pynvml
 from agent.sources.field_values import FUNCTION, query_field_values, unpack_field_values
 from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
-from agent.sources.paced import JITTER, Paced, Value
+from agent.sources.paced_value import JITTER, Paced, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ import pynvml
 
 from agent.readings import Inforom
 from agent.sources.gpu.paces import INFOROM_PACE
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from agent.sources.gpu.handle import GpuHandle

@@ -12,7 +12,7 @@ from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.processes import ProcessList, compute_processes, merge
 from agent.sources.gpu.unknown import Refusal
 from agent.sources.nvml import number
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

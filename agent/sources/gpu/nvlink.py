@@ -20,7 +20,7 @@ from agent.sources.gpu.nvlink_errors import NvLinkErrors
 from agent.sources.gpu.nvlink_states import NvLinkStates
 from agent.sources.gpu.paces import NVLINK_FACTS_PACE, SLOW_PACE
 from agent.sources.gpu.unknown import Refusal, gravest
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,7 +9,7 @@ import pynvml
 from agent.sources.gpu.fields import field_values
 from agent.sources.gpu.paces import FIXED_PACE, NVLINK_FACTS_PACE
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.paced import JITTER
+from agent.sources.paced_value import JITTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

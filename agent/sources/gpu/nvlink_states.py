@@ -10,7 +10,7 @@ from agent.readings import Reason
 from agent.sources.gpu.fields import field_values, fields_by_key
 from agent.sources.gpu.paces import FIXED_PACE, NVLINK_FACTS_PACE
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -19,7 +19,7 @@ from agent.sources.gpu.paces import ERRORS_PACE, FIXED_PACE, SLOW_PACE
 from agent.sources.gpu.ranges import RANGES
 from agent.sources.gpu.seen import Seen
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 from agent.sources.rates import gap, rate
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pynvml
 from agent.readings import Power
 from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.paces import DETAIL_PACE, SLOW_PACE
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

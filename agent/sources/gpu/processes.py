@@ -14,7 +14,7 @@ from agent.sources.gpu.paces import PROCESS_PACE
 from agent.sources.gpu.process_utilization import IDLE, UNKNOWN, ProcessUtilizationSource
 from agent.sources.gpu.unknown import Refusal, gravest
 from agent.sources.nvml import number
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 from agent.sources.rates import gap
 
 if TYPE_CHECKING:

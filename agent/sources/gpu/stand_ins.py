@@ -18,7 +18,7 @@ from agent.readings import Reason
 from agent.sources.gpu.fields import field_values
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.paced import JITTER
+from agent.sources.paced_value import JITTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

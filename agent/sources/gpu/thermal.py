@@ -10,7 +10,7 @@ from agent.readings import Thermal
 from agent.sources.gpu.fields import field_values
 from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.paces import DETAIL_PACE
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from agent.sources.gpu.fields import SlowFields

@@ -11,7 +11,7 @@ from agent.sources.gpu.fields import field_values
 from agent.sources.gpu.paces import COUNTERS_PACE
 from agent.sources.gpu.unknown import Refusal, gravest
 from agent.sources.nvml import number
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.sources.paced import Paced, paced_slowly
+from agent.sources.paced_value import Paced, paced_slowly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
