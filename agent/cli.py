@@ -221,7 +221,7 @@ def _announce(
         simulated = f"{settings.simulate_gpus} GPUs" if number else f"replay of {settings.simulate_gpus}"
         remarks.append(f"SIMULATED: {simulated}")
     logger.info("%s %s on %s%s/ — %s", NAME, __version__, address, settings.url_prefix, "; ".join(remarks))
-    if not settings.wants_token:
+    if not settings.requires_token:
         guarded = "TOKEN is not set and API keys guard only the stream" if keys else "TOKEN is not set"
         logger.warning(
             "%s: anyone who reaches this %s can read process command lines and user names",

@@ -141,7 +141,7 @@ def _instances(
         alone = _as_gpu(instance, reading)
         one = _candidate(replace(gpu, reading=alone), snapshot, health, neighbours=frozenset())
         # Memory that several instances share is accounted for by the processes on any of them.
-        together = [other.processes for other in instances if _share(instance, other)]
+        together = [other.processes for other in instances if _share_memory(instance, other)]
         if None in together and one.obstacle is None:
             one = replace(one, obstacle="the processes of an instance that shares its memory are unknown")
         listed = tuple(process for processes in together for process in processes or ())
@@ -150,7 +150,7 @@ def _instances(
     return tuple(found)
 
 
-def _share(one: MigInstance, other: MigInstance) -> bool:
+def _share_memory(one: MigInstance, other: MigInstance) -> bool:
     """Whether they are in one GPU instance, whose memory they share."""
     return one is other or (one.gpu_instance_id is not None and one.gpu_instance_id == other.gpu_instance_id)
 

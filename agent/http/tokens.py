@@ -48,7 +48,7 @@ class Tokens:
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.are_wanted = bool(fixed or file)
+        self.are_required = bool(fixed or file)
         self.generation = 0  # another number whenever the tokens in force change
         self._fixed = tuple(fixed)
         self._file = file

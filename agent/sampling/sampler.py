@@ -175,7 +175,7 @@ class Sampler:
                 gpus_may_sleep=self._collector.gpus_may_sleep,
             )
             if self._tick_interval is None:
-                await self._rest()
+                await self._wait_for_demand()
                 demand_since = self._clock()
             elif await self._demand_changes_before(due := self._last_tick + self._tick_interval):
                 demand_since = self._clock()
@@ -196,7 +196,7 @@ class Sampler:
         if self._tick_interval is not None and 0 <= snapshot.taken_monotonic - due < self._tick_interval:
             self._last_tick = due
 
-    async def _rest(self) -> None:
+    async def _wait_for_demand(self) -> None:
         """Without demand and history, release even NVML after a while."""
         patience = release_after(gpus_may_sleep=self._collector.gpus_may_sleep)
         due = max(self._last_tick, self._polled_at) + patience

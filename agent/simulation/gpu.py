@@ -71,7 +71,7 @@ class SimulatedGpu(Faults):
         self.runtime_status: str | None = None
         self.nvlink_packets = False  # the links count packets and bytes, as NVLink 5 does
         self.error_counters = ErrorCounters()
-        self.fabric = fabric.well() if model.has_fabric else fabric.Fabric()
+        self.fabric = fabric.healthy() if model.has_fabric else fabric.Fabric()
         self.xid_listeners: list[Callable[[SimulatedGpu, int], None]] = []
         self.kernel_log: Callable[[str], None] = lambda _: None  # where the driver writes a line
         self._elapsed = elapsed

@@ -13,7 +13,7 @@ from heapq import nlargest
 from typing import TYPE_CHECKING
 
 from agent.readings import HostProcess, ProcessesReading
-from agent.simulation.tenants import beside, desktop, tenants_on
+from agent.simulation.tenants import desktop, tenants_on, without_gpu
 from agent.sources.belonging import belonging_of
 from agent.sources.command_line import COMM_BYTES, command_text, full_name, parse_cmdline
 from agent.sources.memory import HostMemory, percent_of, read_memory
@@ -54,7 +54,9 @@ class LabTable:
             for pid in pids
         }
         largest = nlargest(
-            TOP_PROCESSES, (*tenants.values(), *beside()), key=lambda one: (one.program.ram_percent, -one.pid)
+            TOP_PROCESSES,
+            (*tenants.values(), *without_gpu()),
+            key=lambda one: (one.program.ram_percent, -one.pid),
         )
         return ProcessesReading(listed, tuple(self._host_process(tenant, at, total) for tenant in largest))
 

@@ -91,7 +91,7 @@ class SimulatedLibrary(Faults):
         self._before: Before | None = None  # what this one took the place of, while it is installed
         self.residents: Residents = residents.in_place()
         self.gpus = [
-            SimulatedGpu(index, model, symbols, self.elapsed, lambda gpu: self.residents.on(gpu))
+            SimulatedGpu(index, model, symbols, self.elapsed, lambda gpu: self.residents.processes_on(gpu))
             for index, model in enumerate(models)
         ]
         for gpu in self.gpus:

@@ -62,9 +62,9 @@ def desktop() -> Tenant:
     return _tenant(programs.DESKTOP, 0, 90)
 
 
-def beside() -> list[Tenant]:
+def without_gpu() -> list[Tenant]:
     """Those on no GPU."""
-    return [_tenant(program, 0, 91 + number) for number, program in enumerate(programs.BESIDE)]
+    return [_tenant(program, 0, 91 + number) for number, program in enumerate(programs.WITHOUT_GPU)]
 
 
 @lru_cache(maxsize=4096)

@@ -229,7 +229,7 @@ async def test_a_file_that_was_never_read_leaves_no_door_open(path: Path) -> Non
     """It was there when the settings were checked, and is gone since."""
     removed(path)
     tokens = Tokens([], TokenFile(str(path)))
-    assert (tokens.are_wanted, tokens.in_force, tokens.file_health) == (True, frozenset(), (False, None))
+    assert (tokens.are_required, tokens.in_force, tokens.file_health) == (True, frozenset(), (False, None))
 
 
 async def test_no_token_is_in_the_log(path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,7 +13,7 @@ import pynvml
 import pytest
 
 from agent.readings import DriverReading
-from agent.simulation.installation import put_in_place, take_away
+from agent.simulation.installation import install_library, uninstall_library
 from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
 from agent.sources.nvml import DriverSource
@@ -41,9 +41,9 @@ def installed(library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """Two GPUs of two links each; the first has two processes."""
     for name, value in {"GPUS": 2, "LINKS": 2, "PIDS": "100,200,300", "XID": XID}.items():
         monkeypatch.setenv(f"NVML_{name}", str(value))
-    before = put_in_place(library)
+    before = install_library(library)
     yield
-    take_away(before)
+    uninstall_library(before)
 
 
 @pytest.mark.parametrize(("name", "version"), [pytest.param(*struct, id=struct[0]) for struct in STRUCTS])

@@ -33,7 +33,7 @@ class RealProcesses:
             threading.Lock()
         )  # GPUs are read in threads: none may see the list before it is made
 
-    def on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:
+    def processes_on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:
         """Three of them, but for a GPU of which no memory is in use; the third does nothing."""
         at, values = gpu.now
         with self._refreshing:

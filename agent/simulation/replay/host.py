@@ -26,7 +26,7 @@ class ReplayedResidents:
     def __init__(self, names: Mapping[int, str | None]) -> None:
         self._names = names
 
-    def on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:  # noqa: ARG002  (each GPU has what was assigned)
+    def processes_on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:  # noqa: ARG002  (each GPU has what was assigned)
         """No further processes."""
         return []
 
