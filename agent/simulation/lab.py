@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.simulation.gpu_values import DESKTOP_BYTES
 from agent.simulation.lab_table import LabTable
-from agent.simulation.load_curves import DESKTOP_BYTES
 from agent.simulation.models import MIB
 from agent.simulation.processes import SimulatedProcess
 from agent.simulation.tenants import desktop, tenants_on
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from agent.simulation.gpu import SimulatedGpu
-    from agent.simulation.load_curves import GpuValues
+    from agent.simulation.gpu_values import GpuValues
     from agent.simulation.mig import MigInstance
     from agent.simulation.tenants import Tenant
 

@@ -19,7 +19,7 @@ from agent.simulation.xid import EventSets
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping
 
-    from agent.simulation.load_curves import GpuValues
+    from agent.simulation.gpu_values import GpuValues
     from agent.simulation.mig import MigInstance
     from agent.simulation.models import GpuModel
     from agent.simulation.residents import ProcessTable, Residents

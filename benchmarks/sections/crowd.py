@@ -58,7 +58,7 @@ def run(*, quick: bool) -> Iterator[Row]:
                     time.sleep(SETTLE)
                     with probing(agent) as worst:
                         took, refused = asyncio.run(
-                            ask_all(agent, [path(number) for number in range(clients)])
+                            request_all(agent, [path(number) for number in range(clients)])
                         )
                 yield Row(f"{gpus} GPUs, {name}", worst[0] * 1000, "ms", goal=QUARTER_SECOND)
                 yield Row(f"{gpus} GPUs, {name}: all answered", took, "s")
@@ -82,15 +82,15 @@ def probing(agent: Server) -> Iterator[list[float]]:
     worst.append(float(said))
 
 
-async def ask_all(agent: Server, paths: list[str]) -> tuple[float, int]:
+async def request_all(agent: Server, paths: list[str]) -> tuple[float, int]:
     """Seconds until all are answered, and the number of 503 answers; each has a connection of its own."""
     started = time.monotonic()
     async with asyncio.timeout(DEADLINE):
-        answered = await asyncio.gather(*(_ask(agent.port, path) for path in paths))
+        answered = await asyncio.gather(*(_request(agent.port, path) for path in paths))
     return time.monotonic() - started, answered.count(503)
 
 
-async def _ask(port: int, path: str) -> int:
+async def _request(port: int, path: str) -> int:
     """The status of the answer: 200, or 503 with Retry-After."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
     request = (

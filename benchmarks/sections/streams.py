@@ -68,10 +68,10 @@ def run(*, quick: bool) -> Iterator[Row]:
             if count > 1:
                 each = (watched.resident_mib - empty) * KIB / count
                 yield Row(f"{name}: memory of each", each, "KiB", goal=Goal("value", at_most=64))
-        yield _of_many_sets(arguments, *((20, 3) if quick else (500, SECONDS)))
+        yield _many_sets_row(arguments, *((20, 3) if quick else (500, SECONDS)))
 
 
-def _of_many_sets(arguments: tuple[str, ...], count: int, seconds: int) -> Row:
+def _many_sets_row(arguments: tuple[str, ...], count: int, seconds: int) -> Row:
     """Streams of 255 different sets of GPUs; the floor is as many streams of all eight GPUs."""
     sets = [",".join(str(gpu) for gpu in range(8) if number >> gpu & 1) for number in range(1, 256)]
     crowds = {

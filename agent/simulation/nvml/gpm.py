@@ -11,8 +11,8 @@ from agent.simulation.gpm import GpmSample
 from agent.simulation.nvml.registry import device_function, library_function
 
 if TYPE_CHECKING:
+    from agent.simulation.gpu_values import GpuValues
     from agent.simulation.library import Device, SimulatedLibrary
-    from agent.simulation.load_curves import GpuValues
 
 _METRICS = {  # NVML_GPM_METRIC_...: value of GpuValues
     2: "sm_activity",
