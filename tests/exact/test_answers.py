@@ -24,7 +24,7 @@ UNSHOWN = {
     "GpuReading.sampled_since_boot": "the sample says it, for a reading that may no longer be shown too",
     "Fans.gpu_celsius": "it says whether fans that stand still should run",
     "LinkSample.gpu_percent": "it says whether the link should be fast",
-    "Unknown.asked": "with `since` it says how long a value has been unknown",
+    "Unknown.called_at": "with `since` it says how long a value has been unknown",
     "Unknown.error": "it says what to count an error by",
     "Unknown.since": "it says how long a value has been unknown",
     "HostProcess.start_ticks": "it says whether a pid was used again",
