@@ -324,7 +324,7 @@ async def _lifespan(
         loop = asyncio.get_running_loop()
         when_stopped(lambda: loop.call_soon_threadsafe(shared.sampler.end_streams))
         watching = asyncio.create_task(shared.tokens.watch(shared.sampler.wake_streams))
-        with hangup_handled(lambda: loop.call_soon_threadsafe(shared.tokens.look_now)):
+        with hangup_handled(lambda: loop.call_soon_threadsafe(shared.tokens.reload_now)):
             yield
     finally:
         if watching is not None:

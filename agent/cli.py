@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import __version__
 from agent.server.listener import BACKLOG, CannotListen, listen, listening_at, url_host
-from agent.server.logs import configure_logging, say
+from agent.server.logs import configure_logging, write_error
 from agent.settings import Settings, SettingsError, documented, scenarios
 from agent.settings.environment import find_env_file, load_settings
 
@@ -103,7 +103,7 @@ def app_from_environment(main_file: str) -> ASGIApp:
 def _refuse(error: SettingsError) -> int:
     what = "a setting is wrong" if len(error.faults) == 1 else f"{len(error.faults)} settings are wrong"
     title = f"{NAME} cannot start: {what}"
-    say("\n  ".join([title, *error.faults]))
+    write_error("\n  ".join([title, *error.faults]))
     return 2
 
 
@@ -221,7 +221,7 @@ def _announce(
         simulated = f"{settings.simulate_gpus} GPUs" if number else f"replay of {settings.simulate_gpus}"
         remarks.append(f"SIMULATED: {simulated}")
     logger.info("%s %s on %s%s/ — %s", NAME, __version__, address, settings.url_prefix, "; ".join(remarks))
-    if not settings.wants_token:
+    if not settings.requires_token:
         guarded = "TOKEN is not set and API keys guard only the stream" if keys else "TOKEN is not set"
         logger.warning(
             "%s: anyone who reaches this %s can read process command lines and user names",

@@ -1,1 +1,1 @@
-"""How fast the agent is: `python -m benchmarks` measures it. Figures stand beside a floor of the same run."""
+"""Measures how fast the agent is: `python -m benchmarks`. Each figure has a floor from the same run."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [SECTION …] [--quick] [--write]`: a section is a file in `sections/`."""
+"""`python -m benchmarks [SECTION …] [--quick] [--write]`; each section is a file in `sections/`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FENCE = "```text\n"
 
 
 def main() -> int:
-    """Prints one table per section. The exit status is 1 where something is missing or a goal is missed."""
+    """Prints a table for each section. The exit status is 1 if a program is missing or a goal is missed."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=f"Measures the agent beside its floors. Sections: {', '.join(SECTIONS)}.",
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def measured(sections: Iterable[str], *, quick: bool) -> Iterator[tuple[str, bool]]:
-    """The text of each section, and whether it reached its goals; first what machine it was."""
+    """The text of each section, and whether it reached its goals; first a line about the machine."""
     yield f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC{', quick' * quick}: {machine.describe()}\n", True
     for name in sections:
         section = import_module(f"benchmarks.sections.{name}")
@@ -68,7 +68,7 @@ def measured(sections: Iterable[str], *, quick: bool) -> Iterator[tuple[str, boo
 
 
 def with_tables(text: str, tables: str) -> str:
-    """The text with these tables instead of those before; the words around them stay."""
+    """The text with these tables instead of the earlier ones; the text around them does not change."""
     before, fence, after = text.partition(FENCE)
     _, end, words = after.partition("```\n")
     return before + fence + tables + end + words

@@ -1,4 +1,4 @@
-"""`uv run python -m benchmarks.fleet [--agents 50]`: what many agents cost a Prometheus. Needs it."""
+"""`uv run python -m benchmarks.fleet [--agents 50]`: what many agents cost an (installed) Prometheus."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SCRAPE_SECONDS = 15
-START_SECONDS = 120.0  # until every agent has been scraped
-WINDOW_SECONDS = 60.0  # over which CPU is counted
-# What is printed: in words, and the question to Prometheus.
+START_SECONDS = 120.0  # seconds until every agent has been scraped
+WINDOW_SECONDS = 60.0  # seconds over which CPU time is counted
+# The figures: a description, and the query to Prometheus.
 QUESTIONS = (
     ("agents up", "sum(up{job='gpu'})"),
     ("series of a scrape, mean", "avg(scrape_samples_scraped{job='gpu'})"),
@@ -37,7 +37,7 @@ QUESTIONS = (
 
 
 def main() -> int:
-    """Prints one line for each figure; the exit status is 1 where an agent was not scraped."""
+    """Prints a line for each figure. The exit status is 1 if an agent was not scraped."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet", description=__doc__)
     parser.add_argument("--agents", type=int, default=50)
     count = parser.parse_args().agents
@@ -65,7 +65,7 @@ def main() -> int:
 
 @contextmanager
 def agent(port: int, driver: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """One agent with 8 simulated GPUs, and processes that /proc has."""
+    """An agent with 8 simulated GPUs whose processes exist in /proc."""
     listen = "--host", "127.0.0.1", "--port", str(port)
     command = [sys.executable, "-m", "benchmarks.programs.agent", *listen, *driver]
     with _running(command, ROOT) as process:
@@ -74,10 +74,10 @@ def agent(port: int, driver: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]
 
 @contextmanager
 def prometheus(folder: Path, ports: list[int]) -> Iterator[str]:
-    """It scrapes these ports and itself; gives its address."""
+    """A Prometheus that scrapes these ports and itself; yields its address."""
     address = f"127.0.0.1:{free_port()}"
     targets = [f"127.0.0.1:{port}" for port in ports]
-    config = {  # JSON is YAML
+    config = {  # JSON is valid YAML
         "global": {"scrape_interval": f"{SCRAPE_SECONDS}s"},
         "scrape_configs": [
             {"job_name": "gpu", "static_configs": [{"targets": targets}]},
@@ -91,7 +91,7 @@ def prometheus(folder: Path, ports: list[int]) -> Iterator[str]:
 
 
 def value(url: str, question: str) -> float | None:
-    """The only figure that answers it; None while there is none."""
+    """The single value of the query; None as long as there is none."""
     try:
         answer: Any = json.loads(fetch(f"{url}/api/v1/query?{urllib.parse.urlencode({'query': question})}"))
     except OSError:
@@ -101,7 +101,7 @@ def value(url: str, question: str) -> float | None:
 
 
 def fetch(url: str) -> bytes:
-    """The body."""
+    """The body of the answer."""
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  (our own address)
         body: bytes = answer.read()
         return body

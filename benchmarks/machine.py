@@ -1,4 +1,4 @@
-"""The machine that is measured: what it is, which cores are whose, and how quiet it is."""
+"""The machine that runs the measurement: its description, the cores of client and server, and other load."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGES = ("uvicorn", "fastapi", "nvitop")
-QUIET_PERCENT = 10.0  # of all cores: less than this is what a machine does by itself
-QUIET_DEADLINE = 60.0  # seconds after which it is measured all the same
+QUIET_PERCENT = 10.0  # of all cores; a machine without other programs uses less
+QUIET_DEADLINE = 60.0  # seconds after which the measurement starts in any case
 
 
 def describe() -> str:
-    """One line: processor, cores, Python and the packages that matter."""
+    """One line: processor, cores, Python and the relevant packages."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     number = len(os.sched_getaffinity(0))
     system = f"Linux {platform.release()}; Python {platform.python_version()}"
@@ -39,22 +39,22 @@ def _processor() -> str:
 
 
 def client_core() -> int:
-    """Where the load comes from."""
+    """The core of the clients that make the load."""
     return min(os.sched_getaffinity(0))
 
 
 def server_core() -> int:
-    """Where what is measured runs: another core than the client's, if there is another."""
+    """The core of the program under measurement: not the clients' core, if there is another."""
     return max(os.sched_getaffinity(0))
 
 
 def pinned(core: int, *command: str) -> list[str]:
-    """The command, kept to that core."""
+    """The command, pinned to this core."""
     return ["taskset", "--cpu-list", str(core), *command]
 
 
 def wait_until_quiet() -> None:
-    """Until others leave the machine alone, or QUIET_DEADLINE has passed."""
+    """Wait until other programs use little CPU, or until QUIET_DEADLINE has passed."""
     deadline = time.monotonic() + QUIET_DEADLINE
     while time.monotonic() < deadline and psutil.cpu_percent(interval=1.0) > QUIET_PERCENT:
         pass
@@ -62,7 +62,7 @@ def wait_until_quiet() -> None:
 
 @dataclass
 class Effort:
-    """How long something took, and how many cores others kept busy meanwhile."""
+    """How long something took, and how many cores other programs used meanwhile."""
 
     seconds: float = 0.0
     others_cores: float = 0.0
@@ -70,7 +70,7 @@ class Effort:
 
 @contextmanager
 def effort() -> Iterator[Effort]:
-    """Filled in at the end; every child process must have ended by then."""
+    """Yields an Effort, which is filled in at the end; every child process must have ended by then."""
     spent = Effort()
     started, busy, own = time.monotonic(), _busy_seconds(), _own_seconds()
     yield spent

@@ -1,4 +1,4 @@
-"""What the page costs its reader while it shows thirty hosts; a part of the section `page`."""
+"""What the page costs the browser while it shows thirty hosts; part of the section `page`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOSTS = 30
 FLEET = ",".join(f"node{number:02}=/node{number:02}" for number in range(HOSTS))
 FRAME = 1 / 60  # seconds
 DAY = 24.0  # hours
-# Time passes as fast as the page follows, with answers of the page's own that are never the same.
+# A clock that runs as fast as the page can follow, with answers made in the page, which always differ.
 FAST = """
 (() => {
   const asked = window.fetch;
@@ -69,7 +69,7 @@ FAST = """
 
 
 def rows(browser: Browser, agent: str, *, quick: bool) -> Iterator[Row]:
-    """Requests, bytes, frames and heap; `agent` is that of /node00, and answers for all hosts."""
+    """Requests, bytes, frames and heap. `agent` serves /node00, and answers for all hosts."""
     page = _opened(browser, agent)
     page.get_by_text(f"{HOSTS} of {HOSTS} live").wait_for()
     yield from _traffic(page, 6 if quick else 60)
@@ -90,7 +90,7 @@ def _opened(browser: Browser, agent: str, script: str = "") -> Page:
 
 
 def _traffic(page: Page, seconds: int) -> Iterator[Row]:
-    """Over HTTP/1.1, whose headers are larger than those of HTTP/2 that a proxy speaks."""
+    """Requests and bytes over HTTP/1.1, whose headers are larger than those of a proxy's HTTP/2."""
     received: list[float] = []
     session = page.context.new_cdp_session(page)
     session.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
@@ -110,7 +110,7 @@ def _traffic(page: Page, seconds: int) -> Iterator[Row]:
 
 
 def _heap(browser: Browser, agent: str, hours: float) -> Iterator[Row]:
-    """What the page of one host among all holds after so long; of more hosts a day would take hours."""
+    """The heap with one host after this time; a day with more hosts would take hours to simulate."""
     page = _opened(browser, agent, FAST)
     heaps = []
     for end in (hours / DAY, hours):
@@ -128,14 +128,14 @@ def _heap(browser: Browser, agent: str, hours: float) -> Iterator[Row]:
 
 
 def heap_mib(page: Page) -> float:
-    """MiB that the page's scripts hold, after what nobody holds is gone."""
+    """Heap of the page's scripts in MiB, after garbage collection."""
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
     return float(session.send("Runtime.getHeapUsage")["usedSize"]) / 1024**2
 
 
 def _frames(browser: Browser, page: Page, seconds: int) -> Iterator[Row]:
-    """How long the page's thread is busy in each sixtieth of a second."""
+    """How long the main thread of the page is busy in each sixtieth of a second."""
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace.json"
         browser.start_tracing(
@@ -145,7 +145,7 @@ def _frames(browser: Browser, page: Page, seconds: int) -> Iterator[Row]:
         browser.stop_tracing()
         events = json.loads(trace.read_text("utf-8"))["traceEvents"]
     frames = round(seconds / FRAME)
-    # The browser's other processes, the agent and this program share two cores with the page's thread.
+    # The browser's other processes, the agent and this program share two cores with the page's main thread.
     for clock, by, goal in (("tdur", "CPU", Goal("value", at_most=16)), ("dur", "by the clock", None)):
         busy = _busy(events, frames, clock)
         where = f"{HOSTS} hosts: the page's thread in a frame of 16.7 ms, {by}"
@@ -154,9 +154,9 @@ def _frames(browser: Browser, page: Page, seconds: int) -> Iterator[Row]:
 
 
 def _busy(events: list[dict[str, Any]], frames: int, clock: str) -> list[float]:
-    """Milliseconds of each frame, the idlest first; a task counts in the frame in which it began.
+    """Busy milliseconds of each frame, in ascending order. A task counts in the frame in which it began.
 
-    `clock` is the trace's name of a duration: "tdur" is CPU time of the thread, "dur" what passed.
+    `clock` is the name of a duration in the trace: "tdur" is CPU time of the thread, "dur" elapsed time.
     """
     main = {(one["pid"], one["tid"]) for one in events if one.get("args", {}).get("name") == "CrRendererMain"}
     spent: dict[int, float] = {}

@@ -1,4 +1,4 @@
-"""Many readers of streams in one process, as cheap as can be: what is measured is the other end."""
+"""Many readers of streams in one process, as cheap as possible, because the server is measured."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONNECT_DEADLINE = 60.0  # seconds
 
 
 class Reader(asyncio.Protocol):
-    """One open stream: when each of its events began to arrive, and how the answer began."""
+    """One open stream: the time at which each event began to arrive, and the head of the answer."""
 
     def __init__(self, path: str) -> None:
         self.events: list[float] = []  # seconds of the monotonic clock
@@ -28,16 +28,16 @@ class Reader(asyncio.Protocol):
         self.begun = asyncio.Event()
         self.transport: asyncio.Transport | None = None
         self._path = path
-        self._tail = b""  # an event's first bytes may come in two parts
+        self._tail = b""  # the first bytes of an event may arrive in two parts
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask."""
+        """Send the request."""
         self.transport = cast("asyncio.Transport", transport)
         request = f"GET {self._path} HTTP/1.1\r\nHost: agent\r\nAuthorization: {TOKEN}\r\n\r\n"
         self.transport.write(request.encode())
 
     def data_received(self, data: bytes) -> None:
-        """Count, and forget."""
+        """Record the time of each event, and drop the data."""
         if not self.head:
             self.head = data[:400]
             self.begun.set()
@@ -47,16 +47,16 @@ class Reader(asyncio.Protocol):
         self._tail = seen[-(len(EVENT) - 1) :] if not seen.endswith(EVENT) else b""
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        """Nobody waits for it any more."""
+        """Release whoever waits for the answer."""
         self.begun.set()
 
     @property
     def status(self) -> int:
-        """Of the answer; 0 where there is none."""
+        """The status of the answer; 0 if there is none."""
         return int(self.head.split(b" ", 2)[1]) if self.head else 0
 
     def gaps(self, since: float) -> list[float]:
-        """Seconds between events after that moment."""
+        """Seconds between two events, for events after this moment."""
         events = [at for at in self.events if at >= since]
         return [later - earlier for earlier, later in pairwise(events)]
 
@@ -67,12 +67,12 @@ def _itself(reader: Reader) -> Reader:
 
 @asynccontextmanager
 async def crowd(port: int, paths: list[str]) -> AsyncIterator[list[Reader]]:
-    """A stream for each of the paths, all of them answered; closed at the end."""
+    """Opens a stream for each path and waits until all are answered; closes them at the end."""
     loop = asyncio.get_running_loop()
     readers = [Reader(path) for path in paths]
     try:
         async with asyncio.timeout(CONNECT_DEADLINE):
-            for start in range(0, len(readers), 100):  # a burst that any backlog holds
+            for start in range(0, len(readers), 100):  # a burst that fits into any backlog
                 batch = readers[start : start + 100]
                 for reader in batch:
                     await loop.create_connection(partial(_itself, reader), "127.0.0.1", port)
@@ -85,13 +85,13 @@ async def crowd(port: int, paths: list[str]) -> AsyncIterator[list[Reader]]:
 
 
 def streams(count: int, interval: float = 1) -> list[str]:
-    """Paths of that many streams."""
+    """The paths of this many streams."""
     return [f"{PREFIX}/gpu/stream?interval={interval:g}"] * count
 
 
 @contextmanager
 def soft_limit(files: int) -> Iterator[None]:
-    """Programs started meanwhile begin with this soft limit of open files, as under systemd."""
+    """Programs that are started in this context have this soft limit of open files, as under systemd."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     try:
@@ -101,6 +101,6 @@ def soft_limit(files: int) -> Iterator[None]:
 
 
 def raise_limit() -> None:
-    """Let this process open as many files as it may."""
+    """Raise this process's soft limit of open files to the hard limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

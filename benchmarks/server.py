@@ -1,4 +1,4 @@
-"""Programs under measurement: real processes, pinned to the server's core, and what they use."""
+"""Programs under measurement: real processes pinned to the server's core, and their resource use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 ROOT = Path(__file__).parents[1]
-DEADLINE = 30.0  # seconds until a start is given up
+DEADLINE = 30.0  # seconds after which a start counts as failed
 
 PREFIX = "/server1"
 TOKEN = "benchmark-token"  # noqa: S105  guards nothing
@@ -40,16 +40,17 @@ class Server:
     popen: subprocess.Popen[bytes]
     port: int
     log: Path
-    started: float  # seconds of the monotonic clock: just before the process was made
-    first_answer: float = 0.0  # seconds from then to the first 200
+    started: float  # seconds of the monotonic clock, just before the process was started
+    first_answer: float = 0.0  # seconds from the start to the first 200
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def cpu_seconds(self) -> float:
-        """CPU that the process has used, to the nanosecond, where psutil counts in hundredths."""
-        return time.clock_gettime(~self.popen.pid << 3 | 2)  # clock_getcpuclockid(3), which Python lacks
+        """CPU time of the process with nanosecond resolution; psutil has hundredths of a second."""
+        # As clock_getcpuclockid(3), which Python does not provide.
+        return time.clock_gettime(~self.popen.pid << 3 | 2)
 
     def resident_mib(self) -> float:
         """Resident memory."""
@@ -57,7 +58,7 @@ class Server:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1024**2
 
     def counts(self) -> dict[str, float]:
-        """What the simulated driver of the program has counted so far: see `programs.simulated`."""
+        """The counters of the program's simulated driver; see `programs.simulated`."""
         question, answer = self.popen.stdin, self.popen.stdout
         if question is None or answer is None:
             raise RuntimeError("The program was started without pipes")
@@ -67,7 +68,7 @@ class Server:
         return counts
 
     def tasks(self) -> int:
-        """The asyncio tasks of the program that have not ended: see `programs.simulated`."""
+        """The number of unfinished asyncio tasks of the program; see `programs.simulated`."""
         question, answer = self.popen.stdin, self.popen.stdout
         if question is None or answer is None:
             raise RuntimeError("The program was started without pipes")
@@ -76,11 +77,11 @@ class Server:
         return int(answer.readline())
 
     def open_files(self) -> int:
-        """File descriptors, sockets among them."""
+        """The number of open file descriptors, including sockets."""
         return sum(1 for _ in Path(f"/proc/{self.popen.pid}/fd").iterdir())
 
     def get(self, path: str, **headers: str) -> tuple[list[tuple[str, str]], bytes]:
-        """Header and body of an answer on a connection of its own. Raises OSError unless it is a 200."""
+        """Headers and body of an answer on a new connection. Raises OSError if the status is not 200."""
         request = urllib.request.Request(self.url + path, headers=HEADERS | headers)  # noqa: S310  (http, our own)
         with urllib.request.urlopen(request, timeout=DEADLINE) as answer:  # noqa: S310
             return answer.getheaders(), answer.read()
@@ -93,7 +94,7 @@ class Server:
         return (time.perf_counter() - started) * 1000
 
     def wait(self, path: str) -> float:
-        """Seconds from the start of the process to the first 200. Raises RuntimeError with its log."""
+        """Wait for the first 200; returns the seconds since the start. Raises RuntimeError with the log."""
         while time.monotonic() - self.started < DEADLINE:
             try:
                 self.get(path)
@@ -112,9 +113,9 @@ class Server:
 def running(
     program: str, *arguments: str, ready: str = PREFIX + "/status", root: Path | str = ROOT, **environ: str
 ) -> Iterator[Server]:
-    """`python -m benchmarks.programs.PROGRAM`, or a script, on the server's core; answers 200 at `ready`.
+    """Runs `python -m benchmarks.programs.PROGRAM`, or a script, once it answers 200 at `ready`.
 
-    `root`: the checkout that it is of.
+    `root`: the checkout whose code it runs.
     """
     port = free_port()
     listen = "--host", "127.0.0.1", "--port", str(port)
@@ -139,7 +140,7 @@ def running(
 
 @contextmanager
 def sleepers(count: int, programs: Sequence[str] = ("sleep",)) -> Iterator[list[int]]:
-    """The pids of `count` processes that do nothing; they run these programs in turn."""
+    """The pids of `count` idle processes, which run these programs in turn."""
     popens: list[subprocess.Popen[bytes]] = []
     try:
         for program in islice(cycle(programs), count):
@@ -156,7 +157,7 @@ def sleepers(count: int, programs: Sequence[str] = ("sleep",)) -> Iterator[list[
 def on_compiled_driver(
     gpus: int, processes: int, *, links: int = 18, fans: int = 0, root: Path | str = ROOT, **settings: str
 ) -> Iterator[tuple[Server, Callable[[], int]]]:
-    """The agent as its command line runs it, with no Python in its driver; and its driver calls so far."""
+    """The agent as started by its command line, on the compiled driver; and a counter of driver calls."""
     with tempfile.TemporaryDirectory() as folder, sleepers(processes) as pids:
         compiled.build(Path(folder))
         calls = Path(folder) / "calls"
@@ -174,13 +175,13 @@ def on_compiled_driver(
 
 @contextmanager
 def usual_driver() -> Iterator[tuple[str, ...]]:
-    """Arguments of a program for 8 GPUs with 4 processes each, 50 µs per NVML call."""
+    """Arguments for a simulated driver with 8 GPUs, 4 processes on each, and 50 µs per NVML call."""
     with sleepers(8 * 4) as pids:
         yield driver(gpus=8, pids=pids, call_us=50)
 
 
 def driver(*, gpus: int, pids: Sequence[int], call_us: float) -> tuple[str, ...]:
-    """Arguments of a program for a simulated driver; the processes are dealt out to its GPUs."""
+    """Arguments for a simulated driver; the processes are distributed over its GPUs."""
     return f"--gpus={gpus}", f"--call-us={call_us}", f"--pids={','.join(map(str, pids))}"
 
 
@@ -192,7 +193,7 @@ def free_port() -> int:
 
 
 def _clean_environ() -> dict[str, str]:
-    """Without any setting of ours that the machine may have, and with byte code kept as it usually is."""
+    """The environment without settings of the agent, and with byte code written as usual."""
     names = {name.upper() for name in Settings.__dataclass_fields__} | {"PYTHONDONTWRITEBYTECODE"}
     return {name: value for name, value in os.environ.items() if name not in names}
 

@@ -1,4 +1,4 @@
-"""`uv run python -m benchmarks.soak [--minutes 20]`: does memory grow under load with a fault a minute?"""
+"""`uv run python -m benchmarks.soak [--minutes 20]`: whether memory grows, with a fault each minute."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ PATHS = (
     "/ready",
     "/summary",
 )
-STREAM_SECONDS = 20.0  # then every reader is another
-WARM_UP = 0.25  # of the time
+STREAM_SECONDS = 20.0  # after this time each reader is replaced by another
+WARM_UP = 0.25  # share of the time
 SAMPLE_SECONDS = 5.0
-# What the faults make the agent say; any other line at WARNING or above is a finding.
+# Log lines that the faults cause; any other line at WARNING or above is reported.
 EXPECTED = re.compile(
     "is (lost|stuck)|No NVIDIA driver|NVIDIA driver is|has not answered|reports XID|does not report how many"
     "|TOKEN|without authentication"
@@ -43,7 +43,7 @@ EXPECTED = re.compile(
 
 
 def main() -> int:
-    """Prints a table; the exit status is 1 where a goal is missed."""
+    """Prints a table. The exit status is 1 if a goal is not reached."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--fault-seconds", type=float, default=60.0, help="from one fault to the next")
@@ -107,7 +107,7 @@ async def _stream(agent: Server, until: float) -> None:
 
 
 async def _memory(agent: Server, until: float) -> Sequence[tuple[float, float]]:
-    """Seconds of the monotonic clock, and resident MiB."""
+    """The time in seconds of the monotonic clock, and resident memory in MiB."""
     found = []
     while time.monotonic() < until:
         found.append((time.monotonic(), agent.resident_mib()))

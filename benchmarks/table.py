@@ -1,4 +1,4 @@
-"""Rows of figures, what they are to reach, and the table that is printed."""
+"""Rows of figures, their goals, and the printed table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLUMNS = ("what", "value", "floor", "ratio", "goal", "met?")
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A bound on a row's value, on its ratio to the floor, or on what it has above the floor."""
+    """A bound on the value of a row, on its ratio to the floor, or on its difference from the floor."""
 
     of: Literal["value", "ratio", "above floor"]
     at_least: float | None = None
@@ -24,7 +24,7 @@ class Goal:
         return bound if self.of == "value" else f"{self.of} {bound}"
 
     def is_met(self, number: float) -> bool:
-        """Whether the number keeps to the bound."""
+        """Whether the number is within the bound."""
         return (self.at_least is None or number >= self.at_least) and (
             self.at_most is None or number <= self.at_most
         )
@@ -32,7 +32,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure; `floor` is the same of something that does as little as can be done."""
+    """One figure; `floor` is the same figure of a program that does as little as possible."""
 
     what: str
     value: float
@@ -42,12 +42,12 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        """Value to floor; None without a floor."""
+        """The value divided by the floor; None without a floor."""
         return self.value / self.floor if self.floor else None
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is reached; None without one."""
+        """Whether the goal is reached; None without a goal."""
         if self.goal is None:
             return None
         match self.goal.of:
@@ -60,7 +60,7 @@ class Row:
         return number is not None and self.goal.is_met(number)
 
     def cells(self) -> tuple[str, ...]:
-        """The row as the table shows it."""
+        """The cells of this row in the table."""
         return (
             self.what,
             f"{shown(self.value)} {self.unit}".rstrip(),
@@ -72,7 +72,7 @@ class Row:
 
 
 def shown(number: float) -> str:
-    """Three significant digits and never an exponent."""
+    """The number with three significant digits, without an exponent."""
     if abs(number) >= 100:
         return f"{number:,.0f}"
     if abs(number) >= 10:
@@ -81,7 +81,7 @@ def shown(number: float) -> str:
 
 
 def table(title: str, rows: Iterable[Row]) -> str:
-    """Plain text under its title, columns aligned: words to the left, numbers to the right."""
+    """The table as plain text under its title: text is aligned to the left, numbers to the right."""
     lines: list[Sequence[str]] = [COLUMNS, *(row.cells() for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, ["-" * width for width in widths])

@@ -1,4 +1,4 @@
-"""HTTP load by wrk, as figures."""
+"""HTTP load made by wrk, and its results."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 REQUIRED = ("wrk", "taskset")
 MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
-TIMEOUT = 30  # seconds; a handler that collects in each request is slow, not broken
+TIMEOUT = 30  # seconds; a handler that reads the driver in each request is slow, but does not fail
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the clients saw; latencies in milliseconds."""
+    """The results of the clients; latencies in milliseconds."""
 
     per_second: float
     p50_ms: float
@@ -28,7 +28,7 @@ class Load:
 
 
 def missing() -> str | None:
-    """What to install before load can be made; None if all is there."""
+    """What must be installed before load can be made; None if nothing is missing."""
     lacking = [program for program in REQUIRED if shutil.which(program) is None]
     if not lacking:
         return None
@@ -36,7 +36,7 @@ def missing() -> str | None:
 
 
 def run(url: str, *, connections: int, seconds: int, headers: Mapping[str, str]) -> Load:
-    """Keep-alive connections that ask as fast as they are answered. ValueError for any answer but 200."""
+    """Send requests on keep-alive connections without a pause. Raises ValueError as `parse` does."""
     options = ["--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", "--latency"]
     options += ["--timeout", f"{TIMEOUT}s"]
     for name, value in headers.items():
@@ -47,7 +47,7 @@ def run(url: str, *, connections: int, seconds: int, headers: Mapping[str, str])
 
 
 def parse(report: str) -> Load:
-    """wrk's report. Raises ValueError if some request failed or none was answered."""
+    """The results in wrk's report. Raises ValueError if a request failed, or none was answered."""
     if failures := re.findall(r"(?m)^ *(?:Non-2xx|Socket errors).*$", report):
         raise ValueError("; ".join(line.strip() for line in failures))
     per_second = re.search(r"Requests/sec: +([\d.]+)", report)
@@ -57,7 +57,7 @@ def parse(report: str) -> Load:
 
 
 def best(loads: Iterable[Load]) -> Load:
-    """Of several turns the one that others on the machine disturbed least."""
+    """The best of several runs: the one that other programs disturbed least."""
     return max(loads, key=lambda load: load.per_second)
 
 

@@ -14,7 +14,7 @@ from agent.readings import GpuState
 from agent.routes import ENDPOINTS
 from agent.settings import documented, scenarios
 from agent.sources.gpu import paces
-from agent.sources.paced import HOST_SLOW_PACE
+from agent.sources.paced_value import HOST_SLOW_PACE
 from tests.support.agents import ROOT, agent_client
 from tests.support.documents import anchors, documents, table
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agent.server.log_writer import FLUSH_TIMEOUT
-from agent.server.logs import configure_logging, say
+from agent.server.logs import configure_logging, write_error
 from agent.server.signals import handle_stop_signals
 from agent.settings import SettingsError
 from agent.settings.environment import given_texts, load_settings
@@ -62,7 +62,7 @@ def _process_start() -> float:
 
 
 def _give_up(end: Callable[[int], object]) -> None:
-    say("The check did not end in time: the host or a file system hangs")
+    write_error("The check did not end in time: the host or a file system hangs")
     time.sleep(FLUSH_TIMEOUT)  # outside the main thread, `end` does not wait for it
     end(1)
 

@@ -37,16 +37,16 @@ NO_ANSWER = (
 )
 
 
-class Told(NamedTuple):
+class DriverState(NamedTuple):
     """The Snapshot, and each GPU as `/gpu?detail=1` shows it."""
 
     snapshot: Snapshot
     gpus: list[Gpu]
 
 
-async def ask_driver(
+async def query_driver(
     settings: Settings, deadline: float, *, in_container: bool, second_sample: float = SECOND_SAMPLE
-) -> Told:
+) -> DriverState:
     """The state `second_sample` seconds after everything has answered, or at `deadline` at the latest.
 
     `deadline` is in seconds of the monotonic clock.
@@ -58,10 +58,10 @@ async def ask_driver(
         shared = app.state.shared
         snapshot = await _settled(shared.sampler, deadline, second_sample)
         if snapshot.driver is None:
-            return Told(snapshot, [])
+            return DriverState(snapshot, [])
         pieces = shared.json_of(snapshot).gpu(snapshot.driver, snapshot.gpus, detail=True)
         metrics = GpuMetrics.model_validate_json(b"".join(pieces))
-    return Told(snapshot, [_gpu_view(gpu) for gpu in metrics.gpus])
+    return DriverState(snapshot, [_gpu_view(gpu) for gpu in metrics.gpus])
 
 
 async def _settled(sampler: Sampler, deadline: float, second_sample: float) -> Snapshot:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from agent.check.report import Port, Problem
 from agent.server.listener import CannotListen, may_listen, may_listen_at, url_host
-from agent.server.probe import Unhealthy, ask, connection_to
+from agent.server.probe import Unhealthy, connection_to, request_health
 
 if TYPE_CHECKING:
     from agent.settings import Settings
 
 
-def look_at_port(settings: Settings) -> Port:
+def check_port(settings: Settings) -> Port:
     """Sends a request to the program that already listens there.
 
-    Waits as long as `probe.ask` does, and for name resolution.
+    Waits as long as `probe.request_health` does, and for name resolution.
     """
     try:
         if settings.uds:
@@ -29,7 +29,7 @@ def look_at_port(settings: Settings) -> Port:
     else:
         return port_view(settings, "free")
     try:
-        ask(connection_to(settings)[0], f"{settings.url_prefix}/health")
+        request_health(connection_to(settings)[0], f"{settings.url_prefix}/health")
     except Unhealthy as error:
         return port_view(settings, "other", f"{settings.url_prefix}/health {error}")
     return port_view(settings, "agent")

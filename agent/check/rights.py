@@ -124,7 +124,7 @@ def is_readable_by_all(path: str) -> bool:
 
 def open_access(settings: Settings) -> Iterator[Problem]:
     """A note if no token is required."""
-    if not settings.wants_token:
+    if not settings.requires_token:
         yield Problem(
             name="no_token",
             level="note",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from agent import __version__
 from agent.check import running
 from agent.check.aside import Aside
-from agent.check.driver import ask_driver, driver_problems, driver_view, host_view
-from agent.check.port import look_at_port, port_problems, port_view
+from agent.check.driver import driver_problems, driver_view, host_view, query_driver
+from agent.check.port import check_port, port_problems, port_view
 from agent.check.report import EXIT_STATUS, Problem, Report, is_wrong
 from agent.check.rights import kernel_log_rights, nvml_rights, open_access, process_rights, secrets_at_risk
 from agent.check.settings import settings_in_force
@@ -40,25 +40,25 @@ def check(settings: Settings, sources: Sources, *, url: str | None, started: flo
     """Runs every check. `url`: compare with this agent; `started`: in seconds of the monotonic clock."""
     deadline = max(started + PATIENCE, time.monotonic() + LEAST)
     simulated, contained = bool(settings.simulate_gpus), in_container()
-    asking_port = Aside(lambda: look_at_port(settings))
-    asking_agent = Aside(partial(running.ask_agent, url, _token(settings), deadline)) if url else None
-    told = asyncio.run(ask_driver(settings, deadline, in_container=contained))
-    port = asking_port.result(deadline) or port_view(settings, "unknown", "no answer in time")
+    port_check = Aside(lambda: check_port(settings))
+    agent_check = Aside(partial(running.query_agent, url, _token(settings), deadline)) if url else None
+    state = asyncio.run(query_driver(settings, deadline, in_container=contained))
+    port = port_check.result(deadline) or port_view(settings, "unknown", "no answer in time")
     agent: RunningAgent | None = None
-    if url and asking_agent:
-        agent = asking_agent.result(deadline) or running.silent_agent(url)
-    driver, host = driver_view(told.snapshot), host_view(told.snapshot, in_container=contained)
+    if url and agent_check:
+        agent = agent_check.result(deadline) or running.silent_agent(url)
+    driver, host = driver_view(state.snapshot), host_view(state.snapshot, in_container=contained)
     problems = [
-        *driver_problems(told.snapshot),
+        *driver_problems(state.snapshot),
         *process_rights(simulated=simulated),
-        *nvml_rights(told.snapshot),
-        *kernel_log_rights(settings, told.snapshot),
+        *nvml_rights(state.snapshot),
+        *kernel_log_rights(settings, state.snapshot),
         *secrets_at_risk(settings, sources.given, sources.env_file, in_container=contained),
         *port_problems(port),
         *open_access(settings),
-        *(running.differences(agent, told.gpus, simulated=simulated) if agent else ()),
+        *(running.differences(agent, state.gpus, simulated=simulated) if agent else ()),
     ]
-    outcome: Outcome = "wrong" if is_wrong(driver, told.gpus, host, problems) else "well"
+    outcome: Outcome = "wrong" if is_wrong(driver, state.gpus, host, problems) else "well"
     return Report(
         version=__version__,
         outcome=outcome,
@@ -68,7 +68,7 @@ def check(settings: Settings, sources: Sources, *, url: str | None, started: flo
         env_file=sources.env_file,
         settings=settings_in_force(sources.given, settings),
         driver=driver,
-        gpus=told.gpus,
+        gpus=state.gpus,
         host=host,
         port=port,
         agent=agent,

@@ -81,7 +81,7 @@ def agent_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def ask_agent(url: str, token: str | None, deadline: float) -> RunningAgent:
+def query_agent(url: str, token: str | None, deadline: float) -> RunningAgent:
     """The answer of the agent at `url`, or why there is none; by `deadline` on the monotonic clock.
 
     `url` is as `agent_url` gives it. `token` is sent there; redirects are not followed.
@@ -90,8 +90,8 @@ def ask_agent(url: str, token: str | None, deadline: float) -> RunningAgent:
     try:
         version = _version(url)
         while True:
-            told = _read(_Gpus, _get(url, "/gpu", token))
-            waits = any(gpu.state == "starting" for gpu in told.gpus)
+            answer = _read(_Gpus, _get(url, "/gpu", token))
+            waits = any(gpu.state == "starting" for gpu in answer.gpus)
             if not waits or time.monotonic() + PAUSE >= deadline:
                 break
             time.sleep(PAUSE)
@@ -102,9 +102,9 @@ def ask_agent(url: str, token: str | None, deadline: float) -> RunningAgent:
         RunningGpu(
             idx=gpu.id, uuid=gpu.uuid, state=gpu.state, verdict=gpu.health.verdict, reasons=gpu.health.reasons
         )
-        for gpu in told.gpus
+        for gpu in answer.gpus
     ]
-    return RunningAgent(url=url, version=version, simulated=told.simulated, gpus=gpus, error=None)
+    return RunningAgent(url=url, version=version, simulated=answer.simulated, gpus=gpus, error=None)
 
 
 def _version(url: str) -> str:

@@ -70,19 +70,19 @@ def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
         one = _candidate(gpu, snapshot, health[gpu.index], neighbours[gpu.index])
         if gpu.reading is not None and gpu.reading.mig.enabled:
             one = replace(one, instances=_instances(one, gpu, gpu.reading, snapshot, health[gpu.index]))
-        found.append(_heeding(is_kept_out(gpu, snapshot), one))
+        found.append(_apply_not_offered(is_kept_out(gpu, snapshot), one))
     return tuple(found)
 
 
-def _heeding(is_out: bool | None, whole: Candidate) -> Candidate:
+def _apply_not_offered(is_out: bool | None, whole: Candidate) -> Candidate:
     """The candidate and its instances after NOT_OFFERED, whose reason comes before all others."""
     if is_out is False:
         return whole
 
-    def kept(one: Candidate) -> Candidate:
+    def marked(one: Candidate) -> Candidate:
         return replace(one, obstacle=KEPT_OUT if is_out else one.obstacle or MAY_BE_KEPT_OUT)
 
-    return replace(kept(whole), instances=tuple(kept(one) for one in whole.instances))
+    return replace(marked(whole), instances=tuple(marked(one) for one in whole.instances))
 
 
 def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: frozenset[int]) -> Candidate:
@@ -132,16 +132,16 @@ def _is_held_exclusively(reading: GpuReading) -> bool:
 def _instances(
     whole: Candidate, gpu: GpuSample, reading: GpuReading, snapshot: Snapshot, health: Health
 ) -> tuple[Candidate, ...]:
-    told = reading.mig.instances
-    if not told:
-        why = "its instances are unknown" if told is None else "it has no instance"
+    instances = reading.mig.instances
+    if not instances:
+        why = "its instances are unknown" if instances is None else "it has no instance"
         return (replace(whole, obstacle=f"MIG is enabled, and {why}"),)
     found = []
-    for instance in told:
+    for instance in instances:
         alone = _as_gpu(instance, reading)
         one = _candidate(replace(gpu, reading=alone), snapshot, health, neighbours=frozenset())
         # Memory that several instances share is accounted for by the processes on any of them.
-        together = [other.processes for other in told if _share(instance, other)]
+        together = [other.processes for other in instances if _share_memory(instance, other)]
         if None in together and one.obstacle is None:
             one = replace(one, obstacle="the processes of an instance that shares its memory are unknown")
         listed = tuple(process for processes in together for process in processes or ())
@@ -150,16 +150,16 @@ def _instances(
     return tuple(found)
 
 
-def _share(one: MigInstance, other: MigInstance) -> bool:
+def _share_memory(one: MigInstance, other: MigInstance) -> bool:
     """Whether they are in one GPU instance, whose memory they share."""
     return one is other or (one.gpu_instance_id is not None and one.gpu_instance_id == other.gpu_instance_id)
 
 
 def _as_gpu(instance: MigInstance, reading: GpuReading) -> GpuReading:
     """The instance as a GPU, which it is for a program. Its utilization is not reported."""
-    unknown = {field: why for field, why in reading.unknown.items() if field in _OF_THE_WHOLE}
-    is_told = None not in (instance.memory_total_bytes, instance.memory_used_bytes)
-    if not is_told and "mig.instances" in reading.unknown:
+    unknown = {field: why for field, why in reading.unknown.items() if field in _SHARED_VALUES}
+    is_known = None not in (instance.memory_total_bytes, instance.memory_used_bytes)
+    if not is_known and "mig.instances" in reading.unknown:
         unknown["memory.used_bytes"] = reading.unknown["mig.instances"]
     return GpuReading(
         reading.sampled_since_boot,
@@ -174,13 +174,13 @@ def _as_gpu(instance: MigInstance, reading: GpuReading) -> GpuReading:
 
 
 # Values that apply to a GPU and its instances, and show whether CUDA starts there.
-_OF_THE_WHOLE = {"modes.compute_mode": "compute mode", "fabric.state": "state in the NVLink fabric"}
+_SHARED_VALUES = {"modes.compute_mode": "compute mode", "fabric.state": "state in the NVLink fabric"}
 # Values that show whether a GPU can be used, or is in use, if the driver can report them.
-_MUST_BE_TOLD = {
+_REQUIRED_VALUES = {
     "memory.used_bytes": "memory in use",
     "utilization.gpu_percent": "utilization",
     "mig.enabled": "MIG mode",
-    **_OF_THE_WHOLE,
+    **_SHARED_VALUES,
 }
 
 
@@ -202,12 +202,12 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
         return "its compute mode is prohibited"
     if not reading.knows_all_processes:
         return "its processes are unknown"
-    return _untold(reading)
+    return _missing_value(reading)
 
 
-def _untold(reading: GpuReading) -> str | None:
+def _missing_value(reading: GpuReading) -> str | None:
     """The value of _MUST_BE_TOLD that the driver could report, but does not."""
-    for field, name in _MUST_BE_TOLD.items():
+    for field, name in _REQUIRED_VALUES.items():
         unknown = reading.unknown.get(field)
         if unknown is not None and unknown.reason is Reason.FAILED:
             return f"its {name} is unknown: {unknown.words}"

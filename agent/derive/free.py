@@ -58,7 +58,7 @@ def choose(gpus: Sequence[Candidate], wish: Wish, unavailable: Collection[str] =
     # GPUs without a compute process come before neighbours that have one, and ghosts after all others.
     chosen: list[Candidate] = []
     for _, equals in groupby(available, key=_class):
-        chosen += _together([*equals], wish.count - len(chosen))
+        chosen += _linked_first([*equals], wish.count - len(chosen))
     return Offer(
         wish,
         tuple(chosen),
@@ -156,7 +156,7 @@ def _rank(gpu: Candidate) -> tuple[tuple[bool, bool, bool, bool], int, float, in
     return (_class(gpu), -memory, temperature, gpu.index, gpu.mig_index or 0)
 
 
-def _together(gpus: Sequence[Candidate], count: int) -> list[Candidate]:
+def _linked_first(gpus: Sequence[Candidate], count: int) -> list[Candidate]:
     """`count` of these GPUs, which are in order of rank, in groups of NVLink neighbours."""
     if count < 2 or len(gpus) < 2:
         return [*gpus[: max(count, 0)]]
@@ -170,4 +170,4 @@ def _grouped(gpus: tuple[tuple[int, frozenset[int]], ...], count: int) -> tuple[
     """The positions of `count` GPUs, each given by its index and those of its neighbours."""
     bits = {index: 1 << position for position, (index, _) in enumerate(gpus)}
     links = [sum(bits.get(neighbour, 0) for neighbour in neighbours) for _, neighbours in gpus]
-    return tuple(GroupSearch(links).together(count))
+    return tuple(GroupSearch(links).choose(count))

@@ -31,7 +31,7 @@ class GroupSearch:
         self._steps_left = max_steps
         self.steps = 0  # GPUs examined so far
 
-    def together(self, count: int) -> list[int]:
+    def choose(self, count: int) -> list[int]:
         """`count` GPUs, or all if fewer, in groups as large as possible, each the best of its size."""
         chosen: list[int] = []
         among = (1 << len(self._links)) - 1

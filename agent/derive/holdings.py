@@ -112,7 +112,7 @@ def _user(name: str | None, held: Sequence[Holding], use: UserUse | None) -> Use
     utilizations = [min(100, percent) for percent in sums if percent is not None]
     idle = tuple(holding for holding in held if holding.idle_holder)
     # That none is idle is known only if it is known for every process.
-    is_told = use is not None and (idle or all(holding.idle_holder is not None for holding in held))
+    is_known = use is not None and (idle or all(holding.idle_holder is not None for holding in held))
     return UserHoldings(
         username=name,
         uid=uids.pop() if name is not None and len(uids) == 1 else None,
@@ -123,5 +123,5 @@ def _user(name: str | None, held: Sequence[Holding], use: UserUse | None) -> Use
         if utilizations and len(utilizations) == len(sums)
         else None,
         use=use,
-        idle=idle if is_told else None,
+        idle=idle if is_known else None,
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.derive.findings import AT_ONCE, Finding, HealthVerdict, critical, warning
 from agent.derive.health import Health
-from agent.derive.not_offered import named_in_vain
+from agent.derive.not_offered import entries_without_gpu
 from agent.derive.once import once_per_snapshot
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _sxids(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def _not_offered(snapshot: Snapshot) -> Iterator[Finding]:
-    if names := named_in_vain(snapshot):
+    if names := entries_without_gpu(snapshot):
         yield NOT_OFFERED_UNKNOWN.found(
             f"NOT_OFFERED names {', '.join(names)}, and the driver lists no such GPU",
             "correct NOT_OFFERED, and restart the agent; if that GPU was there before, find out why it is"

@@ -17,7 +17,7 @@ def is_kept_out(gpu: GpuSample, snapshot: Snapshot) -> bool | None:
     return None if is_unknown else False
 
 
-def named_in_vain(snapshot: Snapshot) -> tuple[str, ...]:
+def entries_without_gpu(snapshot: Snapshot) -> tuple[str, ...]:
     """Entries of NOT_OFFERED that match no GPU of the driver; empty while that is unknown."""
     if snapshot.driver is None:
         return ()

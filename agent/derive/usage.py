@@ -68,11 +68,11 @@ def parts_of(reading: GpuReading, owners: Mapping[int, int | None]) -> Parts | N
 def counted(sums: UsageSums, part: Part, seconds: float) -> UsageSums:
     """The sums after further `seconds`, at the end of which a user had this part."""
     held = part.share * seconds
-    is_told, knows_memory = part.used is not None, part.memory_bytes is not None
+    is_known, knows_memory = part.used is not None, part.memory_bytes is not None
     memory = part.memory_bytes or 0
     return UsageSums(
         sums.held_seconds + held,
-        sums.told_seconds + (held if is_told else 0.0),
+        sums.told_seconds + (held if is_known else 0.0),
         sums.used_seconds + (part.used or 0.0) * seconds,
         sums.idle_seconds + (held if part.is_idle else 0.0),
         sums.memory_seconds + (seconds if knows_memory else 0.0),
@@ -94,12 +94,12 @@ class Usage(NamedTuple):
 
 def usage_of(sums: UsageSums, *, watched: bool) -> Usage:
     """The sums in hours. `watched`: whether all processes were known at any time, so that 0 means 0."""
-    is_told, knows_memory = sums.told_seconds > 0, sums.memory_seconds > 0
+    is_known, knows_memory = sums.told_seconds > 0, sums.memory_seconds > 0
     return Usage(
         sums.held_seconds / _SECONDS if watched or sums.held_seconds > 0 else None,
         sums.told_seconds / _SECONDS,
-        sums.used_seconds / _SECONDS if is_told else None,
-        sums.idle_seconds / _SECONDS if is_told else None,
+        sums.used_seconds / _SECONDS if is_known else None,
+        sums.idle_seconds / _SECONDS if is_known else None,
         sums.memory_byte_seconds / sums.memory_seconds if knows_memory else None,
         sums.memory_peak_bytes if knows_memory else None,
     )
@@ -138,10 +138,10 @@ def _part(places: Sequence[_Place]) -> Part:
     share = min(1.0, sum({place.instance: place.share for place in places}.values()))
     percent = sum_if_all_known(*(process.sm_utilization_percent for process in processes))
     memory = sum_if_all_known(*(process.gpu_memory_bytes for process in processes))
-    is_told = percent is not None and bool(processes)
+    is_known = percent is not None and bool(processes)
     return Part(
         share,
-        min(share, percent / 100) if percent is not None and is_told else None,
-        not any(process.works for process in processes) if is_told else None,
+        min(share, percent / 100) if percent is not None and is_known else None,
+        not any(process.works for process in processes) if is_known else None,
         None if memory is None or not processes else int(memory),
     )

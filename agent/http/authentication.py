@@ -79,8 +79,8 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = get_route_path(scope) if scope["type"] == "http" else ""
         if path in self._lasting:
-            brought = {name: scope[name] for name in ("headers", "query_string")}  # not itself: no circle
-            scope[ADMISSION_KEY] = Admission(self._tokens, partial(self._admits, brought, path))
+            credentials = {name: scope[name] for name in ("headers", "query_string")}  # not itself: no circle
+            scope[ADMISSION_KEY] = Admission(self._tokens, partial(self._admits, credentials, path))
         if scope["type"] == "http" and not self._admits(scope, path):
             await response_to(Unauthorized(self._advice(path)))(scope, receive, send)
         elif path.endswith("\n"):  # the router's patterns end in `$`, which matches before it too
@@ -92,9 +92,9 @@ class Authentication:
         if path in self._open or path.startswith(self._open_folders):
             return True
         if path in self._takes_api_key:
-            guarded = self._tokens.are_wanted or self._api_keys
+            guarded = self._tokens.are_required or self._api_keys
             return not guarded or self._has_token(scope, path) or self._has_api_key(scope)
-        return not self._tokens.are_wanted or self._has_token(scope, path)
+        return not self._tokens.are_required or self._has_token(scope, path)
 
     def _has_token(self, scope: Mapping[str, Any], path: str) -> bool:
         tokens = self._tokens.encoded
@@ -116,7 +116,7 @@ class Authentication:
         names = ["TOKEN"]
         if path in self._takes_metrics_token and self._metrics_tokens:
             names.append("METRICS_TOKEN")
-        ways = [f"the header Authorization: <{' or '.join(names)}>"] if self._tokens.are_wanted else []
+        ways = [f"the header Authorization: <{' or '.join(names)}>"] if self._tokens.are_required else []
         if path in self._takes_api_key and self._api_keys:
             ways += ["the header X-API-Key: <key>", "the parameter api_key=<key>"]
         return f"The credential is missing or wrong; this path takes {' or '.join(ways)}"

@@ -57,14 +57,14 @@ class RouteCacheKey:
         )
         self._remembered: dict[tuple[bytes, ...], Hashable] = {}
         for dependant in flattened(route.dependant):
-            if _sees_request(dependant) and dependant.call not in _HARMLESS:
+            if _takes_request(dependant) and dependant.call not in _HARMLESS:
                 raise TypeError(f"{route.path} is kept, and must not depend on the request as a whole")
 
     def remembered(self, scope: Scope) -> Hashable | None:
         """The key, if it was made before."""
         return self._remembered.get(self._request(scope))
 
-    async def of(self, scope: Scope) -> Hashable | None:
+    async def make(self, scope: Scope) -> Hashable | None:
         """The key; None: the request is invalid, and its route says why."""
         query: dict[str, str] = {}
         for name, value in _pairs(scope["query_string"]):
@@ -87,8 +87,8 @@ class RouteCacheKey:
     def _request(self, scope: Scope) -> tuple[bytes, ...]:
         if not self.headers:
             return (scope["query_string"],)
-        told = [part for header in scope["headers"] if header[0] in self.headers for part in header]
-        return (scope["query_string"], *told)
+        parts = [part for header in scope["headers"] if header[0] in self.headers for part in header]
+        return (scope["query_string"], *parts)
 
 
 # They receive the request, but use only what is the same for all requests.
@@ -119,7 +119,7 @@ def constant_paths(endpoints: Iterable[Endpoint]) -> frozenset[str]:
 
 def _is_constant(route: APIRoute) -> bool:
     takes = route.dependant
-    takes_more = takes.query_params or takes.header_params or takes.cookie_params or _sees_request(takes)
+    takes_more = takes.query_params or takes.header_params or takes.cookie_params or _takes_request(takes)
     return calls(route) == {route.endpoint, the_settings} and not takes_more
 
 
@@ -134,7 +134,7 @@ def _pairs(query_string: bytes) -> Iterator[tuple[str, str]]:
             yield (unquote_plus(name) if "%" in name or "+" in name else name), value
 
 
-def _sees_request(dependant: Dependant) -> bool:
+def _takes_request(dependant: Dependant) -> bool:
     return bool(dependant.request_param_name or dependant.http_connection_param_name)
 
 
@@ -152,7 +152,7 @@ async def _arguments(dependant: Dependant, query: Mapping[str, str], headers: He
         lines = headers.getlist(field.alias)  # several are one list, by RFC 9110
         arguments[field.name] = _value(field, ", ".join(lines) if lines else None)
     for needed in dependant.dependencies:
-        if not _sees_request(needed):
+        if not _takes_request(needed):
             assert needed.call is not None  # noqa: S101  (FastAPI's type covers more than dependencies)
             value = needed.call(**await _arguments(needed, query, headers))
             arguments[needed.name or ""] = await value if isawaitable(value) else value

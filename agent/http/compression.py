@@ -30,6 +30,6 @@ def _accepts_gzip(accept_encoding: bytes) -> bool:
     return accepts_gzip(accept_encoding.decode("latin-1"))
 
 
-def packed(body: bytes) -> bytes:
+def compress(body: bytes) -> bytes:
     """The compressed body; the same body always gives the same bytes."""
     return gzip.compress(body, LEVEL, mtime=0)

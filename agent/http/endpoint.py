@@ -76,11 +76,6 @@ class Endpoint:
         return frozenset(route.path for route in self.routes).union(self.documents)
 
     @property
-    def file_paths(self) -> frozenset[str]:
-        """The paths of its files, which never change while the agent runs."""
-        return frozenset(self.folder + path for path in self.files.paths) if self.files else frozenset()
-
-    @property
     def streams(self) -> frozenset[str]:
         """Those of its paths whose answers have no end."""
         return frozenset(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # An answer longer than this is sent in portions, so that the server holds little of it for a slow reader.
 PORTION = 256 * 1024
 
-_OF_A_BODY = frozenset({b"content-type", b"content-length", b"content-encoding"})
+_BODY_HEADERS = frozenset({b"content-type", b"content-length", b"content-encoding"})
 
 
 @dataclass
@@ -37,20 +37,20 @@ class KeptResponse:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytes = b""
     tag: bytes = b""
-    _packed: KeptResponse | None = None
-    _packing: asyncio.Future[KeptResponse] | None = None
+    _compressed: KeptResponse | None = None
+    _compressing: asyncio.Future[KeptResponse] | None = None
 
     @property
     def size(self) -> int:
         """The memory that it takes, in bytes."""
-        return len(self.body) + (len(self._packed.body) if self._packed else 0)
+        return len(self.body) + (len(self._compressed.body) if self._compressed else 0)
 
-    def pack(self) -> None:
+    def compress_at_once(self) -> None:
         """Compress it and set its tag at once: for content that is complete and never changes."""
         self.set_tag()
-        if self._can_be_packed:
+        if self._is_compressible:
             _add_to_list(self.headers, b"vary", b"Accept-Encoding")
-            self._packed = self._made_packed()
+            self._compressed = self._make_compressed()
 
     async def record(self, message: Message) -> None:
         """Take what an app sends."""
@@ -58,7 +58,7 @@ class KeptResponse:
             self.status, self.headers = message["status"], list(message["headers"])
         elif message["type"] == "http.response.body":
             self.body += message.get("body", b"")
-            if not message.get("more_body", False) and self._can_be_packed:
+            if not message.get("more_body", False) and self._is_compressible:
                 _add_to_list(self.headers, b"vary", b"Accept-Encoding")
 
     def set_tag(self) -> None:
@@ -67,12 +67,12 @@ class KeptResponse:
             self.tag = b'W/"%s"' % sha256(self.body).hexdigest()[:32].encode()
             self.headers = [*_without(self.headers, {b"etag"}), (b"etag", self.tag)]
 
-    def suited(self, request: Headers) -> KeptResponse | None:
-        """This answer in the form that suits these request headers; None: `packed` has to make it first."""
+    def form_for(self, request: Headers) -> KeptResponse | None:
+        """This answer in the form for these request headers; None: `compressed` has to make it first."""
         if self.tag and names_tag(request, self.tag):
-            return KeptResponse(304, _without(self.headers, _OF_A_BODY))
-        if self._can_be_packed and compression.takes_gzip(request):
-            return self._packed
+            return KeptResponse(304, _without(self.headers, _BODY_HEADERS))
+        if self._is_compressible and compression.takes_gzip(request):
+            return self._compressed
         return self
 
     async def send(self, send: Send) -> None:
@@ -86,27 +86,29 @@ class KeptResponse:
         await send({"type": "http.response.body", "body": self.body[start:]})
 
     @property
-    def _can_be_packed(self) -> bool:
+    def _is_compressible(self) -> bool:
         return len(self.body) > compression.TINY
 
-    async def packed(self, limiter: CapacityLimiter) -> KeptResponse:
+    async def compressed(self, limiter: CapacityLimiter) -> KeptResponse:
         """The compressed form, made once for all clients; a long body is compressed in a thread."""
         if len(self.body) <= compression.QUICK:
-            self._packed = self._made_packed()
-            return self._packed
-        if self._packing is None:
-            self._packing = asyncio.ensure_future(to_thread.run_sync(self._made_packed, limiter=limiter))
-            self._packing.add_done_callback(self._keep_packed)
-        return await asyncio.shield(self._packing)  # other clients wait for it too
+            self._compressed = self._make_compressed()
+            return self._compressed
+        if self._compressing is None:
+            self._compressing = asyncio.ensure_future(
+                to_thread.run_sync(self._make_compressed, limiter=limiter)
+            )
+            self._compressing.add_done_callback(self._keep_compressed)
+        return await asyncio.shield(self._compressing)  # other clients wait for it too
 
-    def _keep_packed(self, packing: asyncio.Future[KeptResponse]) -> None:
+    def _keep_compressed(self, compressing: asyncio.Future[KeptResponse]) -> None:
         """If no thread was available, the next client tries again."""
-        self._packing = None
-        if not packing.cancelled() and packing.exception() is None:
-            self._packed = packing.result()
+        self._compressing = None
+        if not compressing.cancelled() and compressing.exception() is None:
+            self._compressed = compressing.result()
 
-    def _made_packed(self) -> KeptResponse:
-        body = compression.packed(self.body)
+    def _make_compressed(self) -> KeptResponse:
+        body = compression.compress(self.body)
         of_body = [(b"content-encoding", b"gzip"), (b"content-length", b"%d" % len(body))]
         return KeptResponse(self.status, [*_without(self.headers, {b"content-length"}), *of_body], body)
 

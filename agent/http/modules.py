@@ -57,7 +57,7 @@ def _joined(entry: str, files: Mapping[str, str], homes: dict[str, str]) -> dict
         script.append(f"export {{ {', '.join(f'${name}' for name in inner)} }};\n")
     if own := _exports(files[entry]):
         script.append(f"export const {{ {', '.join(own)} }} = ${entry};\n")
-    shims = {name: _import([name], entry) + _passing_on(name, files[name]) for name in inner}
+    shims = {name: _import([name], entry) + _reexport(name, files[name]) for name in inner}
     return {**shims, entry: "".join(script)}
 
 
@@ -74,7 +74,7 @@ def _needed(name: str, files: Mapping[str, str]) -> Iterator[str]:
 
 def _part(name: str, text: str) -> str:
     """A script as a function of its own, that is called at once and returns its exports."""
-    body = _EXPORT.sub(r"\1", _IMPORT.sub(_taken, text)).rstrip() + "\n"
+    body = _EXPORT.sub(r"\1", _IMPORT.sub(_as_const, text)).rstrip() + "\n"
     if other := _OTHER.search(body):
         raise ValueError(f"{name}.js has {other[0]!r}, which cannot be joined")
     exports = _exports(text)
@@ -86,7 +86,7 @@ def _exports(text: str) -> list[str]:
     return [exported for _, exported in _EXPORT.findall(text)]
 
 
-def _taken(found: re.Match[str]) -> str:
+def _as_const(found: re.Match[str]) -> str:
     names, whole, source = found.groups()
     return f"const {whole or names} = ${source};"
 
@@ -95,5 +95,5 @@ def _import(names: Sequence[str], home: str) -> str:
     return f'import {{ {", ".join(f"${name}" for name in names)} }} from "./{home}.js";\n'
 
 
-def _passing_on(name: str, text: str) -> str:
+def _reexport(name: str, text: str) -> str:
     return f"export const {{ {', '.join(_exports(text))} }} = ${name};\n"

@@ -25,7 +25,7 @@ def best_type(accept: str, offered: Sequence[str]) -> str:
     if not ranges:
         return offered[0]
 
-    def liking(place: int) -> tuple[float, bool, int]:
+    def preference(place: int) -> tuple[float, bool, int]:
         media_type = offered[place]
         for name in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
             if name in ranges:
@@ -33,7 +33,7 @@ def best_type(accept: str, offered: Sequence[str]) -> str:
                 return ranges[name], is_named, place if is_named else -place
         return 0.0, False, -place
 
-    return offered[max(range(len(offered)), key=liking)]
+    return offered[max(range(len(offered)), key=preference)]
 
 
 def names_type(accept: str, media_type: str) -> bool:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # Limits on memory: a client can send any number of different valid requests.
 MAX_ANSWERS = 64
 MAX_BYTES = 32 * 1024**2
-MAX_MAKINGS = 8  # at once; the others wait in order
+MAX_CONCURRENT = 8  # answers that are made at once; the others wait in order
 
 SNAPSHOT_KEY = "agent.snapshot"  # where a route finds the Snapshot in its scope
 HEAD_KEY = "agent.head"  # in the scope if a GET stands for a HEAD: the body is not sent
@@ -47,7 +47,7 @@ class CacheKey(Protocol):
     def remembered(self, scope: Scope) -> Hashable | None:
         """The key, if it was made before; this is cheap."""
 
-    def of(self, scope: Scope) -> Awaitable[Hashable | None]:
+    def make(self, scope: Scope) -> Awaitable[Hashable | None]:
         """The key; None: the request is invalid, and its route says why."""
 
 
@@ -85,7 +85,7 @@ class KeptResponses:
 
 
 @dataclass(eq=False)
-class _Making:
+class _PendingAnswer:
     """An answer that is being made. `snapshot` is None until its turn has come."""
 
     snapshot: Snapshot | None = None
@@ -119,8 +119,8 @@ class ResponseCache:
         self._constant = constant
         self._kept = KeptResponses()
         self._kept_for_ever = KeptResponses()
-        self._makings: dict[Hashable, _Making] = {}
-        self._slots = asyncio.Semaphore(MAX_MAKINGS)
+        self._pending: dict[Hashable, _PendingAnswer] = {}
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         passage: Passage | None = scope.pop(PASSAGE_KEY, None)
@@ -129,7 +129,7 @@ class ResponseCache:
             key = cache_key.remembered(scope)
             if key is None:
                 await self._turnstile.wait()
-                key = await cache_key.of(scope)
+                key = await cache_key.make(scope)
             snapshot = await self._shared.sampler.latest()
             if key is None:
                 await self._turnstile.wait()  # many requests may have waited for the same sample
@@ -145,9 +145,9 @@ class ResponseCache:
         if passage is not None and passage.send is send:  # nobody on the way adds to the answer
             passage.memory.clear()
             passage.memory[passage.generation] = question
-        if await self._sent(question, snapshot, scope["headers"], send):
+        if await self._send_if_kept(question, snapshot, scope["headers"], send):
             return
-        made = await self._made(question.key, snapshot, scope, headers, receive)
+        made = await self._wait_for_answer(question.key, snapshot, scope, headers, receive)
         if made is not None:  # else the client has disconnected
             await self._turnstile.wait()  # all waiting requests continue at the same moment
             await self._send(made, question, scope["headers"], send)
@@ -155,11 +155,11 @@ class ResponseCache:
     async def answer(self, question: Question, headers: Headers, send: Send) -> bool:
         """Answer a request that asks this, and has these headers, if the answer was made before."""
         if question.is_constant:
-            return await self._sent(question, None, headers, send)
-        snapshot = self._shared.sampler.young()  # None: one is due, and no answer about it can be there
-        return snapshot is not None and await self._sent(question, snapshot, headers, send)
+            return await self._send_if_kept(question, None, headers, send)
+        snapshot = self._shared.sampler.fresh()  # None: one is due, and no answer about it can be there
+        return snapshot is not None and await self._send_if_kept(question, snapshot, headers, send)
 
-    async def _sent(
+    async def _send_if_kept(
         self, question: Question, snapshot: Snapshot | None, headers: Headers, send: Send
     ) -> bool:
         kept = self._kept_for_ever if question.is_constant else self._kept
@@ -172,10 +172,10 @@ class ResponseCache:
         return True
 
     async def _send(self, answer: KeptResponse, question: Question, headers: Headers, send: Send) -> None:
-        suited = answer.suited(headers) or await answer.packed(self._shared.limiter_of(question.path))
-        await suited.send(send)
+        form = answer.form_for(headers) or await answer.compressed(self._shared.limiter_of(question.path))
+        await form.send(send)
 
-    async def _made(
+    async def _wait_for_answer(
         self,
         key: Hashable,
         snapshot: Snapshot | None,
@@ -189,17 +189,17 @@ class ResponseCache:
             await asyncio.sleep(0)  # it may have disconnected while it waited for its turn
             if hung_up.done():
                 return None
-            return await self._making(key, snapshot, scope, headers).task.result(unless=hung_up)
+            return await self._pending_answer(key, snapshot, scope, headers).task.result(unless=hung_up)
         finally:
             hung_up.cancel()
 
-    def _making(
+    def _pending_answer(
         self, key: Hashable, snapshot: Snapshot | None, scope: Scope, headers: frozenset[bytes]
-    ) -> _Making:
+    ) -> _PendingAnswer:
         """The task that makes this answer: a running one, or a new one."""
-        making = self._makings.get(key)
-        if making is None or not making.serves(snapshot):
-            making = self._makings[key] = _Making()
+        pending = self._pending.get(key)
+        if pending is None or not pending.serves(snapshot):
+            pending = self._pending[key] = _PendingAnswer()
             # Only what the answer is made from, nothing else of the client that happened to be the first.
             lines: dict[bytes, list[bytes]] = {}
             for name, value in scope["headers"]:
@@ -208,17 +208,19 @@ class ResponseCache:
             known = [(name, b", ".join(values)) for name, values in lines.items()]
             reduced = {**scope, "headers": known}
             reduced.pop(HEAD_KEY, None)
-            making.task = SharedTask(self._make(making, key, reduced, is_constant=snapshot is None))
-        return making
+            pending.task = SharedTask(self._make(pending, key, reduced, is_constant=snapshot is None))
+        return pending
 
-    async def _make(self, making: _Making, key: Hashable, scope: Scope, *, is_constant: bool) -> KeptResponse:
+    async def _make(
+        self, pending: _PendingAnswer, key: Hashable, scope: Scope, *, is_constant: bool
+    ) -> KeptResponse:
         try:
             async with self._slots:
-                making.has_begun = True
+                pending.has_begun = True
                 if not is_constant:  # it may have waited for a while
-                    making.snapshot = scope[SNAPSHOT_KEY] = await self._shared.sampler.latest()
+                    pending.snapshot = scope[SNAPSHOT_KEY] = await self._shared.sampler.latest()
                 kept = self._kept_for_ever if is_constant else self._kept
-                cached = kept.get(making.snapshot, key)
+                cached = kept.get(pending.snapshot, key)
                 if cached is not None:  # another request was faster
                     return cached
                 self._shared.answers_made[get_route_path(scope)] += 1
@@ -227,11 +229,11 @@ class ResponseCache:
                 if response.status == 200:
                     if is_constant:
                         response.set_tag()
-                    kept.put(making.snapshot, key, response)
+                    kept.put(pending.snapshot, key, response)
                 return response
         finally:
-            if self._makings.get(key) is making:
-                del self._makings[key]
+            if self._pending.get(key) is pending:
+                del self._pending[key]
 
 
 async def _hung_up(receive: Receive) -> None:

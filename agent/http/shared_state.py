@@ -10,7 +10,7 @@ from anyio import CapacityLimiter
 
 from agent.derive.activity import Thresholds
 from agent.http.errors import TryAgainLater
-from agent.http.short_queue import long_answers
+from agent.http.history_queue import history_queue
 from agent.http.tokens import Tokens
 from agent.http.turnstile import TimeSlices, Turnstile
 from agent.readings import AgentReading
@@ -75,7 +75,7 @@ class SharedState:
         self.time_slices = TimeSlices()
         self.render_limiter = CapacityLimiter(1)  # threads that write expositions
         # A separate one: an exposition must not wait behind hours of history.
-        self.history_queue = long_answers()
+        self.history_queue = history_queue()
         self._json: SnapshotJson | None = None
 
     def limiter_of(self, path: str) -> CapacityLimiter:

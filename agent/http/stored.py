@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 
-async def stored(store: Store, query: Callable[[Any], Found]) -> Found:
+async def read_stored(store: Store, query: Callable[[Any], Found]) -> Found:
     """The result of `query` on a connection of sqlite3.
 
     Raises TryAgainLater if too many requests wait, or the file cannot be read now.

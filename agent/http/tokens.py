@@ -11,13 +11,14 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent.settings.stamp import CHECK_INTERVAL
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from agent.settings.stamp import Stamp
     from agent.settings.token_file import Content, TokenFile
 
-LOOK_INTERVAL = 5.0  # seconds
 PATIENCE = 2.0  # seconds; reading a file on a dead file server may never return
 
 logger = logging.getLogger(__name__)
@@ -43,16 +44,16 @@ class Tokens:
         file: TokenFile | None = None,
         *,
         metrics_token: str = "",
-        look_interval: float = LOOK_INTERVAL,
+        check_interval: float = CHECK_INTERVAL,
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.are_wanted = bool(fixed or file)
+        self.are_required = bool(fixed or file)
         self.generation = 0  # another number whenever the tokens in force change
         self._fixed = tuple(fixed)
         self._file = file
         self._metrics_token = metrics_token
-        self._look_interval = look_interval
+        self._check_interval = check_interval
         self._patience = patience
         self._clock = clock
         self._put_in_force(())
@@ -60,10 +61,10 @@ class Tokens:
         self._read_at: float | None = None
         self._failure = ""
         self._reading: asyncio.Future[Callable[[], Content | None]] | None = None  # it may never return
-        self._look_asked = asyncio.Event()
+        self._reload_requested = asyncio.Event()
         if file is not None:
             try:
-                self._take(file.read_if_changed(None))
+                self._apply(file.read_if_changed(None))
             except ValueError as why:
                 self._fail(file, str(why))
 
@@ -76,24 +77,24 @@ class Tokens:
         """Check the file until cancelled; calls `when_changed` when the tokens in force change."""
         while self._file is not None:
             generation = self.generation
-            await self.look()
+            await self.reload_if_changed()
             if self.generation != generation:
                 when_changed()
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._look_interval):
-                    await self._look_asked.wait()
-            if self._look_asked.is_set():
-                self._look_asked.clear()
+                async with asyncio.timeout(self._check_interval):
+                    await self._reload_requested.wait()
+            if self._reload_requested.is_set():
+                self._reload_requested.clear()
                 self._stamp = None
 
-    def look_now(self) -> None:
+    def reload_now(self) -> None:
         """Make `watch` read the file at once, whatever its stamp is."""
         if self._file:
-            self._look_asked.set()
+            self._reload_requested.set()
         else:
             logger.info("SIGHUP has no effect, because TOKEN_FILE is not set")
 
-    async def look(self) -> None:
+    async def reload_if_changed(self) -> None:
         """Read the file if it has changed, without blocking the event loop."""
         file = self._file
         if file is None:
@@ -103,13 +104,13 @@ class Tokens:
             await asyncio.wait([reading], timeout=self._patience)
             self._reading = None if reading.done() else reading
             if reading.done():
-                self._take(reading.result()())
+                self._apply(reading.result()())
             else:
                 self._fail(file, f"has not been read within {self._patience:g} s")
         except Exception as why:  # the next check may succeed
             self._fail(file, str(why))
 
-    def _take(self, content: Content | None) -> None:
+    def _apply(self, content: Content | None) -> None:
         if content is not None and self._metrics_token in content.tokens:
             raise ValueError("holds METRICS_TOKEN, which would open everything")
         before, is_first = self.in_force, self._read_at is None

@@ -93,7 +93,7 @@ class KeptFiles:
         answer = self._answers.get(path)
         if answer is None:
             answer = self._answers[path] = _answer(*self._files[path], self._headers)
-        await (answer.suited(scope["headers"]) or answer).send(send)
+        await (answer.form_for(scope["headers"]) or answer).send(send)
 
 
 def _answer(name: str, content: bytes, headers: Mapping[str, str]) -> KeptResponse:
@@ -101,5 +101,5 @@ def _answer(name: str, content: bytes, headers: Mapping[str, str]) -> KeptRespon
     named = {**headers, "Content-Type": kind, "Content-Length": f"{len(content)}"}
     lines = [(key.lower().encode(), value.encode()) for key, value in named.items()]
     answer = KeptResponse(200, lines, content)
-    answer.pack()
+    answer.compress_at_once()
     return answer

@@ -1,8 +1,9 @@
-"""Readings: frozen dataclasses of measured values, with the unit in the name of each field. `None`: unknown.
+"""Readings: immutable measured values, with the unit in the name of each field. `None`: unknown.
 
 `gpu/` has a file for each subject (power, NVLink, MIG ...), `host.py` the host and its processes, `agent.py`
 the agent's own process, `snapshot.py` the Snapshot: all that is known at one moment, which every view and
-every client shares.
+every client shares. `troubles.py` is the table of what can be wrong with the driver or a GPU as a whole, and
+what to do.
 """
 
 from agent.readings.agent import AgentReading

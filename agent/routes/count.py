@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from agent.http.endpoint import Endpoint
+from agent.http.json_response import model_response
 from agent.http.openapi import Tag
 from agent.http.parameters import CurrentSnapshot, driver_of
-from agent.http.pieces import model_response
 from agent.views.envelope import success
 
 router = APIRouter(tags=[Tag.GPUS])

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from agent.http.endpoint import Endpoint
+from agent.http.json_response import model_response
 from agent.http.parameters import AgentSettings  # noqa: TC001  (FastAPI reads it)
-from agent.http.pieces import model_response
 from agent.views.envelope import success
 
 router = APIRouter()

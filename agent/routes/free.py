@@ -14,9 +14,9 @@ from agent.derive.sizes import ACCEPTED, parse_bytes
 from agent.http.authentication import ADMISSION_KEY
 from agent.http.endpoint import Endpoint
 from agent.http.errors import InvalidRequest, Unauthorized
+from agent.http.json_response import model_response
 from agent.http.openapi import Tag
 from agent.http.parameters import Shared, Switch, driver_of, refuse_unknown_parameters
-from agent.http.pieces import model_response
 from agent.http.response_cache import HEAD_KEY
 from agent.views.envelope import success
 from agent.views.free import FreeGpus, cuda_visible_devices, free_view
@@ -35,7 +35,7 @@ ENDPOINT = Endpoint(router, data=FreeGpus, failures=(500, 503), waits=True)
 
 MAX_COUNT = 128
 MAX_WAIT = 50.0  # seconds: below the minute after which proxies give up
-LOOK_INTERVAL = 1.0  # seconds between two checks of a waiting request
+CHECK_INTERVAL = 1.0  # seconds between two checks of a waiting request
 
 Count = Annotated[
     int, Query(ge=1, le=MAX_COUNT, description="number of GPUs, with mig=1 of instances and GPUs")
@@ -167,7 +167,7 @@ async def _satisfied_or_ended(
 ) -> bool:
     """Returns False once the client has disconnected."""
     async with contextlib.aclosing(
-        shared.sampler.watch(LOOK_INTERVAL, MAX_WAIT, admission.is_withdrawn)
+        shared.sampler.watch(CHECK_INTERVAL, MAX_WAIT, admission.is_withdrawn)
     ) as snapshots:
         async for snapshot in snapshots:
             if await request.is_disconnected():

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from agent.http.endpoint import Endpoint
+from agent.http.json_response import json_response
 from agent.http.openapi import Tag
 from agent.http.parameters import CurrentSnapshot, Indices, Shared, Switch, driver_of, select
-from agent.http.pieces import json_response
 from agent.views.gpu import GpuMetrics
 
 router = APIRouter(tags=[Tag.GPUS])

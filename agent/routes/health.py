@@ -8,9 +8,9 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from agent.http.endpoint import Access, Endpoint
+from agent.http.json_response import model_response
 from agent.http.openapi import Tag
 from agent.http.parameters import AgentSettings  # noqa: TC001  (FastAPI reads it)
-from agent.http.pieces import model_response
 
 
 class Health(BaseModel):

@@ -19,7 +19,7 @@ from agent.http.parameters import (
     select,
 )
 from agent.http.shared_state import HISTORY_PATH
-from agent.http.stored import stored
+from agent.http.stored import read_stored
 from agent.readings import HistoryReading
 from agent.sampling.history import HISTORY_SECONDS
 from agent.state.history import LONGEST_SECONDS
@@ -92,18 +92,18 @@ async def history(
                 " because STATE_DIR is not set"
             )
         interval = shared.settings.history_interval
-        asked = partial(
+        read = partial(
             query, now=snapshot.taken_at, seconds=seconds, gpus=selected, fields=columns, interval=interval
         )
-        kept = await stored(shared.store, asked)
-        return await _made(shared, kept, max(level_of(seconds).step, interval), fields)
+        kept = await read_stored(shared.store, read)
+        return await _response(shared, kept, max(level_of(seconds).step, interval), fields)
     if shared.history is None:
-        return await _made(shared, HistoryReading(), None, fields)
+        return await _response(shared, HistoryReading(), None, fields)
     found = shared.history.read(snapshot, seconds, selected, columns)
-    return await _made(shared, found, shared.history.interval, fields)
+    return await _response(shared, found, shared.history.interval, fields)
 
 
-async def _made(
+async def _response(
     shared: Shared, found: HistoryReading, interval: float | None, fields: frozenset[str]
 ) -> Response:
     longest = None

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from agent.http.endpoint import Endpoint
 from agent.http.errors import InvalidRequest
+from agent.http.json_response import json_response
 from agent.http.openapi import Tag
 from agent.http.parameters import (
     CurrentSnapshot,
@@ -19,7 +20,6 @@ from agent.http.parameters import (
     refuse_unknown_parameters,
     select,
 )
-from agent.http.pieces import json_response
 from agent.views.processes import Processes
 
 router = APIRouter(tags=[Tag.PROCESSES])

@@ -13,9 +13,9 @@ from agent.derive.health import examine
 from agent.derive.host_health import examine_host
 from agent.http.endpoint import Access, Endpoint
 from agent.http.errors import TryAgainLater
+from agent.http.json_response import model_response
 from agent.http.openapi import Tag
 from agent.http.parameters import NO_CONTACT, CurrentSnapshot, Shared
-from agent.http.pieces import model_response
 from agent.readings import GpuState
 from agent.views.health import Verdict, verdict_word
 

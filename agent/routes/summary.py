@@ -6,9 +6,9 @@ from fastapi import APIRouter, Response
 
 from agent.derive.free import Wish
 from agent.http.endpoint import Endpoint
+from agent.http.json_response import json_response
 from agent.http.openapi import Tag
 from agent.http.parameters import CurrentSnapshot, Shared, driver_of
-from agent.http.pieces import json_response
 from agent.http.web import BUILD
 from agent.views.summary import HostSummary, summary_json
 

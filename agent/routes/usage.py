@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from agent.http.endpoint import Endpoint
 from agent.http.errors import InvalidRequest, NotSet
+from agent.http.json_response import json_response
 from agent.http.openapi import Tag
 from agent.http.parameters import Shared, refuse_unknown_parameters
-from agent.http.pieces import json_response
-from agent.http.stored import stored
+from agent.http.stored import read_stored
 from agent.readings import UsageBy, local_day, local_zone
 from agent.state.usage import first_day, totals
 from agent.views.usage import Period, UsageHours, usage_csv, usage_json
@@ -63,7 +63,7 @@ async def usage(
     store = _store(shared, by)
     now = time.time()
     first, last = first_day(now, days), local_day(now)
-    found = await stored(store, totals(by, first, last))
+    found = await read_stored(store, totals(by, first, last))
     period = Period(first, last, local_zone(), store.reading.written_at)
     gpus = (await shared.sampler.latest()).gpus if by is UsageBy.GPU else ()
     indices = {gpu.identity.uuid: gpu.index for gpu in gpus if gpu.identity.uuid}

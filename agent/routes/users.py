@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Response
 
 from agent.http.endpoint import Endpoint
+from agent.http.json_response import json_response
 from agent.http.openapi import Tag
 from agent.http.parameters import CurrentSnapshot, Shared, driver_of, refuse_unknown_parameters
-from agent.http.pieces import json_response
 from agent.views.users import Users, users_json
 
 router = APIRouter(tags=[Tag.PROCESSES])

@@ -154,7 +154,7 @@ class Collector:
         booted_at = self._wall_clock.booted_at
         fresh_from = now - self._patience.stale_after
         processes = self._processes.reading_from(fresh_from)
-        driver, gpus = self._sleep.shown(now, since_boot=since_boot, booted_at=booted_at) or (
+        driver, gpus = self._sleep.sleeping(now, since_boot=since_boot, booted_at=booted_at) or (
             self._contact.reading,
             self._contact.judge_states(
                 now, since_boot=since_boot, booted_at=booted_at, patience=self._patience
@@ -167,10 +167,10 @@ class Collector:
             driver=driver,
             driver_error=self._contact.error,
             census=self._census.reading,
-            gpus=self._known_xids.of(gpus, booted_at, processes),
+            gpus=self._known_xids.with_xids(gpus, booted_at, processes),
             host=self._host.reading_from(fresh_from),
             processes=processes,
-            topology=self._topology.of(len(self._contact.gpus)),
+            topology=self._topology.get(len(self._contact.gpus)),
             kernel_log=self._kernel_log.reading(booted_at, places_of(gpus) if self._contact.reading else None)
             if self._kernel_log is not None
             else None,

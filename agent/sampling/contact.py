@@ -46,7 +46,7 @@ class Contact:
         self.reading: DriverReading | None = None
         self._topology = topology
         self._slots: list[GpuSlot] = []  # one for each GPU that there ever was
-        self._asked_at = float("-inf")  # seconds of the monotonic clock
+        self._requested_at = float("-inf")  # seconds of the monotonic clock
 
     @property
     def gpus(self) -> list[GpuSlot]:
@@ -88,13 +88,13 @@ class Contact:
             default=None,
         )
 
-    async def look(self, started: float) -> None:
+    async def refresh(self, started: float) -> None:
         """Make or check contact in the round that began at `started`; waits if contact is in doubt."""
         if self._is_in_doubt:
-            self._ask(started)
+            self._request(started)
             await self._workers.wait([self.driver], started + MAX_WAIT_FOR_GPUS)
-        elif started - self._asked_at >= DRIVER_PACE:
-            self._ask(started)
+        elif started - self._requested_at >= DRIVER_PACE:
+            self._request(started)
         self._follow()
 
     async def read_gpus(self, started: float, *, watched: bool) -> None:
@@ -116,7 +116,7 @@ class Contact:
     async def release(self) -> bool:
         """Release NVML unless a call is running; returns whether it was released.
 
-        `look` makes contact anew.
+        `refresh` makes contact anew.
         """
         deadline = self._clock() + MAX_WAIT_FOR_GPUS
         if not self.is_made or self.some_are_busy:
@@ -138,9 +138,9 @@ class Contact:
     def _is_in_doubt(self) -> bool:
         return not self.is_made or any(slot.result is not None and slot.result.error for slot in self.gpus)
 
-    def _ask(self, now: float) -> None:
+    def _request(self, now: float) -> None:
         self.driver.request(self._source.read)
-        self._asked_at = now
+        self._requested_at = now
 
     def _follow(self) -> None:
         """Make one slot for each GPU of the driver, with nothing of a previous contact."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.sampling.bedtime import Round
+from agent.sampling.sleep_policy import Round
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,36 +45,36 @@ class DriverRound:
         self._replaced_driver = replaced_driver
         self._new_process: Worker[int | None] = workers.start("new process")  # is waited for there
         self._clock = clock
-        self._is_look = False  # the present round
+        self._is_check = False  # the present round
 
     async def take(self, started: float, *, watched: bool) -> None:
         """Run the round that began at `started`. `watched`: whether there is demand."""
         todo = await self._sleep.decide(started, watched=watched)
-        self._is_look = todo is Round.LOOK
-        if todo in (Round.SAMPLE, Round.LOOK):
+        self._is_check = todo is Round.CHECK
+        if todo in (Round.SAMPLE, Round.CHECK):
             await self._sample(started, watched=watched)
-        elif todo is Round.LET_GO:
-            await self._let_go()
+        elif todo is Round.RELEASE:
+            await self._release()
 
     async def end(self) -> None:
         """End the round, after its Snapshot was made: after a check, idle GPUs may sleep at once."""
-        if self._is_look and self._contact.are_idle:
-            await self._let_go()
+        if self._is_check and self._contact.are_idle:
+            await self._release()
 
-    async def _let_go(self) -> None:
+    async def _release(self) -> None:
         if self._xids is None or self._xids.pause():  # which holds NVML too
             await self._contact.release()
 
     async def _sample(self, started: float, *, watched: bool) -> None:
         waits_for_xids = self._census.is_outdated and not await self._renew_contact()
-        await self._contact.look(started)
+        await self._contact.refresh(started)
         self._census.follow(self._contact.gpu_count)
         if self._contact.is_made:
             for slot in self._contact.gpus:
                 slot.follow_xids(self._known_xids.about_memory)
             await self._contact.read_gpus(started, watched=watched)
             gpu_count = len(self._contact.gpus)
-            self._topology.ask(gpu_count)
+            self._topology.request(gpu_count)
             if self._xids is not None and not waits_for_xids:
                 self._xids.follow(gpu_count)
         if self._replaced_driver is not None:

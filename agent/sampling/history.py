@@ -123,7 +123,7 @@ class History:
             if moment.since_boot > began and (
                 last is None or moment.since_boot - last >= self.interval * 0.9
             ):
-                kept.append(_kept(moment))
+                kept.append(_kept_moment(moment))
                 last = moment.since_boot
         return kept
 
@@ -200,7 +200,7 @@ def _array(values: Iterable[float | None]) -> array[float]:
     return array("d", [_UNKNOWN if value is None else value for value in values])
 
 
-def _kept(moment: _Moment) -> KeptMoment:
+def _kept_moment(moment: _Moment) -> KeptMoment:
     values = [None if number != number else number for number in moment.row]
     begins = range(len(HOST_FIELDS), len(values), len(GPU_FIELDS))
     return KeptMoment(

@@ -34,7 +34,7 @@ class LoggedXid(NamedTuple):
     blamed: Blamed | None = None
     was_reset: bool = False
 
-    def and_also(self, other: LoggedXid) -> LoggedXid:
+    def plus(self, other: LoggedXid) -> LoggedXid:
         """The sum of both."""
         last = max(self, other, key=lambda one: one.last_at)
         return last._replace(times=self.times + other.times)
@@ -83,14 +83,16 @@ class Tally:
     def xids(self, uuid: str | None, bus: str | None) -> dict[int, LoggedXid]:
         """The XIDs of one GPU by code; `bus`: its place, as in 0000:3b:00. UUID or place may be unknown."""
         found: dict[int, LoggedXid] = {}
-        for card in self._of(uuid, bus):
+        for card in self._cards_of(uuid, bus):
             for code, seen in card.xids.items():
-                found[code] = found[code].and_also(seen) if code in found else seen
+                found[code] = found[code].plus(seen) if code in found else seen
         return found
 
     def reset_at(self, uuid: str | None, bus: str | None) -> float | None:
         """When the GPU was reset last, in seconds since boot; None: the log reports no reset."""
-        return max((card.reset_at for card in self._of(uuid, bus) if card.reset_at is not None), default=None)
+        return max(
+            (card.reset_at for card in self._cards_of(uuid, bus) if card.reset_at is not None), default=None
+        )
 
     def fallen(self) -> list[str]:
         """The places of GPUs that fell off the bus and were not reset since."""
@@ -107,7 +109,7 @@ class Tally:
             for (number, bus), sxids in sorted(self._switches.items())
         )
 
-    def _of(self, uuid: str | None, bus: str | None) -> list[_Card]:
+    def _cards_of(self, uuid: str | None, bus: str | None) -> list[_Card]:
         return [
             card
             for card in self._cards.values()

@@ -76,7 +76,7 @@ class KnownXids:
         # By pid and time in seconds since boot: programs that were blamed, as they were then.
         self._blamed: dict[tuple[int, float], HostProcess] = {}
 
-    def of(
+    def with_xids(
         self, gpus: Sequence[GpuSample], booted_at: float, processes: ProcessesReading | None
     ) -> tuple[GpuSample, ...]:
         """The GPUs with their XIDs. `booted_at` converts times since boot to times of day."""
@@ -88,7 +88,7 @@ class KnownXids:
             self._processes.append(processes.gpu_processes)
         blamed, self._blamed = self._blamed, {}
         logged = self._log.tally() if self._log is not None else _NOTHING
-        known = tuple(self._with_xids(gpu, booted_at, logged, blamed) for gpu in gpus)
+        known = tuple(self._gpu_with_xids(gpu, booted_at, logged, blamed) for gpu in gpus)
         self._about_memory = {gpu.identity.uuid: _about_memory(gpu) for gpu in known}
         return known
 
@@ -97,21 +97,21 @@ class KnownXids:
         heard = self._events.about_memory(uuid) if self._events is not None else 0
         return max(heard, self._about_memory.get(uuid, heard))
 
-    def _with_xids(
+    def _gpu_with_xids(
         self, gpu: GpuSample, booted_at: float, logged: Tally, blamed: Mapping[tuple[int, float], HostProcess]
     ) -> GpuSample:
         uuid, bus = gpu.identity.uuid, place_of(gpu.identity.pci_bus_id)
         events = self._events.counts(uuid, booted_at) if self._events is not None else None
         lines = logged.xids(uuid, bus)
         restored = self._restored.get(uuid or "", {})
-        is_told = events is not None or lines or (bus and self._log is not None and self._log.is_read)
-        if not (is_told or restored):
+        is_known = events is not None or lines or (bus and self._log is not None and self._log.is_read)
+        if not (is_known or restored):
             return self._without_xids(gpu, uuid)
         lines = {code: self._described(seen, blamed) for code, seen in lines.items()}
         before = (self._events.logged_before(uuid) if self._events is not None else _NOTHING).xids(uuid, bus)
         reset_at = logged.reset_at(uuid, bus)
         xids = {
-            code: _of_log(
+            code: _logged_xid(
                 seen,
                 before[code].times if code in before else 0,
                 (events or {}).get(code),
@@ -178,7 +178,7 @@ def places_of(gpus: Iterable[GpuSample]) -> frozenset[str] | None:
     return None if None in places else frozenset(filter(None, places))
 
 
-def _of_log(
+def _logged_xid(
     line: LoggedXid, before: int, event: XidCount | None, booted_at: float, reset_at: float | None
 ) -> XidCount:
     """An XID in the log. `before`: its count in the log when reading events began."""

@@ -22,7 +22,7 @@ KEPT_VALUES = 60  # of a counter, in its window
 MIN_MAX_GAP = 60.0  # seconds between two readings above which the time between is unknown
 
 
-class Lasting:
+class ConditionTimer:
     """The time for which a condition has held. All times are seconds since boot."""
 
     def __init__(self, max_gap: float) -> None:
@@ -82,8 +82,8 @@ class LatelyWatch:
 
     def __init__(self, max_gap: float) -> None:
         max_gap = max(max_gap, MIN_MAX_GAP)
-        self._low_margin = Lasting(max_gap)
-        self._fabric_pending = Lasting(max_gap)
+        self._low_margin = ConditionTimer(max_gap)
+        self._fabric_pending = ConditionTimer(max_gap)
         self._heat = [Increase(SLOWED_WINDOW, of_seconds=True) for _ in range(3)]
         self._brake = Increase(SLOWED_WINDOW, of_seconds=True)
         self._recoveries: dict[int, Increase] = {}  # by link

@@ -45,7 +45,7 @@ class _Process:
         """Whether the pid was reused; a start that is unknown now does not count."""
         return self.start_ticks != host.start_ticks and None not in (self.start_ticks, host.start_ticks)
 
-    def go_on(self, kept: KeptProcess) -> None:
+    def continue_from(self, kept: KeptProcess) -> None:
         """Continue a process of the previous run; the time without an agent is not counted."""
         self.first_seen = min(self.first_seen, kept.first_seen)
         if self.idle >= self.held:  # it has not worked since
@@ -64,9 +64,9 @@ class _Process:
             self.idle = 0.0
         elif sm is not None:
             self.idle += seconds
-        is_told = now.works or sm is not None
+        is_known = now.works or sm is not None
         return ProcessUse(
-            booted_at + self.first_seen, self.held, self.used, self.idle if is_told else None, self.uid
+            booted_at + self.first_seen, self.held, self.used, self.idle if is_known else None, self.uid
         )
 
 
@@ -107,7 +107,7 @@ class _Gpu:
                 process.start_ticks = host.start_ticks
                 kept = self.kept.pop(pid, None)
                 if kept is not None and kept.start_ticks == host.start_ticks:
-                    process.go_on(kept)
+                    process.continue_from(kept)
             if host.uid is not None:
                 process.uid = host.uid
             uses[pid] = process.count(now, 0.0 if is_new else seconds, snapshot.booted_at)
@@ -173,8 +173,8 @@ class Ledger:
         named = names.keys() | {uid for uid, user in self._users.items() if user.name}
         before = self._gpus
         # Processes are kept while the driver does not answer, or the UUID of a GPU is unknown.
-        all_are_told = snapshot.driver is not None and all(gpu.identity.uuid for gpu in snapshot.gpus)
-        self._gpus = {} if all_are_told else dict(before)
+        all_are_known = snapshot.driver is not None and all(gpu.identity.uuid for gpu in snapshot.gpus)
+        self._gpus = {} if all_are_known else dict(before)
         processes: dict[tuple[str, int], ProcessUse] = {}
         peaks: dict[str, int | None] = {}
         unlisted_peaks: dict[str, int] = {}

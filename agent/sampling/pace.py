@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.sampling.bedtime import LET_GO_AFTER
+from agent.sampling.sleep_policy import SLEEP_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,7 +41,7 @@ class Pace:
             intervals.append(self.sample_interval)
         if self.history_interval:
             intervals.append(
-                min(self.history_interval, LET_GO_AFTER) if gpus_may_sleep else self.history_interval
+                min(self.history_interval, SLEEP_AFTER) if gpus_may_sleep else self.history_interval
             )
         return min(intervals, default=None)
 
@@ -52,7 +52,7 @@ class Pace:
 
 def release_after(*, gpus_may_sleep: bool) -> float:
     """Seconds without demand after which the driver is let go, if there is no history to keep."""
-    return LET_GO_AFTER if gpus_may_sleep else RELEASE_AFTER
+    return SLEEP_AFTER if gpus_may_sleep else RELEASE_AFTER
 
 
 def next_due(due: float, taken: float, interval: float) -> float:

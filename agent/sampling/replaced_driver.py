@@ -29,16 +29,16 @@ class ReplacedDriver:
     ) -> None:
         self._count_in_new_process = count_in_new_process
         self._restart = restart
-        self._asked_at = float("-inf")
+        self._requested_at = float("-inf")
         self._mismatched_from: float | None = None
-        self._is_told = False
+        self._has_restarted = False
 
     def follow(self, worker: Worker[int | None], mismatched_at: float | None, now: float) -> None:
         """`mismatched_at`: when the latest read began, if it failed by a version mismatch; else None.
 
         All times are monotonic. `worker` is where a new process may be waited for.
         """
-        if mismatched_at is None or self._is_told:
+        if mismatched_at is None or self._has_restarted:
             self._mismatched_from = None
             return
         if self._mismatched_from is None:
@@ -48,7 +48,7 @@ class ReplacedDriver:
             # This process tries again after the new one, because the module may have changed just before
             # both.
             if mismatched_at >= result.started_at + (result.seconds or 0):
-                self._is_told = True
+                self._has_restarted = True
                 self._restart(WHY)
-        elif now - self._asked_at >= PACE and worker.request(self._count_in_new_process):
-            self._asked_at = now
+        elif now - self._requested_at >= PACE and worker.request(self._count_in_new_process):
+            self._requested_at = now

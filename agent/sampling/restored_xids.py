@@ -23,7 +23,7 @@ def with_restored(
 
     `logged_before`: how often the kernel log had each code before this agent listened. The agent before this
     one counted the same lines, and this one those too that were written while none ran: the greater holds.
-    `booted_at` makes the time of day of a moment since boot, as which `reset_at` is told.
+    `booted_at` makes the time of day of a moment since boot, as which `reset_at` is given.
     """
     xids = dict(own)
     for code, kept in restored.items():

@@ -81,18 +81,18 @@ class Sampler:
         `max_age` defaults to SAMPLE_INTERVAL. Simultaneous callers share one sample. Never takes longer than
         the collector's MAX_WAIT, or twice that while a background sample is running.
         """
-        newest = self.young(max_age)
+        newest = self.fresh(max_age)
         return await self._sample(watched=True) if newest is None else newest
 
-    def young(self, max_age: float | None = None) -> Snapshot | None:
+    def fresh(self, max_age: float | None = None) -> Snapshot | None:
         """The newest Snapshot if it is at most `max_age` seconds old, as in `latest`; None: one is due."""
         now = self._clock()
         self._polled_at = now
         newest = self._newest
-        is_young = newest is not None and now - newest.taken_monotonic <= (
+        is_fresh = newest is not None and now - newest.taken_monotonic <= (
             self._pace.sample_interval if max_age is None else max_age
         )
-        if newest is not None and is_young and self._is_for_viewers:
+        if newest is not None and is_fresh and self._is_for_viewers:
             if self._tick_interval is None or self._tick_interval > self._pace.sample_interval:
                 self._demand_changed.set()
             return newest
@@ -175,7 +175,7 @@ class Sampler:
                 gpus_may_sleep=self._collector.gpus_may_sleep,
             )
             if self._tick_interval is None:
-                await self._rest()
+                await self._wait_for_demand()
                 demand_since = self._clock()
             elif await self._demand_changes_before(due := self._last_tick + self._tick_interval):
                 demand_since = self._clock()
@@ -196,16 +196,16 @@ class Sampler:
         if self._tick_interval is not None and 0 <= snapshot.taken_monotonic - due < self._tick_interval:
             self._last_tick = due
 
-    async def _rest(self) -> None:
+    async def _wait_for_demand(self) -> None:
         """Without demand and history, release even NVML after a while."""
         patience = release_after(gpus_may_sleep=self._collector.gpus_may_sleep)
         due = max(self._last_tick, self._polled_at) + patience
         while not await self._demand_changes_before(due):
-            if await self._let_go():
+            if await self._release():
                 await self._demand_changed.wait()
             due = self._clock() + patience  # a call is running: it may have returned by then
 
-    async def _let_go(self) -> bool:
+    async def _release(self) -> bool:
         try:
             return await self._collector.release()
         except Exception:  # as in _tick

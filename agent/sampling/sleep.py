@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from agent.readings import DriverReading, GpuState
 from agent.readings.troubles import UNPLUGGED, unknown_sleep
-from agent.sampling.bedtime import Bedtime, Round
 from agent.sampling.contact import MAX_WAIT_FOR_GPUS
+from agent.sampling.sleep_policy import Round, SleepPolicy
 from agent.sampling.states import unread
 
 if TYPE_CHECKING:
@@ -49,11 +49,11 @@ class Sleep:
         self._workers = workers
         self._stale_after = stale_after
         self._clock = clock
-        self._bedtime = Bedtime()
+        self._policy = SleepPolicy()
         self._worker: Worker[RuntimePower | None] = workers.start("runtime power")
         self._power: RuntimePower | None = None  # the kernel's last report; None: not every GPU may sleep
         # Seconds of the monotonic clock.
-        self._told_at = self._asked_at = float("-inf")
+        self._reported_at = self._requested_at = float("-inf")
         self._is_unknown = False
 
     @property
@@ -69,11 +69,11 @@ class Sleep:
             return Round.REST  # a call could wake them
         if power is not None and self._is_unknown:
             power = power._replace(are_suspended=False)  # because NVML is held
-        return self._bedtime.decide(
+        return self._policy.decide(
             power, started, watched=watched, is_held=is_held, is_idle=self._contact.are_idle
         )
 
-    def shown(
+    def sleeping(
         self, now: float, *, since_boot: float, booted_at: float
     ) -> tuple[DriverReading, tuple[GpuSample, ...]] | None:
         """The last known driver, and the GPUs that are not read because they sleep or may sleep.
@@ -84,7 +84,7 @@ class Sleep:
         if power is None or (self._is_unknown and self._contact.is_made):
             return None
         if self._is_unknown:
-            state, trouble = GpuState.STALE, unknown_sleep(now - self._told_at)
+            state, trouble = GpuState.STALE, unknown_sleep(now - self._reported_at)
         elif power.are_suspended:
             state, trouble = GpuState.ASLEEP, None
         else:
@@ -128,18 +128,18 @@ class Sleep:
         """Read the kernel's state, each time while the GPUs may sleep. An error gives no answer."""
         if self._source is None:
             return
-        if self.is_allowed or self._worker.result is None or started - self._asked_at >= ALLOWED_PACE:
+        if self.is_allowed or self._worker.result is None or started - self._requested_at >= ALLOWED_PACE:
             if self._worker.request(self._source.read):
-                self._asked_at = started
+                self._requested_at = started
             await self._workers.wait([self._worker], started + MAX_WAIT_FOR_GPUS)
         result = self._worker.result
         if result is not None and result.error is None:
-            self._power, self._told_at = result.reading, result.started_at
+            self._power, self._reported_at = result.reading, result.started_at
         self._judge()
 
     def _judge(self) -> None:
         """Whether the kernel's last report is still valid; a change is logged once."""
-        seconds = self._clock() - self._told_at
+        seconds = self._clock() - self._reported_at
         is_old = seconds > self._stale_after or self._workers.is_stuck(self._worker)
         is_unknown = self.is_allowed and is_old
         if is_unknown and not self._is_unknown:

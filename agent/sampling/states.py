@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 OK_INTERVALS = 2
 STALE_INTERVALS = 3
 NOT_YET = "The GPU has not answered yet"
-LET_GO = "The GPU has not been read since the driver was let go, while nobody looked"
+DRIVER_RELEASED = "The GPU has not been read since the driver was let go, while nobody looked"
 
 
 class Patience(NamedTuple):
@@ -60,7 +60,7 @@ def judge_state(
         stuck = stuck_gpu(now - busy_since)
         return sample(GpuState.STUCK, None, stuck.what, stuck.todo)
     if result is None:
-        return sample(GpuState.STARTING, None, NOT_YET if last is None else LET_GO)
+        return sample(GpuState.STARTING, None, NOT_YET if last is None else DRIVER_RELEASED)
     if result.reading is None or age is None:
         return sample(GpuState.LOST, None, result.error, result.todo)
     if age <= OK_INTERVALS * patience.sample_interval:

@@ -24,19 +24,19 @@ class KnownTopology:
         self._connections = connections
         self.worker = worker
         self._clock = clock
-        self._asked_at = float("-inf")  # seconds of the monotonic clock
+        self._requested_at = float("-inf")  # seconds of the monotonic clock
 
-    def of(self, gpu_count: int) -> Topology | None:
+    def get(self, gpu_count: int) -> Topology | None:
         """The topology of this many GPUs, as far as it is known; None: unknown."""
         result = self.worker.result
         known = result.reading if result is not None else None
         return known if known is not None and len(known.levels) == gpu_count else None
 
-    def ask(self, gpu_count: int) -> None:
+    def request(self, gpu_count: int) -> None:
         """Read the unknown part for this many GPUs, unless that was tried recently."""
-        known, now, connections = self.of(gpu_count), self._clock(), self._connections
+        known, now, connections = self.get(gpu_count), self._clock(), self._connections
         if connections is None or (known is not None and known.is_complete):
             return
-        if now - self._asked_at >= RETRY:
-            self._asked_at = now
+        if now - self._requested_at >= RETRY:
+            self._requested_at = now
             self.worker.request(lambda: connections.read(gpu_count))

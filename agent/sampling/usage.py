@@ -86,23 +86,23 @@ class UsageMeter:
         if not 0 < seconds <= self._max_gap:
             return
         uuid = reading.identity.uuid or ""
-        gpus = _of_day(self._days, day)
-        told = gpus.get(uuid) or GpuDay(day, uuid, None, 0.0, None, UsageSums())
-        told = told._replace(
-            name=reading.identity.name or told.name,
-            energy_joules=_more(told.energy_joules, before.energy_joules, now.energy_joules),
+        gpus = _counts_of_day(self._days, day)
+        gpu_day = gpus.get(uuid) or GpuDay(day, uuid, None, 0.0, None, UsageSums())
+        gpu_day = gpu_day._replace(
+            name=reading.identity.name or gpu_day.name,
+            energy_joules=_add_energy(gpu_day.energy_joules, before.energy_joules, now.energy_joules),
         )
         if before.parts is not None and now.parts is not None:
             if before.parts.is_whole and now.parts.is_whole:
-                told = told._replace(watched_seconds=told.watched_seconds + seconds)
+                gpu_day = gpu_day._replace(watched_seconds=gpu_day.watched_seconds + seconds)
             # One that was taken meanwhile counts for nobody, nor as held.
             everyone = now.parts.all if before.parts.all.share else now.parts.nobody
-            told = told._replace(sums=counted(told.sums, everyone, seconds))
-            users = _of_day(self._users, day)
+            gpu_day = gpu_day._replace(sums=counted(gpu_day.sums, everyone, seconds))
+            users = _counts_of_day(self._users, day)
             for uid in before.parts.by_owner.keys() & now.parts.by_owner.keys():
                 owner = uid if uid in users or len(users) < MAX_USERS_A_DAY else None
                 users[owner] = counted(users.get(owner, UsageSums()), now.parts.by_owner[uid], seconds)
-        gpus[uuid] = told
+        gpus[uuid] = gpu_day
 
 
 def _owners(snapshot: Snapshot) -> dict[str, dict[int, int | None]]:
@@ -113,7 +113,7 @@ def _owners(snapshot: Snapshot) -> dict[str, dict[int, int | None]]:
     return owners
 
 
-def _of_day(days: dict[str, dict[_Key, _Sum]], day: str) -> dict[_Key, _Sum]:
+def _counts_of_day(days: dict[str, dict[_Key, _Sum]], day: str) -> dict[_Key, _Sum]:
     """The counts of this day; the day that was counted longest ago is dropped for a new one."""
     days[day] = found = days.pop(day, {})
     for other in list(days)[:-_DAYS]:
@@ -121,7 +121,7 @@ def _of_day(days: dict[str, dict[_Key, _Sum]], day: str) -> dict[_Key, _Sum]:
     return found
 
 
-def _more(sum_so_far: float | None, before: float | None, now: float | None) -> float | None:
+def _add_energy(sum_so_far: float | None, before: float | None, now: float | None) -> float | None:
     """The increase of an energy counter; it restarts with the driver.
 
     A value that has not changed may be an old one, and is not counted.

@@ -82,7 +82,7 @@ class EarlyApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._is_complete.is_set():
-            if self._asks_for_life(scope) and self._clock() - self._begun_at < LONGEST:
+            if self._is_liveness_probe(scope) and self._clock() - self._begun_at < LONGEST:
                 await self._alive(scope, receive, send)
                 return
             if not await self._is_there():
@@ -104,6 +104,6 @@ class EarlyApp:
         finally:
             self._waiting -= 1
 
-    def _asks_for_life(self, scope: Scope) -> bool:
-        asked = scope["method"], scope["path"], scope["query_string"]
-        return asked == ("GET", self._path, b"") and all(name != b"origin" for name, _ in scope["headers"])
+    def _is_liveness_probe(self, scope: Scope) -> bool:
+        request = scope["method"], scope["path"], scope["query_string"]
+        return request == ("GET", self._path, b"") and all(name != b"origin" for name, _ in scope["headers"])

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agent.http.turnstile import Turnstile
+from agent.settings.stamp import CHECK_INTERVAL
 from agent.settings.tls_pair import UnusablePair
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ logger = logging.getLogger("agent")
 class Certificate:
     """The certificate and key in force. A new pair that cannot be used changes nothing."""
 
-    look_interval = 5.0  # seconds
+    check_interval = CHECK_INTERVAL
 
     def __init__(self, pair: TlsPair, *, clock: Callable[[], float] = time.time) -> None:
         """Raises UnusablePair."""
@@ -41,17 +42,15 @@ class Certificate:
 
         def work() -> None:
             never = threading.Event()
-            while not never.wait(self.look_interval):
+            while not never.wait(self.check_interval):
                 try:
-                    self.look()
-                except (
-                    Exception
-                ):  # the next check may succeed; without checks the certificate would expire unnoticed
+                    self.reload_if_changed()
+                except Exception:  # the next check may succeed; else the certificate would expire unnoticed
                     logger.exception("Looking for changes of TLS_CERT and TLS_KEY failed")
 
         threading.Thread(target=work, name="certificate", daemon=True).start()
 
-    def look(self) -> None:
+    def reload_if_changed(self) -> None:
         """Load the pair for new connections if the files have changed."""
         try:
             stamps = self._pair.stamps()

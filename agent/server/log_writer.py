@@ -87,7 +87,7 @@ class LogWriter(logging.Handler):
         return True
 
     def _work(self, waiting: SimpleQueue[bytes | None]) -> None:
-        told = self.dropped
+        reported = self.dropped
         chunk: list[bytes] = []  # lines that are written together
         line: bytes | None = b""
         while line is not None:
@@ -99,9 +99,9 @@ class LogWriter(logging.Handler):
                 chunk.append(line)
             if line is None or waiting.empty():
                 written = self._write(chunk)
-                if written and waiting.empty() and (dropped := self.dropped) > told:
-                    self._write([self._notice(dropped - told)])
-                    told = dropped
+                if written and waiting.empty() and (dropped := self.dropped) > reported:
+                    self._write([self._notice(dropped - reported)])
+                    reported = dropped
 
     def _notice(self, dropped: int) -> bytes:
         """Not through a logger, because `close` holds this handler's lock."""

@@ -44,7 +44,7 @@ def configure_logging(level: str, log_format: str = "text") -> None:
         handlers[:] = map(_never_waiting, handlers)  # in place: loggers of gunicorn and uvicorn share a list
 
 
-def say(text: str) -> None:
+def write_error(text: str) -> None:
     """Write the text of an error to stderr unchanged, without waiting for its reader."""
     text = for_journal(text, logging.ERROR) if _stderr_is_journal() else text
     handler = _never_waiting(logging.StreamHandler(sys.stderr))

@@ -40,20 +40,20 @@ def main() -> int:
     try:
         settings = load_settings(os.environ, env_file=find_env_file(MAIN_FILE), only=SETTINGS)
     except SettingsError as error:
-        _say(f"unhealthy: {'; '.join(error.faults)}")
+        _print(f"unhealthy: {'; '.join(error.faults)}")
         return 1
     path = f"{settings.url_prefix}/health"
     connection, address = connection_to(settings)
     try:
-        ask(connection, path)
+        request_health(connection, path)
     except Unhealthy as error:
-        _say(f"unhealthy: {address}{path} {error}")
+        _print(f"unhealthy: {address}{path} {error}")
         return 1
-    _say(f"healthy: {address}{path}")
+    _print(f"healthy: {address}{path}")
     return 0
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     """Write to standard output, which may be closed or full: the exit status counts."""
     with contextlib.suppress(OSError):
         os.write(1, f"{line}\n".encode(errors="backslashreplace"))
@@ -87,7 +87,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def ask(connection: http.client.HTTPConnection, path: str) -> None:
+def request_health(connection: http.client.HTTPConnection, path: str) -> None:
     """One request. Raises Unhealthy."""
     try:
         connection.request("GET", path)

@@ -199,7 +199,7 @@ class Settings:
         object.__setattr__(self, "tokens", tuple(tokens))
 
     @property
-    def wants_token(self) -> bool:
+    def requires_token(self) -> bool:
         """Whether the data require a token, whatever TOKEN_FILE holds by now."""
         return bool(self.tokens or self.token_file)
 

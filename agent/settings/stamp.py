@@ -6,6 +6,7 @@ import os
 import stat
 from typing import NamedTuple
 
+CHECK_INTERVAL = 5.0  # seconds between two checks whether a file has changed
 SETTLED_AFTER = 2.0  # seconds; two writes within one tick of a file system's clock have one mtime
 
 

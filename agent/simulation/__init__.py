@@ -1,9 +1,9 @@
 """A simulated NVML library: a Python object instead of `pynvml.nvmlLib`; all code above it is the real one.
 
-From the bottom up: `codes`, `wire`, `models` and `load_curves`; `gpu`, the values of one GPU; `lab`, its
-users (`programs`, `tenants`) and their processes on the host; `library`, the driver and its GPUs; `nvml`, the
-NVML functions, a file for each subject; `simulation`, which replaces the real library; `replay`, a simulation
-from a document of nvidia-smi.
+From the bottom up: `codes`, `wire`, `models`, `load_curves` and `gpu_values`; `gpu`, one GPU and its faults;
+`lab`, its users (`programs`, `tenants`) and their processes on the host; `library`, the driver and its GPUs;
+`nvml`, the NVML functions, a file for each subject; `simulation`, which replaces the real library; `replay`,
+a simulation from a document of nvidia-smi.
 """
 
 from agent.simulation.call_faults import Faults

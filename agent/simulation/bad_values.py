@@ -44,14 +44,14 @@ def heal_temperature(library: SimulatedLibrary) -> None:
             gpu.heal(symbol)
 
 
-def tell_garbage(library: SimulatedLibrary) -> None:
+def report_garbage(library: SimulatedLibrary) -> None:
     """Make each faulty GPU report an impossible value."""
     for gpu, trouble in zip(_in_trouble(library), cycle(_GARBAGE), strict=False):
         trouble(gpu)
 
 
-def tell_the_truth(library: SimulatedLibrary) -> None:
-    """End `tell_garbage`."""
+def report_real_values(library: SimulatedLibrary) -> None:
+    """End `report_garbage`."""
     for gpu in _in_trouble(library):
         gpu.unfix()
         gpu.churn = False

@@ -40,7 +40,7 @@ class Fabric:
         )
 
 
-def well() -> Fabric:
+def healthy() -> Fabric:
     """The values of a healthy GPU."""
     return Fabric(
         state=COMPLETED,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agent.simulation.gpu import SimulatedGpu
-    from agent.simulation.load_curves import GpuValues
+    from agent.simulation.gpu_values import GpuValues
 
 _FIRST_SAMPLE = 0x6000_0000  # the pointers handed out are numbers, far from those of device handles
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from agent.simulation import fabric, load_curves, mig
+from agent.simulation import fabric, gpu_values, load_curves, mig
 from agent.simulation.call_faults import Faults
 from agent.simulation.codes import NvmlFailure, NvmlReturn
 from agent.simulation.error_counters import ErrorCounters
@@ -16,13 +16,13 @@ from agent.simulation.reset import ANSWERED_UNTIL_RESET
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
-    from agent.simulation.load_curves import GpuValues
+    from agent.simulation.gpu_values import GpuValues
     from agent.simulation.mig import MigInstance
     from agent.simulation.models import GpuModel
     from agent.simulation.processes import SimulatedProcess
 
 UPDATE_SECONDS = 0.1  # sensors and utilization are held this long, as real ones are
-_FIXABLE = frozenset(field.name for field in fields(load_curves.GpuValues))
+_FIXABLE = frozenset(field.name for field in fields(gpu_values.GpuValues))
 # Values that follow another value unless they are fixed themselves.
 _FOLLOWS = {
     "power_average": "power_usage",
@@ -69,10 +69,9 @@ class SimulatedGpu(Faults):
         self.nvlinks_listed = 0  # links that the driver reports; those beyond `nvlinks` as down
         # Of the kernel's runtime power management: "active" or "suspended"; None: the GPU never sleeps.
         self.runtime_status: str | None = None
-        self.wakes = 0  # how often a call has ended its sleep
         self.nvlink_packets = False  # the links count packets and bytes, as NVLink 5 does
         self.error_counters = ErrorCounters()
-        self.fabric = fabric.well() if model.has_fabric else fabric.Fabric()
+        self.fabric = fabric.healthy() if model.has_fabric else fabric.Fabric()
         self.xid_listeners: list[Callable[[SimulatedGpu, int], None]] = []
         self.kernel_log: Callable[[str], None] = lambda _: None  # where the driver writes a line
         self._elapsed = elapsed
@@ -147,7 +146,6 @@ class SimulatedGpu(Faults):
         """A call resumes it if it is suspended."""
         if self.runtime_status == "suspended":
             self.runtime_status = "active"
-            self.wakes += 1
 
     def unsupport(self, *symbols: str | int) -> None:
         """Answer NOT_SUPPORTED to these NVML symbols, and to these field ids of nvmlDeviceGetFieldValues."""
@@ -269,12 +267,12 @@ class SimulatedGpu(Faults):
             raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
 
     def _values_at(self, elapsed: float) -> GpuValues:
-        values = load_curves.values_at(self.model, self.index, elapsed)
+        values = gpu_values.values_at(self.model, self.index, elapsed)
         if not self._fixed:
             return values
         following = {name: self._fixed[leader] for name, leader in _FOLLOWS.items() if leader in self._fixed}
         if "temperature" in self._fixed:
-            following["temperature_margin"] = load_curves.margin_left(self.model, self._fixed["temperature"])
+            following["temperature_margin"] = gpu_values.margin_left(self.model, self._fixed["temperature"])
         values = replace(values, **(following | self._fixed))
         if "memory_used" not in self._fixed and None not in (values.memory_total, values.memory_used):
             # a smaller total was fixed: what moves still has to fit into it
@@ -282,7 +280,7 @@ class SimulatedGpu(Faults):
             values = replace(values, memory_used=min(values.memory_used or 0, room))
         if "memory_free" not in self._fixed:
             parts = values.memory_total, values.memory_reserved, values.memory_used
-            values = replace(values, memory_free=load_curves.memory_left(*parts))
+            values = replace(values, memory_free=gpu_values.memory_left(*parts))
         return values
 
     def _follow_fixed_rates(self) -> None:

@@ -33,7 +33,7 @@ class Before:
     count_gpus_in_new_process: Callable[[], int | None]
 
 
-def put_in_place(
+def install_library(
     library: object,
     its_slots: slots.Slots | None = None,
     its_power: runtime_power.RuntimePowerSource | None = None,
@@ -63,8 +63,8 @@ def put_in_place(
     return before
 
 
-def take_away(before: Before) -> None:
-    """Restore what `put_in_place` found."""
+def uninstall_library(before: Before) -> None:
+    """Restore what `install_library` found."""
     forget_functions()
     vars(pynvml).update(before.pynvml)
     vars(pynvml)["_nvmlGetFunctionPointer_cache"].update(before.pointers)

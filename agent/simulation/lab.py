@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.simulation.gpu_values import DESKTOP_BYTES
 from agent.simulation.lab_table import LabTable
-from agent.simulation.load_curves import DESKTOP_BYTES
 from agent.simulation.models import MIB
 from agent.simulation.processes import SimulatedProcess
 from agent.simulation.tenants import desktop, tenants_on
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from agent.simulation.gpu import SimulatedGpu
-    from agent.simulation.load_curves import GpuValues
+    from agent.simulation.gpu_values import GpuValues
     from agent.simulation.mig import MigInstance
     from agent.simulation.tenants import Tenant
 
@@ -27,7 +27,7 @@ UNIFIED_MEMORY_USED = 2 * 1024**3
 class Lab:
     """Lists the processes on GPUs, and has a table of all of them."""
 
-    def on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:
+    def processes_on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:
         """They hold all memory in use, and share the work; without memory in use there are none."""
         at, values = gpu.now
         has_desktop, used = gpu.model.graphics_processes, values.memory_used
@@ -41,7 +41,7 @@ class Lab:
         if has_desktop:
             listed.append(SimulatedProcess(desktop().pid, "G", of_desktop, comm=desktop().comm))
         tenants = tenants_on(gpu.index, at, len(gpu.mig_instances)) if used > 0 else []
-        share = _shared_out if not gpu.mig_instances else _on_instances
+        share = _on_whole_gpu if not gpu.mig_instances else _on_instances
         return [*listed, *share(gpu, tenants, values, used)]
 
     def process_table(
@@ -56,7 +56,7 @@ class Lab:
         return LabTable(gpus, elapsed, hide_command_args=hide_command_args)
 
 
-def _shared_out(
+def _on_whole_gpu(
     gpu: SimulatedGpu, tenants: Sequence[Tenant], values: GpuValues, used: int
 ) -> Iterator[SimulatedProcess]:
     memory = _parts(used, [one.program.memory for one in tenants])

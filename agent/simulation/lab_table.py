@@ -13,11 +13,11 @@ from heapq import nlargest
 from typing import TYPE_CHECKING
 
 from agent.readings import HostProcess, ProcessesReading
-from agent.simulation.tenants import beside, desktop, tenants_on
+from agent.simulation.tenants import desktop, tenants_on, without_gpu
 from agent.sources.belonging import belonging_of
 from agent.sources.command_line import COMM_BYTES, command_text, full_name, parse_cmdline
 from agent.sources.memory import HostMemory, percent_of, read_memory
-from agent.sources.paced import slow
+from agent.sources.paced_value import paced_slowly
 from agent.sources.process_source import TOP_PROCESSES
 from agent.sources.processes import ELSEWHERE
 from agent.sources.procfs import TICKS_PER_SECOND, Content
@@ -40,7 +40,7 @@ class LabTable:
         self._gpus = gpus
         self._elapsed = elapsed
         self._hide_command_args = hide_command_args
-        self._memory = slow(read_memory, HostMemory())
+        self._memory = paced_slowly(read_memory, HostMemory())
 
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:  # noqa: ARG002  (costs little)
         """The present state of the lab; a missing process has ended."""
@@ -54,16 +54,18 @@ class LabTable:
             for pid in pids
         }
         largest = nlargest(
-            TOP_PROCESSES, (*tenants.values(), *beside()), key=lambda one: (one.program.ram_percent, -one.pid)
+            TOP_PROCESSES,
+            (*tenants.values(), *without_gpu()),
+            key=lambda one: (one.program.ram_percent, -one.pid),
         )
-        return ProcessesReading(listed, tuple(self._of_host(tenant, at, total) for tenant in largest))
+        return ProcessesReading(listed, tuple(self._host_process(tenant, at, total) for tenant in largest))
 
     def _tenants(self, at: float) -> Iterator[Tenant]:
         yield desktop()
         for gpu in self._gpus:
             yield from tenants_on(gpu.index, at, len(gpu.mig_instances))
 
-    def _of_host(self, tenant: Tenant, at: float, total: int | None) -> HostProcess:
+    def _host_process(self, tenant: Tenant, at: float, total: int | None) -> HostProcess:
         """The largest processes."""
         one = _described(tenant, at, total, hide_arguments=self._hide_command_args)
         return HostProcess(

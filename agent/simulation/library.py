@@ -19,7 +19,7 @@ from agent.simulation.xid import EventSets
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping
 
-    from agent.simulation.load_curves import GpuValues
+    from agent.simulation.gpu_values import GpuValues
     from agent.simulation.mig import MigInstance
     from agent.simulation.models import GpuModel
     from agent.simulation.residents import ProcessTable, Residents
@@ -91,7 +91,7 @@ class SimulatedLibrary(Faults):
         self._before: Before | None = None  # what this one took the place of, while it is installed
         self.residents: Residents = residents.in_place()
         self.gpus = [
-            SimulatedGpu(index, model, symbols, self.elapsed, lambda gpu: self.residents.on(gpu))
+            SimulatedGpu(index, model, symbols, self.elapsed, lambda gpu: self.residents.processes_on(gpu))
             for index, model in enumerate(models)
         ]
         for gpu in self.gpus:

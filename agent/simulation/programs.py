@@ -154,7 +154,7 @@ ON_GPUS: tuple[tuple[Program, ...], ...] = (
 )
 ON_INSTANCES = (SERVER, TRANSCRIBER, VISITOR, FORGOTTEN)  # of MIG, in turn
 # On the host, but on no GPU.
-BESIDE = (
+WITHOUT_GPU = (
     Program(
         user=ROOT,
         command="/usr/bin/containerd",

@@ -24,7 +24,7 @@ class ProcessTable(Protocol):
 class Residents(Protocol):
     """The processes that use the GPUs of one host."""
 
-    def on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:
+    def processes_on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:
         """The processes of a GPU without assigned ones."""
 
     def process_table(

@@ -262,7 +262,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "garbage": Scenario(
         "For 30 of every 60 seconds, each GPU but the first reports impossible numbers: 4 MW, 82505 degrees"
         " Celsius, more memory in use than there is, 4294967295 remapped rows, processes of 32 TiB.",
-        ((0, bad_values.tell_the_truth), (30, bad_values.tell_garbage)),
+        ((0, bad_values.report_real_values), (30, bad_values.report_garbage)),
         period_seconds=60,
     ),
     "reset-required": Scenario(

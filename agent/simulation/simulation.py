@@ -9,7 +9,7 @@ from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Self
 
 from agent.simulation.codes import NvmlFailure, NvmlReturn
-from agent.simulation.installation import put_in_place, take_away
+from agent.simulation.installation import install_library, uninstall_library
 from agent.simulation.library import SimulatedLibrary
 from agent.simulation.models import MODELS
 from agent.simulation.nvml import FUNCTIONS
@@ -75,7 +75,7 @@ class Simulation(SimulatedLibrary):
         """Replace the NVML library in nvidia-ml-py and nvitop."""
         if self._before is not None:
             raise RuntimeError("This simulation is installed already.")
-        self._before = put_in_place(
+        self._before = install_library(
             self, SimulatedSlots(self), SimulatedRuntimePower(self), self.count_in_new_process
         )
         return self
@@ -83,7 +83,7 @@ class Simulation(SimulatedLibrary):
     def uninstall(self) -> None:
         """Restore the previous library, and release every hung call."""
         if self._before is not None:
-            take_away(self._before)
+            uninstall_library(self._before)
             self._before = None
         self.event_sets.close_all()
         self.kernel_log.close()

@@ -62,9 +62,9 @@ def desktop() -> Tenant:
     return _tenant(programs.DESKTOP, 0, 90)
 
 
-def beside() -> list[Tenant]:
+def without_gpu() -> list[Tenant]:
     """Those on no GPU."""
-    return [_tenant(program, 0, 91 + number) for number, program in enumerate(programs.BESIDE)]
+    return [_tenant(program, 0, 91 + number) for number, program in enumerate(programs.WITHOUT_GPU)]
 
 
 @lru_cache(maxsize=4096)
@@ -74,7 +74,7 @@ def _tenant(program: Program, index: int, number: int) -> Tenant:
         rank = programs.ON_GPUS[: index % BLOCK].count((program,))
         index, number = index // BLOCK * BLOCK, number + rank
     place = PIDS_OF_GPU * index + number
-    return _made(
+    return _make(
         program,
         pid=FIRST_PID + place,
         turn=index // BLOCK,
@@ -90,7 +90,7 @@ def _job(index: int, number: int, started: float) -> Tenant:
     """The job with this number on its GPU."""
     block = index // BLOCK
     job = (number + 1) * 16 + block
-    return _made(
+    return _make(
         programs.JOBS[number % len(programs.JOBS)],
         pid=FIRST_JOB_PID + PIDS_OF_JOB * job,
         turn=block + number,
@@ -99,7 +99,7 @@ def _job(index: int, number: int, started: float) -> Tenant:
     )
 
 
-def _made(program: Program, pid: int, turn: int, started: float, **texts: object) -> Tenant:
+def _make(program: Program, pid: int, turn: int, started: float, **texts: object) -> Tenant:
     number = (program.user + turn) % len(programs.PEOPLE)
     is_root = program.user == programs.ROOT
     user = "root" if is_root else programs.PEOPLE[number]

@@ -23,7 +23,7 @@ def number(argument: Any) -> int:
     return int(getattr(argument, "value", argument))
 
 
-def told(value: _T | None) -> _T:
+def value_or_raise(value: _T | None) -> _T:
     """The value.
 
     Raises NvmlFailure if the GPU does not report it: with the given code, else NOT_SUPPORTED.
@@ -35,19 +35,19 @@ def told(value: _T | None) -> _T:
     return value
 
 
-def part_told(value: int | None, not_available: int) -> int:
-    """A member of a struct whose others are told; NVML's mark of no value where it is not."""
+def value_or_marker(value: int | None, not_available: int) -> int:
+    """A member of a struct of which other members are reported; NVML's mark of no value if this is not."""
     return not_available if value is None or isinstance(value, NvmlReturn) else value
 
 
 def write(argument: Any, value: float | None) -> None:
     """Write a number through a pointer; None is what the GPU does not report."""
-    target(argument).value = told(value)
+    target(argument).value = value_or_raise(value)
 
 
 def write_text(buffer: Any, size: Any, text: str | NvmlReturn | None) -> None:
     """Write text into a caller's buffer, with its closing zero byte."""
-    encoded = str(told(text)).encode()
+    encoded = str(value_or_raise(text)).encode()
     if len(encoded) + 1 > number(size):
         raise NvmlFailure(NvmlReturn.INSUFFICIENT_SIZE)
     target(buffer).value = encoded

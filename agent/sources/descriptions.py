@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from agent.readings import Belonging
 
-FIRST_LOOKS = (10.0, 60.0)  # seconds since a process was new
-LOOK_SECONDS = 60.0  # seconds between the readings after those
+FIRST_DESCRIPTIONS = (10.0, 60.0)  # seconds since a process was new
+DESCRIPTION_SECONDS = 60.0  # seconds between two descriptions after those
 CGROUP_SECONDS = 10.0  # seconds between two reads of the control group, which is cheap
 
 GONE = (FileNotFoundError, ProcessLookupError)
@@ -39,23 +39,23 @@ class Description(NamedTuple):
     command: str | None
     belonging: Belonging
     cgroup: Content | None
-    is_whole: bool  # no read hangs
+    is_complete: bool  # no read hangs
 
 
-def look(pid: int, known_since: float, at: float) -> int:
-    """A number that changes when a process is to be described again; times by the monotonic clock.
+def description_window(pid: int, known_since: float, at: float) -> int:
+    """The number of the span of time in which a process is described once; times by the monotonic clock.
 
-    After the first looks, for each pid at another moment: so those of a busy host are not all described in
-    the same reading.
+    After the first spans, each pid has other limits of them, so that the processes of a busy host are not all
+    described in the same reading.
     """
-    for number, seconds in enumerate(FIRST_LOOKS):
+    for number, seconds in enumerate(FIRST_DESCRIPTIONS):
         if at - known_since < seconds:
             return number
-    return len(FIRST_LOOKS) + int((at + pid) / LOOK_SECONDS)
+    return len(FIRST_DESCRIPTIONS) + int((at + pid) / DESCRIPTION_SECONDS)
 
 
 def cgroup_window(pid: int, at: float) -> int:
-    """A number that changes when the control group of a process is to be looked at again, as `look` does."""
+    """The number of the span of time in which the control group of a process is read once."""
     return int((at + pid) / CGROUP_SECONDS)
 
 
@@ -83,9 +83,9 @@ class Descriptions:
         name = full_name(stat.comm, arguments, hide_arguments=self._hide_command_args)
         command = command_text(arguments, name, hide_arguments=self._hide_command_args)
         cgroup = files.get("cgroup")
-        belonging = self._pod_names.named(belonging_of(cgroup, files.get("environ")))
-        belonging = self._podman_names.named(belonging, cgroup, stat, self._cmdline)
-        return Description(self.uid(pid), name, command, belonging, cgroup, is_whole=len(files) == 3)
+        belonging = self._pod_names.with_names(belonging_of(cgroup, files.get("environ")))
+        belonging = self._podman_names.with_names(belonging, cgroup, stat, self._cmdline)
+        return Description(self.uid(pid), name, command, belonging, cgroup, is_complete=len(files) == 3)
 
     def name(self, pid: int) -> str | None:
         """The name alone."""

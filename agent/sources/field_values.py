@@ -24,7 +24,7 @@ FUNCTION = "nvmlDeviceGetFieldValues"
 # nvmlFieldValue_t: field, scope, time stamp, latency, type of the value, return code, value.
 _LAYOUT = struct.Struct("@IIqqIIQ")
 # Questions are tuples of constants, and of the links that a GPU has.
-_MOST_QUESTIONS = 256
+_MAX_QUERIES = 256
 
 
 class _Kind(NamedTuple):
@@ -45,24 +45,24 @@ _KINDS = {
 _COUNTERS = (pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG, pynvml.NVML_VALUE_TYPE_UNSIGNED_LONG_LONG)
 
 
-def ask_field_values(raw: Any, fields: Sequence[FieldKey]) -> Any:
-    """NVML's answer, to be decoded by `told`. Raises `pynvml.NVMLError`."""
-    answer = _question(tuple(fields))()
+def query_field_values(raw: Any, fields: Sequence[FieldKey]) -> Any:
+    """NVML's answer, to be decoded by `unpack_field_values`. Raises `pynvml.NVMLError`."""
+    answer = _filled_array(tuple(fields))()
     call_c_function(FUNCTION, raw, c_int(len(fields)), byref(answer))
     return answer
 
 
-ask_field_values.__name__ = FUNCTION  # so it is called where its errors are shown
+query_field_values.__name__ = FUNCTION  # so it is called where its errors are shown
 
 
-def told(answer: Any, count: int, *, counters: bool) -> Iterator[tuple[int, int | None]]:
+def unpack_field_values(answer: Any, count: int, *, counters: bool) -> Iterator[tuple[int, int | None]]:
     """The return code of each of `count` fields, and its whole number; None: it has none, or is refused.
 
     `counters`: only those of 64 bits.
     """
     for _, _, _, _, kind, code, value in _LAYOUT.iter_unpack(memoryview(answer)[:count]):
-        is_told = code == pynvml.NVML_SUCCESS and (not counters or kind in _COUNTERS)
-        yield code, _whole_number(kind, value) if is_told else None
+        is_valid = code == pynvml.NVML_SUCCESS and (not counters or kind in _COUNTERS)
+        yield code, _whole_number(kind, value) if is_valid else None
 
 
 def _whole_number(kind: int, value: int) -> int | None:
@@ -75,8 +75,8 @@ def _whole_number(kind: int, value: int) -> int | None:
     return None if number in NOT_AVAILABLE else number
 
 
-@lru_cache(_MOST_QUESTIONS)
-def _question(fields: tuple[FieldKey, ...]) -> Any:
+@lru_cache(_MAX_QUERIES)
+def _filled_array(fields: tuple[FieldKey, ...]) -> Any:
     """The array for NVML's answer, filled with the query.
 
     NVML may write one entry more than it was asked for (nvitop's own function leaves room for it, too).

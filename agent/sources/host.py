@@ -18,7 +18,7 @@ from agent.sources.attempt import attempt
 from agent.sources.cpu import CpuMeter, CpuPercent, Frequency, read_frequency
 from agent.sources.disks import DiskMeter, DiskSpace, read_disk_space
 from agent.sources.memory import HostMemory, percent_of, read_memory
-from agent.sources.paced import slow
+from agent.sources.paced_value import paced_slowly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,9 +35,9 @@ class HostSource:
         self._name = name
         self._cpu = CpuMeter()
         self._disks = DiskMeter()
-        self._frequency = slow(read_frequency, Frequency())
-        self._disk_space = slow(read_disk_space, DiskSpace())
-        self._temperature = slow(_read_temperature, None)
+        self._frequency = paced_slowly(read_frequency, Frequency())
+        self._disk_space = paced_slowly(read_disk_space, DiskSpace())
+        self._temperature = paced_slowly(_read_temperature, None)
 
     def read(self) -> HostReading:
         """The host now."""

@@ -69,7 +69,7 @@ def query(function: str | Callable[..., Any], *arguments: Any) -> Any:
     if kind is bytes:
         return value.decode("utf-8", errors="replace")
     if kind is list or kind is tuple:
-        return [_told(entry) for entry in value]
+        return [_or_none(entry) for entry in value]
     return value
 
 
@@ -90,7 +90,7 @@ def _function(name: str) -> Callable[..., Any]:
     return function
 
 
-def _told(value: Any) -> Any:
+def _or_none(value: Any) -> Any:
     return None if isinstance(value, int) and value in NOT_AVAILABLE else value
 
 
@@ -115,9 +115,9 @@ def number(struct: Any, field: str) -> int | None:
         value = member(struct, field)
     except AttributeError:
         return None
-    if value is None or (told := int(value)) in NOT_AVAILABLE:
+    if value is None or (number := int(value)) in NOT_AVAILABLE:
         return None
-    return told
+    return number
 
 
 def flag(number: int | None) -> bool | None:

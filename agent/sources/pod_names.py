@@ -56,7 +56,7 @@ class PodNames:
         self._names: dict[str, PodName] = {}  # by the UID of a pod, and by the id of a container
         self._listed_at = float("-inf")
 
-    def named(self, belonging: Belonging) -> Belonging:
+    def with_names(self, belonging: Belonging) -> Belonging:
         """The belonging with the names of its pod and container, if known."""
         uid, container_id = belonging.pod_uid, belonging.container_id
         if not self._root or uid is None:

@@ -37,7 +37,7 @@ class PodmanNames:
         # By the control groups: a user's own may claim the id of another's container, and any name for it.
         self._names: dict[bytes, str] = {}
 
-    def named(
+    def with_names(
         self, belonging: Belonging, cgroup: Content | None, stat: Stat, read_cmdline: ReadCmdline
     ) -> Belonging:
         """The belonging with the name of its container, if it is one of Podman's.

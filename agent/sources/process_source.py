@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agent.readings import HostProcess, ProcessesReading, seconds_since_boot
 from agent.sources.gpu.paces import PROCESS_PACE
 from agent.sources.memory import HostMemory, read_memory
-from agent.sources.paced import JITTER, Paced, slow
+from agent.sources.paced_value import JITTER, Paced, paced_slowly
 from agent.sources.processes import ProcessReader
 from agent.sources.procfs import PROC
 from agent.sources.user_names import UserNames
@@ -44,12 +44,14 @@ class ProcessSource:
             pod_logs=pod_logs,
             user_names=UserNames(clock=clock, known=user_names),
         )
-        self._memory = slow(read_memory, HostMemory())
+        self._memory = paced_slowly(read_memory, HostMemory())
         self._pids: frozenset[int] | None = None  # of the processes that were read last
         self._read_at = float("-inf")  # seconds of the monotonic clock
         self._was_watched = True  # the last read
         self._gpu_processes: dict[int, HostProcess] = {}
-        self._top_processes: Paced[tuple[HostProcess, ...] | None] = slow(self._read_top_processes, None)
+        self._top_processes: Paced[tuple[HostProcess, ...] | None] = paced_slowly(
+            self._read_top_processes, None
+        )
 
     def read(self, pids: frozenset[int], *, watched: bool = True) -> ProcessesReading:
         """The processes; `pids` are those on GPUs; `watched`: whether there is demand.
@@ -59,7 +61,7 @@ class ProcessSource:
         """
         at = self._clock()
         is_due = at - self._read_at >= PROCESS_PACE - JITTER or (watched and not self._was_watched)
-        if is_due or pids != self._pids or not self._reader.are_the_same():
+        if is_due or pids != self._pids or not self._reader.are_unchanged():
             self._gpu_processes = self._reader.read(pids, self._memory.get(at).total, watched=watched)
             self._pids, self._read_at, self._was_watched = pids, at, watched
         top_processes = self._top_processes.get(at)

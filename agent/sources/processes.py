@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from agent.readings import HostProcess, seconds_since_boot
 from agent.sources.attempt import UNREADABLE
-from agent.sources.descriptions import GONE, Descriptions, cgroup_window, look
+from agent.sources.descriptions import GONE, Descriptions, cgroup_window, description_window
 from agent.sources.memory import percent_of
 from agent.sources.pid_namespace import has_gpu_open, is_initial
 from agent.sources.procfs import (
@@ -47,8 +47,8 @@ class _Known:
     read_at: float  # seconds of the monotonic clock
     known_since: float  # the same
     description: Description
-    described_at_look: int | None  # None: it is to be described again
-    cgroup_window: int  # in which its control group was last looked at
+    described_in: int | None  # the description window; None: it is to be described again
+    checked_in: int  # the window in which its control group was last read
 
 
 def cpu_percent(before: _Known | None, stat: Stat, at: float) -> float | None:
@@ -121,9 +121,9 @@ class ProcessReader:
                 processes[pid] = HostProcess(pid)
         return processes
 
-    def are_the_same(self) -> bool:
+    def are_unchanged(self) -> bool:
         """Whether each pid of the previous call still belongs to the same process."""
-        return all(self._is_the_same(pid, known.stat) for pid, known in self._known.items())
+        return all(self._is_unchanged(pid, known.stat) for pid, known in self._known.items())
 
     def largest(self, count: int, memory_total_bytes: int | None) -> tuple[HostProcess, ...] | None:
         """The largest processes: user, name and resident memory only.
@@ -170,22 +170,25 @@ class ProcessReader:
             before = None  # another process has the number now
         is_new = before is None or before.stat.comm != stat.comm  # the latter: it has started another program
         known_since = at if before is None or is_new else before.known_since
-        window = cgroup_window(pid, at)
-        this_look = look(pid, known_since, at)
+        group_window = cgroup_window(pid, at)
+        window = description_window(pid, known_since, at)
         if (
             before is None
             or is_new
-            or before.described_at_look is None
-            or (watched and before.described_at_look != this_look)
-            or (before.cgroup_window != window and self._descriptions.is_moved(pid, stat, before.description))
+            or before.described_in is None
+            or (watched and before.described_in != window)
+            or (
+                before.checked_in != group_window
+                and self._descriptions.is_moved(pid, stat, before.description)
+            )
         ):
             if not self._pids_are_ours:
-                self._prove(pid)
+                self._check_identity(pid)
             description = self._descriptions.read(pid, stat)
-            described_at_look = this_look if description.is_whole else None
+            described_in = window if description.is_complete else None
         else:
-            description, described_at_look = before.description, before.described_at_look
-        self._known[pid] = _Known(stat, at, known_since, description, described_at_look, window)
+            description, described_in = before.description, before.described_in
+        self._known[pid] = _Known(stat, at, known_since, description, described_in, group_window)
         return HostProcess(
             pid,
             uid=description.uid,
@@ -200,14 +203,14 @@ class ProcessReader:
             belonging=description.belonging,
         )
 
-    def _is_the_same(self, pid: int, known: Stat) -> bool:
+    def _is_unchanged(self, pid: int, known: Stat) -> bool:
         try:
             stat = read_stat(self._proc_root, pid)
         except UNREADABLE:
             return False
         return (stat.start_ticks, stat.comm) == (known.start_ticks, known.comm)
 
-    def _prove(self, pid: int) -> None:
+    def _check_identity(self, pid: int) -> None:
         """Check that the driver means the process with this pid here."""
         match has_gpu_open(self._proc_root, pid):
             case None:

@@ -42,10 +42,12 @@ class HostRuntimePower:
 
     def _state(self, bus_id: str) -> bytes | None:
         """None: it never sleeps. Raises OSError."""
-        state = self._of(bus_id, "runtime_status")
-        return state if self._of(bus_id, "control") == b"auto" and state != b"unsupported" else None
+        state = self._read_power_file(bus_id, "runtime_status")
+        return (
+            state if self._read_power_file(bus_id, "control") == b"auto" and state != b"unsupported" else None
+        )
 
-    def _of(self, bus_id: str, name: str) -> bytes:
+    def _read_power_file(self, bus_id: str, name: str) -> bytes:
         device = as_the_kernel_writes(bus_id)
         return read_beginning(f"{self._sys_root}/{DEVICES}/{device}/power/{name}", MAX_BYTES).data.strip()
 

@@ -37,7 +37,7 @@ class HostSlots:
     def port_width(self, bus_id: str) -> int | None:
         """From `max_link_width`: the capability of the port, not its wiring."""
         try:
-            width = int(self._of_port(bus_id, "max_link_width"))
+            width = int(self._read_port_file(bus_id, "max_link_width"))
         except (OSError, ValueError):
             return None
         return width if 0 < width <= MAX_LANES else None
@@ -45,11 +45,11 @@ class HostSlots:
     def port_generation(self, bus_id: str) -> int | None:
         """From `max_link_speed`: "32.0 GT/s PCIe", "8 GT/s" of older kernels, or "Unknown"."""
         try:
-            return _GENERATIONS.get(float(self._of_port(bus_id, "max_link_speed").partition(b" ")[0]))
+            return _GENERATIONS.get(float(self._read_port_file(bus_id, "max_link_speed").partition(b" ")[0]))
         except (OSError, ValueError):
             return None
 
-    def _of_port(self, bus_id: str, name: str) -> bytes:
+    def _read_port_file(self, bus_id: str, name: str) -> bytes:
         """A file of the port above the GPU. Raises OSError and ValueError."""
         device = as_the_kernel_writes(bus_id)
         if device is None:

@@ -18,17 +18,17 @@ class TopologySource:
 
         NVML: nvmlDeviceGetTopologyCommonAncestor.
         """
-        handles = [_ask("nvmlDeviceGetHandleByIndex", index) for index in range(gpu_count)]
+        handles = [_query("nvmlDeviceGetHandleByIndex", index) for index in range(gpu_count)]
         levels: list[list[int | None]] = [[None] * gpu_count for _ in handles]
         for one, handle in enumerate(handles):
             for other in range(one):
                 if handle is not None and handles[other] is not None:
-                    level = _ask("nvmlDeviceGetTopologyCommonAncestor", handle, handles[other])
+                    level = _query("nvmlDeviceGetTopologyCommonAncestor", handle, handles[other])
                     levels[one][other] = levels[other][one] = level
         return Topology(tuple(map(tuple, levels)))
 
 
-def _ask(function: str, *arguments: Any) -> Any:
+def _query(function: str, *arguments: Any) -> Any:
     try:
         return query_or_none(function, *arguments)
     except pynvml.NVMLError:

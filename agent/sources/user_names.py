@@ -106,10 +106,10 @@ class UserNames:
             user.name, user.failures, user.due_at = local, 0, float("-inf")
         elif not user.is_asked and self._clock() >= user.due_at:
             user.is_asked = True
-            self._ask(uid, again=user.name is not None or user.failures > 0)
+            self._request(uid, again=user.name is not None or user.failures > 0)
         return user.name
 
-    def _ask(self, uid: int, *, again: bool) -> None:
+    def _request(self, uid: int, *, again: bool) -> None:
         self.waiting += 1
         self._questions.put((again, uid))
         if self._thread is None:

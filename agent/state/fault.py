@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_OF_ERRNO = {
+_FAULT_OF_ERRNO = {
     errno.ENOSPC: StateFault.FULL,
     errno.EDQUOT: StateFault.FULL,
     errno.EROFS: StateFault.READ_ONLY,
@@ -27,7 +27,7 @@ _OF_ERRNO = {
     errno.ENODEV: StateFault.GONE,
     errno.EIO: StateFault.GONE,
 }
-_OF_SQLITE = {
+_FAULT_OF_SQLITE = {
     sqlite3.SQLITE_FULL: StateFault.FULL,
     sqlite3.SQLITE_READONLY: StateFault.READ_ONLY,
     sqlite3.SQLITE_PERM: StateFault.READ_ONLY,
@@ -61,18 +61,18 @@ def _fault(folder: Path, error: Exception) -> StateFault:
     if isinstance(error, Refused):
         return StateFault.REFUSED
     if isinstance(error, OSError):
-        return _OF_ERRNO.get(error.errno or 0, StateFault.FAILED)
+        return _FAULT_OF_ERRNO.get(error.errno or 0, StateFault.FAILED)
     if not isinstance(error, sqlite3.Error) or is_damage(error):
         return StateFault.FAILED
-    return _OF_SQLITE.get(code_of(error)) or _by_looking(folder)
+    return _FAULT_OF_SQLITE.get(code_of(error)) or _fault_of_folder(folder)
 
 
-def _by_looking(folder: Path) -> StateFault:
+def _fault_of_folder(folder: Path) -> StateFault:
     """Checks the folder, because SQLite's error is often only that it cannot open or write."""
     try:
         space = os.statvfs(folder)
     except OSError as error:
-        return _OF_ERRNO.get(error.errno or 0, StateFault.FAILED)
+        return _FAULT_OF_ERRNO.get(error.errno or 0, StateFault.FAILED)
     if space.f_flag & os.ST_RDONLY:
         return StateFault.READ_ONLY
     if not space.f_bavail or (space.f_files and not space.f_favail):

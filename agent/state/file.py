@@ -88,7 +88,7 @@ def _open(path: Path) -> sqlite3.Connection:
     # not opened here: to close it would take away the locks that a reader in this process has on it.
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
-    _look_at(path)
+    _check_version(path)
     path.chmod(MODE)
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
@@ -100,7 +100,7 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _look_at(path: Path) -> None:
+def _check_version(path: Path) -> None:
     """Check that the file is the agent's, before anything in it is changed. Raises NewerFile, ForeignFile."""
     with suppress(sqlite3.OperationalError):  # whoever opens it to write is told the same, or more
         connection = open_to_read(path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agent.readings.restored import KeptMoment
 from agent.sampling.history import HISTORY_SECONDS
 from agent.state import gpus
-from agent.state.subject import Rows, Subject
+from agent.state.subject import DAY_SECONDS, Rows, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from agent.sampling.history import History
     from agent.state.subject import Ageing, Row
 
-DAY_SECONDS = 24 * 3600.0
 LONGEST_SECONDS = 90 * DAY_SECONDS
 
 # Columns, by the fields of History in their order. They are part of the file: a new field needs a step in

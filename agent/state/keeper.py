@@ -56,13 +56,13 @@ class Keeper:
             self._hand_over(self._newest, self._parts, urgent=False)
 
     def _hand_over(self, snapshot: Snapshot, parts: Sequence[Part], *, urgent: bool) -> None:
-        found = [_ask(part, snapshot) for part in (*self._urgent, *parts)]
+        found = [_rows_of(part, snapshot) for part in (*self._urgent, *parts)]
         batch = tuple(rows for rows in found if rows is not None)
         if batch:
             self._put((gpus.rows(snapshot), *batch), urgent=urgent)
 
 
-def _ask(part: Part, snapshot: Snapshot) -> Rows | None:
+def _rows_of(part: Part, snapshot: Snapshot) -> Rows | None:
     try:
         return part(snapshot)
     except Exception as error:

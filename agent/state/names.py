@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.state.subject import Rows, Subject
+from agent.state.subject import DAY_SECONDS, Rows, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from agent.readings import Snapshot
     from agent.state.subject import Ageing, Row
-
-DAY_SECONDS = 24 * 3600.0
 
 CREATE = ("CREATE TABLE names (uid INTEGER PRIMARY KEY, name TEXT, seen_at REAL)",)
 

@@ -45,9 +45,9 @@ class Reader:
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """The result of `query`. Raises StoreBusy and StoreUnreadable."""
-        return await self._queue.run(partial(self._ask, query))
+        return await self._queue.run(partial(self._run, query))
 
-    def _ask(self, query: Callable[[sqlite3.Connection], T]) -> T:
+    def _run(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Runs in a thread."""
         deadline = time.monotonic() + QUERY_SECONDS
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.readings.restored import KeptCard
-from agent.state.subject import Rows, Subject
+from agent.state.subject import DAY_SECONDS, Rows, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agent.readings import GpuReading, Snapshot
     from agent.state.subject import Ageing, Row
 
-FORGOTTEN_AFTER = 14 * 24 * 3600.0  # seconds since the number was last reached
+FORGOTTEN_AFTER = 14 * DAY_SECONDS  # seconds since the number was last reached
 
 # `uuid` and `bus` are empty where it is about the host.
 CREATE = (

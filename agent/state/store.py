@@ -63,14 +63,14 @@ class Store:
         loop = asyncio.get_running_loop()
         restored: asyncio.Future[T | None] = loop.create_future()
 
-        def tell(what: T | None) -> None:
+        def set_restored(what: T | None) -> None:
             if not restored.done():
                 restored.set_result(what)
 
         def work() -> None:
             found = self._restore(restore)
             try:
-                loop.call_soon_threadsafe(tell, found)
+                loop.call_soon_threadsafe(set_restored, found)
             except RuntimeError:  # the loop is closed: the agent has ended meanwhile
                 return
             self._work()

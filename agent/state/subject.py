@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     Value = int | float | str | bytes | None
     Row = tuple[Value, ...]
 
+DAY_SECONDS = 24 * 3600.0
+
 
 class Ageing(NamedTuple):
     """The parameters with which a subject limits its tables."""

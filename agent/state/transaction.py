@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agent.state.subject import Ageing, Batch
 
 # Errors of the rows, not of the file: they would be the same each time.
-_OF_THE_ROWS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.InterfaceError)
+_ROW_ERRORS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError, sqlite3.InterfaceError)
 
 
 def write(connection: Connection, batches: Iterable[Batch], ageing: Ageing | None) -> dict[str, Exception]:
@@ -25,12 +25,12 @@ def write(connection: Connection, batches: Iterable[Batch], ageing: Ageing | Non
     """
     faults: dict[str, Exception] = {}
 
-    def apart(name: str, action: Callable[[], None]) -> None:
+    def run_isolated(name: str, action: Callable[[], None]) -> None:
         connection.execute("SAVEPOINT apart")
         try:
             action()
         except Exception as error:
-            if isinstance(error, (OSError, sqlite3.Error)) and not isinstance(error, _OF_THE_ROWS):
+            if isinstance(error, (OSError, sqlite3.Error)) and not isinstance(error, _ROW_ERRORS):
                 raise
             faults[name] = error
             connection.execute("ROLLBACK TO apart")
@@ -40,8 +40,8 @@ def write(connection: Connection, batches: Iterable[Batch], ageing: Ageing | Non
         connection.execute("BEGIN IMMEDIATE")
         for batch in batches:
             for subject, rows in batch:
-                apart(subject.name, partial(subject.write, connection, rows))
+                run_isolated(subject.name, partial(subject.write, connection, rows))
         for subject in SUBJECTS if ageing is not None else ():
             if subject.age is not None and ageing is not None:
-                apart(subject.name, partial(subject.age, connection, ageing))
+                run_isolated(subject.name, partial(subject.age, connection, ageing))
     return faults

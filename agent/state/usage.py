@@ -64,7 +64,7 @@ class _Table(NamedTuple):
             (local_day(ageing.now), ageing.days - 1),
         )
         left = connection.execute(
-            f"SELECT day, {self.key}, {_EARLIER}, {_together(self.values)} FROM {self.name} WHERE run <> ? "
+            f"SELECT day, {self.key}, {_EARLIER}, {_combined(self.values)} FROM {self.name} WHERE run <> ? "
             f"GROUP BY day, {self.key} HAVING count(*) > 1",
             (ageing.run,),
         ).fetchall()
@@ -73,7 +73,7 @@ class _Table(NamedTuple):
         connection.executemany(self.upsert(), left)
 
 
-def _together(values: Sequence[str]) -> str:
+def _combined(values: Sequence[str]) -> str:
     """The SQL that combines the values of several rows."""
     greatest = {"name", "memory_peak_bytes"}
     return ", ".join(f"{'max' if name in greatest else 'sum'}({name})" for name in values)
@@ -150,7 +150,7 @@ def totals(by: UsageBy, first: str, last: str) -> Callable[[Connection], UsageRe
 
 def _select(what: str, table: _Table, watched: Sequence[str], *, group: str, order: str) -> str:
     """The SQL for totals; its parameters are the first day, the last day, and the maximum number of rows."""
-    values = ", ".join([what, *watched, _together(UsageSums._fields)])
+    values = ", ".join([what, *watched, _combined(UsageSums._fields)])
     return (
         f"SELECT {values}, count(*) OVER () FROM {table.name} WHERE day BETWEEN ? AND ? "
         f"GROUP BY {group} ORDER BY {order} LIMIT ?"
@@ -166,8 +166,8 @@ _QUERIES = {
     UsageBy.USER: _select(
         f"nullif(uid, {_NOBODY}), {_NAME}", _USERS, _NOT_WATCHED, group="uid", order=f"{_MOST_FIRST}, uid"
     ),
-    UsageBy.DAY: _select("day, NULL", _GPUS, [_together(_WATCHED)], group="day", order="day"),
+    UsageBy.DAY: _select("day, NULL", _GPUS, [_combined(_WATCHED)], group="day", order="day"),
     UsageBy.GPU: _select(
-        f"{_UUID}, max(name)", _GPUS, [_together(_WATCHED)], group="gpu", order=f"{_MOST_FIRST}, gpu"
+        f"{_UUID}, max(name)", _GPUS, [_combined(_WATCHED)], group="gpu", order=f"{_MOST_FIRST}, gpu"
     ),
 }

@@ -131,7 +131,7 @@ class Writer:
         self._urgent = ()
         if faults:
             self.lost_batches += count
-            self._tell(refused_rows(self._folder.path, faults), next(iter(faults.values())))
+            self._note_trouble(refused_rows(self._folder.path, faults), next(iter(faults.values())))
             return
         if self.trouble is not None:
             logger.info("STATE_DIR can be written again")
@@ -141,10 +141,10 @@ class Writer:
 
     def _fail(self, error: Exception) -> None:
         self.failures += 1
-        self._tell(trouble(self._folder.path, error), error)
+        self._note_trouble(trouble(self._folder.path, error), error)
         self._close()
 
-    def _tell(self, found: StateTrouble, error: Exception) -> None:
+    def _note_trouble(self, found: StateTrouble, error: Exception) -> None:
         """Log the trouble once, with a traceback if it is a bug."""
         before, self.trouble = self.trouble, found
         if before is None or before.fault is not found.fault:

@@ -35,7 +35,7 @@ class XidsPart:
     def __init__(self, boot: str, *, users: bool) -> None:
         self._boot = boot
         self._users = users
-        self._told: dict[tuple[str, int], XidCount] = {}
+        self._known: dict[tuple[str, int], XidCount] = {}
         self._rows: dict[tuple[str, int], Row] = {}  # of GPUs that are gone, as last reported
 
     def all(self, snapshot: Snapshot) -> Rows | None:
@@ -57,8 +57,8 @@ class XidsPart:
             if gpu.identity.uuid is not None
             for code, seen in (gpu.xids or {}).items()
         }
-        changes = {key: seen for key, seen in now.items() if seen != self._told.get(key)}
-        self._told |= changes
+        changes = {key: seen for key, seen in now.items() if seen != self._known.get(key)}
+        self._known |= changes
         self._rows |= {key: self._row(snapshot, *key, seen) for key, seen in changes.items()}
         return bool(changes)
 

@@ -44,7 +44,7 @@ class MadeOnce(Generic[Piece]):
     def __init__(self) -> None:
         self._made: dict[Hashable, list[Piece]] = {}
 
-    def of(self, key: Hashable, make: Callable[[], Iterable[Piece]]) -> Iterator[Piece]:
+    def get(self, key: Hashable, make: Callable[[], Iterable[Piece]]) -> Iterator[Piece]:
         """The pieces for this key; a piece that was not made before is made when it is needed."""
         made = self._made.get(key)
         if made is not None:

@@ -133,7 +133,7 @@ class ProcessesJson:
             processes=(
                 row.json
                 for gpu in selected
-                for row in self._rows.of(gpu.index, partial(self._rows_of, gpu))
+                for row in self._rows.get(gpu.index, partial(self._rows_of, gpu))
                 if (user is None or user in row.owner)
                 and (pids is None or row.pid in pids)
                 and (row.idle_holder or not idle_only)

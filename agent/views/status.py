@@ -127,12 +127,12 @@ class StatusJson:
             devices=(
                 piece
                 for gpu in selected
-                for piece in self._made_devices.of((gpu.index, mig), partial(self._devices, gpu, mig=mig))
+                for piece in self._made_devices.get((gpu.index, mig), partial(self._devices, gpu, mig=mig))
             ),
             processes=(
                 piece
                 for gpu in selected
-                for type_, piece in self._made_processes.of(
+                for type_, piece in self._made_processes.get(
                     (gpu.index, mig), partial(self._processes, gpu, mig=mig)
                 )
                 if process is None or process in type_.split("+")

@@ -6,7 +6,7 @@ import { age, isLive, state } from "./state.js";
 import { TEXTS, UNKNOWN, known, memory, number } from "./texts.js";
 
 // Screen readers repeat a status when it changes, so the age and the countdown are outside it.
-function say(place, text) {
+function put(place, text) {
   place.hidden = !text;
   if (place.textContent !== text) place.textContent = text;
 }
@@ -14,30 +14,30 @@ function say(place, text) {
 export function render(isFleet) {
   const { phase, event } = state;
   if (phase !== "fleet") {
-    say(byId("connection"), TEXTS.phases[phase]);
+    put(byId("connection"), TEXTS.phases[phase]);
     byId("connection").className = phase;
   }
   const isTrying = phase === "lost" && state.retryAt === null && !isFleet;
   const pause = state.retryAt === null ? "" : TEXTS.nextTry(seconds(state.retryAt - state.now));
-  say(byId("countdown"), isTrying ? TEXTS.trying : pause);
+  put(byId("countdown"), isTrying ? TEXTS.trying : pause);
   byId("again").hidden = phase !== "lost";
   byId("again").disabled = isTrying;
-  say(byId("problem"), state.problem ?? "");
+  put(byId("problem"), state.problem ?? "");
   if (isFleet) {
     if (phase !== "fleet") {
-      say(byId("age"), "");
+      put(byId("age"), "");
       entitle(TEXTS.titleUnknown(TEXTS.overview));
       icon("unknown");
     }
     return;
   }
   document.body.classList.toggle("old", Boolean(event) && !isLive());
-  say(byId("age"), event ? TEXTS.age(Math.floor(age() / 1000)) : "");
+  put(byId("age"), event ? TEXTS.age(Math.floor(age() / 1000)) : "");
   byId("simulated").hidden = !event?.simulated;
   byId("counts").hidden = !event;
   const health = isLive() ? event.health : null;
   byId("host-health").className = `badge ${health?.verdict ?? "unknown"}`;
-  say(byId("host-health"), health && health.verdict !== "healthy" ? judged(health) : "");
+  put(byId("host-health"), health && health.verdict !== "healthy" ? judged(health) : "");
   show(byId("counts"), ...(event ? counts(state.view, counted(state)) : []));
   show(byId("host-line"), ...(event ? facts(hostLine(event)) : []));
   const host = event?.system_info.hostname ?? TEXTS.gpus;
@@ -59,9 +59,9 @@ function title({ gpus }, host) {
 // The same for all hosts: how many report their state, and the worst trouble; `isWell`: it is known that there is none.
 export function fleet({ live, all, worst, isWell, every }) {
   const isAny = live > 0;
-  say(byId("connection"), isAny ? TEXTS.hostsLive(live, all) : TEXTS.phases.lost);
+  put(byId("connection"), isAny ? TEXTS.hostsLive(live, all) : TEXTS.phases.lost);
   byId("connection").className = !isAny ? "lost" : live < all ? "some" : "live";
-  if (every) say(byId("age"), TEXTS.asked(every));
+  if (every) put(byId("age"), TEXTS.asked(every));
   entitle(isAny ? TEXTS.titleFleet(live, all, worst) : TEXTS.titleUnknown(TEXTS.overview));
   icon(!isAny ? "unknown" : worst === "down" ? "critical" : worst ?? (isWell ? "healthy" : "unknown"));
 }

@@ -29,7 +29,7 @@ export function on(listener) {
   listeners.push(listener);
 }
 
-function tell(host) {
+function emit(host) {
   for (const listener of listeners) listener(host);
 }
 
@@ -63,7 +63,7 @@ function renew(build) {
 }
 
 // Asks this host now.
-export async function look(host) {
+export async function poll(host) {
   const signal = watching;
   const wasRefused = host.isRefused;
   try {
@@ -78,14 +78,14 @@ export async function look(host) {
   }
   host.lookedAt = now();
   host.wasOld = isOld(host);
-  tell(host);
+  emit(host);
   if (host.isRefused !== wasRefused) changed();
 }
 
 // Asks one host regularly, at first after `wait` milliseconds, until `signal` ends it.
 async function follow(host, wait, signal) {
   for (let due = performance.now() + wait; !signal.aborted; due = performance.now() + fleet.interval) {
-    await look(host);
+    await poll(host);
     const left = host.isRefused ? REFUSED : Math.max(fleet.interval / 2, due - performance.now());
     await new Promise((resume) => {
       host.wake = resume;
@@ -98,9 +98,9 @@ function tick() {
   for (const host of fleet.hosts) {
     if (isOld(host) === host.wasOld) continue;
     host.wasOld = isOld(host);
-    tell(host);
+    emit(host);
   }
-  tell(null);
+  emit(null);
 }
 
 // Asks all of them, over and over, until `signal` ends it. `names`: [{name, path}], the same each time.

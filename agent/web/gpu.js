@@ -5,7 +5,7 @@ import * as charts from "./charts.js";
 import { element, show, styled } from "./draw.js";
 import { sections } from "./facts.js";
 import { freeBadge } from "./gpus.js";
-import { GAP, PLACES, add, longest, follow, followed, lookBack, lookedBack, timeOf } from "./history.js";
+import { GAP, PLACES, add, longest, follow, followed, loadPast, loadedPast, timeOf } from "./history.js";
 import { described, failure, failureIn } from "./model.js";
 import { slices } from "./slices.js";
 import { INTERVAL, changed, isLive, state } from "./state.js";
@@ -18,7 +18,7 @@ const OLD = 3 * INTERVAL * 1000; // milliseconds after which an answer is no lon
 
 const HOUR = 60; // minutes; what is longer the agent reads from its file
 
-let told = null; // {index, gpu, topology, at}: the newest answer in detail, and when it came
+let newest = null; // {index, gpu, topology, at}: the newest answer in detail, and when it came
 let shown = null; // the detail whose facts stand on the page
 let following = { key: null, at: 0 }; // whose history was read, and until when it was kept up
 
@@ -26,7 +26,7 @@ export async function load(_, signal) {
   const { index } = state.view;
   const { gpus, topology, ...rest } = await get(`gpu?detail=1&idx=${index}`, signal);
   const [gpu] = gpus;
-  told = { index, gpu, topology, at: performance.now() };
+  newest = { index, gpu, topology, at: performance.now() };
   const key = gpu.uuid ?? index; // an index may mean another GPU after a reboot
   if (following.key !== key || performance.now() - following.at > GAP) {
     following = { key: null, at: 0 }; // the history may fail to come
@@ -35,7 +35,7 @@ export async function load(_, signal) {
   add({ gpus, ...rest });
   following = { key, at: performance.now() };
   const minutes = spanOf(gpu);
-  if (minutes > HOUR) await lookBack(gpu, minutes, signal);
+  if (minutes > HOUR) await loadPast(gpu, minutes, signal);
 }
 
 const percent = (value) => number(value, " %");
@@ -157,8 +157,8 @@ function findings(gpu, detail) {
 
 // The detail of this GPU if it is as new as the stream's event; else null.
 function detailOf(plain, index) {
-  if (told?.index !== index || told.gpu.uuid !== plain?.uuid) return null;
-  return (isLive() ? state.now : state.heardAt) - told.at < OLD ? told.gpu : null;
+  if (newest?.index !== index || newest.gpu.uuid !== plain?.uuid) return null;
+  return (isLive() ? state.now : state.heardAt) - newest.at < OLD ? newest.gpu : null;
 }
 
 const PARTS = ["div.gpu-head", "p.reason", "ul.findings", "div.gpu-slices", "div.gpu-charts", "div.sections"];
@@ -178,7 +178,7 @@ export function render(place) {
   drawn.hidden = !gpu;
   if (gpu) {
     const minutes = spanOf(gpu);
-    const rows = minutes > HOUR ? lookedBack(gpu, minutes) : followed(gpu);
+    const rows = minutes > HOUR ? loadedPast(gpu, minutes) : followed(gpu);
     charts.render(drawn, {
       key: gpu.uuid ?? index,
       charts: specs(gpu, state.event.system_info, rows),
@@ -192,7 +192,7 @@ export function render(place) {
     });
   }
   // The facts change only with a new answer.
-  if (shown !== detailed) show(facts, ...(detailed ? sections(detailed, told.topology) : []));
+  if (shown !== detailed) show(facts, ...(detailed ? sections(detailed, newest.topology) : []));
   shown = detailed;
 }
 

@@ -160,7 +160,7 @@ export const longest = () => reach / 60;
 let past = null; // {key, minutes, asked, rows}: of the one GPU, for longer than an hour
 
 // Reads the longer history of this GPU; again only when there may be new values.
-export async function lookBack(gpu, minutes, signal) {
+export async function loadPast(gpu, minutes, signal) {
   const key = keyOf(gpu);
   const now = performance.now();
   if (past?.key === key && past.minutes === minutes && now - past.asked < minutes * 60_000 / MOMENTS) return;
@@ -169,8 +169,8 @@ export async function lookBack(gpu, minutes, signal) {
   past = { key, minutes, asked: now, rows };
 }
 
-// The rows of these minutes, which `lookBack` read.
-export const lookedBack = (gpu, minutes) => (past?.key === keyOf(gpu) && past.minutes === minutes ? past.rows : []);
+// The rows of these minutes, which `loadPast` read.
+export const loadedPast = (gpu, minutes) => (past?.key === keyOf(gpu) && past.minutes === minutes ? past.rows : []);
 
 // The rows of a GPU in the last milliseconds that are there, the oldest first.
 export function recent(gpu, span = KEPT) {

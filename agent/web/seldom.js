@@ -30,8 +30,8 @@ async function offers(signal) {
 async function advice(signal) {
   const { gpus, health } = state.event;
   if (![{ health }, ...gpus].some((one) => one.health.reasons.length)) return {};
-  const { host, gpus: told } = checked(await get("summary", signal), SUMMARY);
-  return { advice: new Map([host, ...told].map(({ reason, todo }) => [reason, todo])) };
+  const { host, gpus: found } = checked(await get("summary", signal), SUMMARY);
+  return { advice: new Map([host, ...found].map(({ reason, todo }) => [reason, todo])) };
 }
 
 // Each request, and the state if it fails: one failure does not affect the others.
@@ -42,13 +42,13 @@ const QUESTIONS = [
 ];
 
 async function ask([question, without], signal) {
-  const told = await question(signal).catch((error) => signal.aborted || without(worded(error)));
+  const found = await question(signal).catch((error) => signal.aborted || without(worded(error)));
   if (signal.aborted) return; // what is shown is withdrawn, and keeps its place
-  Object.assign(state, told);
+  Object.assign(state, found);
   changed();
 }
 
-const look = (signal) => Promise.all(QUESTIONS.map((question) => ask(question, signal)));
+const round = (signal) => Promise.all(QUESTIONS.map((question) => ask(question, signal)));
 
 let loops = 0;
 
@@ -57,7 +57,7 @@ export async function lookAround(signal) {
   const mine = ++loops;
   while (!signal.aborted && mine === loops) {
     const now = moment();
-    if (now) await look(AbortSignal.any([signal, now]));
+    if (now) await round(AbortSignal.any([signal, now]));
     await new Promise((resume) => setTimeout(resume, PAUSE));
   }
 }

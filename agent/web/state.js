@@ -55,8 +55,8 @@ export function changed(isMore = true) {
   }
   pending = { isMore };
   queueMicrotask(() => {
-    const told = pending;
+    const change = pending;
     pending = null;
-    for (const listener of listeners) listener(told.isMore);
+    for (const listener of listeners) listener(change.isMore);
   });
 }

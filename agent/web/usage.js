@@ -11,19 +11,19 @@ const SPANS = ["7", "30"]; // days
 const PACE = 60_000; // milliseconds: the agent writes as often
 const MOST = 100; // rows
 
-let told = null; // the newest answer, and when it was asked as `at`
+let newest = null; // the newest answer, and when it was asked as `at`
 let fault = null; // why there is none of these days
 let saving = null; // why the file was not saved
 
 const chosen = () => state.view.hours ?? SPANS[0];
-const isOf = (days) => told?.days === days;
+const isOf = (days) => newest?.days === days;
 
 export async function load(signal) {
   const days = chosen();
   const at = performance.now();
-  if (isOf(days) && at - told.at < PACE) return;
+  if (isOf(days) && at - newest.at < PACE) return;
   try {
-    told = { ...(await get(`usage?days=${days}&by=user`, signal)), days, at };
+    newest = { ...(await get(`usage?days=${days}&by=user`, signal)), days, at };
     fault = null;
   } catch (error) {
     if (!signal.aborted) fault = { days, text: worded(error) };
@@ -34,7 +34,7 @@ export async function load(signal) {
 async function save(days) {
   try {
     const address = URL.createObjectURL(await file(`usage?days=${days}&by=user&format=csv`));
-    element("a", { href: address, download: `gpu-hours-${told.first_day}-${told.last_day}.csv` }).click();
+    element("a", { href: address, download: `gpu-hours-${newest.first_day}-${newest.last_day}.csv` }).click();
     setTimeout(() => URL.revokeObjectURL(address), PACE);
     saving = null;
   } catch (error) {
@@ -57,10 +57,10 @@ function bar({ hours_held: held, hours_used: used }, most) {
 }
 
 // A share is of the reported time, which may be less than the held time.
-function used({ hours_held: held, hours_used: value, hours_told: told }) {
+function used({ hours_held: held, hours_used: value, hours_told: covered }) {
   if (!known(value)) return [UNKNOWN];
-  const ofTold = told < 0.99 * held ? WORDS.ofTold(hours(told)) : "";
-  return [hours(value), element("small", {}, ` ${number((100 * value) / told, " %")} ${ofTold}`)];
+  const ofTold = covered < 0.99 * held ? WORDS.ofTold(hours(covered)) : "";
+  return [hours(value), element("small", {}, ` ${number((100 * value) / covered, " %")} ${ofTold}`)];
 }
 
 const memories = ({ gpu_memory_mean_mb: mean, gpu_memory_peak_mb: peak }) =>
@@ -95,7 +95,7 @@ function table(users) {
 function notes(days) {
   if (fault?.days === days) return [fault.text];
   if (!isOf(days)) return [];
-  const { users, since, first_day: first, last_day: last, zone, left_out: out, hours_watched: watched, written_at: at } = told;
+  const { users, since, first_day: first, last_day: last, zone, left_out: out, hours_watched: watched, written_at: at } = newest;
   const more = users.length + out - MOST;
   return [
     WORDS.days(first, last, zone),
@@ -115,11 +115,11 @@ export function section() {
     const link = { href: to({ hours: span }), "data-replace": "", "aria-current": span === days && "true" };
     return element("a", link, WORDS.lastDays(span));
   });
-  const isThere = isOf(days) && told.users.length;
+  const isThere = isOf(days) && newest.users.length;
   return [
     element("h2", { id: "users-hours" }, WORDS.hours),
     element("nav.spans", { "aria-label": WORDS.spans }, spans, isThere ? element("button", { type: "button" }, WORDS.csv) : null),
-    element("div.scroll.people", { tabindex: "0", role: "region", "aria-labelledby": "users-hours" }, isThere ? table(told.users) : null),
+    element("div.scroll.people", { tabindex: "0", role: "region", "aria-labelledby": "users-hours" }, isThere ? table(newest.users) : null),
     element("p.note", {}, notes(days).filter(known).join(" ")),
   ];
 }

@@ -10,15 +10,15 @@ import { WORDS } from "./words.js";
 
 const OLD = 3 * INTERVAL * 1000; // milliseconds after which an answer is no longer that of now
 
-let told = null; // the newest answer, and when it came
+let newest = null; // the newest answer, and when it came
 let keepsHours = false; // whether the agent keeps the hours of each user for days; also while it is not live
 
 export async function load(_, signal) {
   try {
-    told = { ...(await get("users", signal)), at: performance.now() };
-    keepsHours = known(told.usage_days);
+    newest = { ...(await get("users", signal)), at: performance.now() };
+    keepsHours = known(newest.usage_days);
   } catch (error) {
-    told = null; // whom it named may hold nothing now
+    newest = null; // whom it named may hold nothing now
     throw error;
   }
   if (keepsHours) await usage.load(signal);
@@ -68,12 +68,12 @@ let listening = null; // the place
 
 // Without current values no users are shown, because they may have changed.
 export function render(place) {
-  if (!isLive() || performance.now() - told?.at > OLD) told = null;
+  if (!isLive() || performance.now() - newest?.at > OLD) newest = null;
   const notes = [state.viewFault];
   if (!isLive()) notes.push(WORDS.usersUnknown);
-  if (told?.unknown_idx.length) notes.push(WORDS.processesUnknown(told.unknown_idx.join(", ")));
-  else if (told && !told.users.length) notes.push(WORDS.noUsers);
-  table(place, told && told.users.map(row), notes, keepsHours ? usage.section() : []);
+  if (newest?.unknown_idx.length) notes.push(WORDS.processesUnknown(newest.unknown_idx.join(", ")));
+  else if (newest && !newest.users.length) notes.push(WORDS.noUsers);
+  table(place, newest && newest.users.map(row), notes, keepsHours ? usage.section() : []);
   if (listening !== place) usage.listen(place);
   listening = place;
 }

@@ -1,4 +1,4 @@
-"""A small compiled libnvidia-ml, so that no Python runs in the driver and its C structs are the real ones."""
+"""A small compiled libnvidia-ml: no Python runs in the driver, and the C structs are the real ones."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _SOURCE = Path(__file__).with_name("nvml.c")
 
 
 def missing() -> str | None:
-    """What is not installed that `build` needs, in words."""
+    """What `build` needs and is not installed, as text."""
     if shutil.which("gcc") is None:
         return "Not found: gcc. On Debian and Ubuntu: apt-get install gcc libc6-dev"
     return None
 
 
 def build(folder: Path) -> Path:
-    """Compile the library into a folder, for LD_LIBRARY_PATH; see nvml.c for what the environment says."""
+    """Compile the library into a folder, for LD_LIBRARY_PATH; nvml.c lists its environment variables."""
     library = folder / LIBRARY
     fields = ",".join(
         f"{{{number},{int(field.wide)},{int(field.counts_scopes)},{field.value}ull}}"

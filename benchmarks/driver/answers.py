@@ -1,4 +1,4 @@
-"""What the compiled driver answers: by macro of its source, in the units of NVML."""
+"""The answers of the compiled driver, by macro of its source, in the units of NVML."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GIB = 1024**3
 
 NUMBERS: Final[Mapping[str, int]] = {
     "CUDA_VERSION": 13000,
-    "TOPOLOGY": 50,  # one system
+    "TOPOLOGY": 50,  # one system temperature
     "COMPUTE_MAJOR": 9,
     "COMPUTE_MINOR": 0,
     "ARCHITECTURE": 9,
@@ -63,7 +63,7 @@ NUMBERS: Final[Mapping[str, int]] = {
     "LINK_VERSION": 7,
     "LINK_ERRORS": 5000,  # plus 1000 times the number of the counter, plus the link
     "ECC_TOTAL": 6000,  # plus 10 times the kind, plus the number of the counter
-    "ECC_AT": 7000,  # plus 100 times the place, too
+    "ECC_AT": 7000,  # plus 100 times the place in addition
     "SRAM_ERRORS": 8000,  # plus the number of the member of its struct
     "REMAPPED_ROWS": 4,
     "REMAP_BANKS": 100,  # plus the number of the member of its struct
@@ -72,7 +72,7 @@ NUMBERS: Final[Mapping[str, int]] = {
     "FABRIC_HEALTH_MASK": 0b01_01_0011_10_01_10_01,
     "FABRIC_HEALTH_SUMMARY": 2,
     "PROCESS_MEMORY": 3 * GIB,  # plus the number of the process
-    "PROCESS_PERCENT": 21,  # of the SMs; plus one for each of the others
+    "PROCESS_PERCENT": 21,  # utilization of the SMs; each of the others is one more
 }
 TEXTS: Final[Mapping[str, str]] = {
     "DRIVER_VERSION": "580.95.05",
@@ -86,14 +86,14 @@ TEXTS: Final[Mapping[str, str]] = {
 
 
 class Field(NamedTuple):
-    """A field value: of 32 bits unless `wide`; the number of the scope is added, where `counts_scopes`."""
+    """A field value: 64 bits if `wide`, else 32. With `counts_scopes`, the number of the scope is added."""
 
     value: int
     wide: bool = False
     counts_scopes: bool = True
 
 
-FIELDS: Final[Mapping[int, Field]] = {  # by id
+FIELDS: Final[Mapping[int, Field]] = {  # by field id
     74: Field(1_000_000_000, wide=True),
     75: Field(2_000_000_000, wide=True),
     76: Field(3_000_000_000, wide=True),
@@ -101,9 +101,9 @@ FIELDS: Final[Mapping[int, Field]] = {  # by id
     90: Field(25_000),
     138: Field(1_000_000, wide=True),
     139: Field(2_000_000, wide=True),
-    161: Field(NUMBERS["LINK_ERRORS"]),  # as nvmlDeviceGetNvLinkErrorCounter tells them
+    161: Field(NUMBERS["LINK_ERRORS"]),  # as reported by nvmlDeviceGetNvLinkErrorCounter
     162: Field(NUMBERS["LINK_ERRORS"] + 1000),
-    163: Field(2 * NUMBERS["LINK_ERRORS"] + 5000),  # both kinds of CRC errors
+    163: Field(2 * NUMBERS["LINK_ERRORS"] + 5000),  # the sum of both kinds of CRC errors
     164: Field(26_562),
     165: Field(1, counts_scopes=False),  # up
     166: Field(NUMBERS["LINK_VERSION"], counts_scopes=False),

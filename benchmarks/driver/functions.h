@@ -1,18 +1,18 @@
-/* The functions whose answer is a number, some numbers, a text or a struct; included by nvml.c. */
+/* The functions that return a number, several numbers, a text or a struct; included by nvml.c. */
 
 /* The driver */
-int nvmlSystemGetDriverVersion(char *told, u32 size) { snprintf(told, size, "%s", DRIVER_VERSION); return SUCCESS; }
-int nvmlSystemGetNVMLVersion(char *told, u32 size) { snprintf(told, size, "%s", NVML_VERSION); return SUCCESS; }
-int nvmlSystemGetCudaDriverVersion(int *told) { *told = CUDA_VERSION; return SUCCESS; }
-int nvmlDeviceGetCount_v2(u32 *told) { atomic_fetch_add(calls, 1); *told = gpus; return SUCCESS; }
-int nvmlDeviceGetHandleByIndex_v2(u32 index, void **told) {
+int nvmlSystemGetDriverVersion(char *out, u32 size) { snprintf(out, size, "%s", DRIVER_VERSION); return SUCCESS; }
+int nvmlSystemGetNVMLVersion(char *out, u32 size) { snprintf(out, size, "%s", NVML_VERSION); return SUCCESS; }
+int nvmlSystemGetCudaDriverVersion(int *out) { *out = CUDA_VERSION; return SUCCESS; }
+int nvmlDeviceGetCount_v2(u32 *out) { atomic_fetch_add(calls, 1); *out = gpus; return SUCCESS; }
+int nvmlDeviceGetHandleByIndex_v2(u32 index, void **out) {
     atomic_fetch_add(calls, 1);
     if (index >= gpus) return INVALID_ARGUMENT;
-    *told = (void *)(uintptr_t)(index + 1);
+    *out = (void *)(uintptr_t)(index + 1);
     return SUCCESS;
 }
-int nvmlDeviceGetTopologyCommonAncestor(void *device, void *other, u32 *told) {
-    GPU_OR_LEAVE(device); GPU_OR_LEAVE(other); *told = TOPOLOGY; return SUCCESS;
+int nvmlDeviceGetTopologyCommonAncestor(void *device, void *other, u32 *out) {
+    GPU_OR_LEAVE(device); GPU_OR_LEAVE(other); *out = TOPOLOGY; return SUCCESS;
 }
 
 /* Identity */
@@ -21,16 +21,16 @@ TEXT(nvmlDeviceGetName, "%s", NAME)
 TEXT(nvmlDeviceGetSerial, "%s", SERIAL)
 TEXT(nvmlDeviceGetBoardPartNumber, "%s", PART_NUMBER)
 TEXT(nvmlDeviceGetVbiosVersion, "%s", VBIOS_VERSION)
-int nvmlDeviceGetGspFirmwareVersion(void *device, char *told) {
-    GPU_OR_LEAVE(device); strcpy(told, GSP_FIRMWARE_VERSION); return SUCCESS;
+int nvmlDeviceGetGspFirmwareVersion(void *device, char *out) {
+    GPU_OR_LEAVE(device); strcpy(out, GSP_FIRMWARE_VERSION); return SUCCESS;
 }
 PAIR(nvmlDeviceGetGspFirmwareMode, 1, 0)
 PAIR(nvmlDeviceGetCudaComputeCapability, COMPUTE_MAJOR, COMPUTE_MINOR)
 NUMBER(nvmlDeviceGetArchitecture, u32, ARCHITECTURE)
-int nvmlDeviceGetPciInfo_v3(void *device, nvmlPciInfo_t *told) {
+int nvmlDeviceGetPciInfo_v3(void *device, nvmlPciInfo_t *out) {
     GPU_OR_LEAVE(device);
-    *told = (nvmlPciInfo_t){"", 0, (u32)(uintptr_t)device, 0, 0x233010de, 0, ""};
-    snprintf(told->busId, sizeof told->busId, "00000000:%02X:00.0", told->bus);
+    *out = (nvmlPciInfo_t){"", 0, (u32)(uintptr_t)device, 0, 0x233010de, 0, ""};
+    snprintf(out->busId, sizeof out->busId, "00000000:%02X:00.0", out->bus);
     return SUCCESS;
 }
 
@@ -51,11 +51,11 @@ int nvmlDeviceGetEncoderStats(void *device, u32 *sessions, u32 *fps, u32 *latenc
 STRUCT(nvmlDeviceGetFBCStats, nvmlFBCStats_t, CAPTURE_SESSIONS, CAPTURE_FPS, CAPTURE_LATENCY)
 
 /* Temperature, fans, power, clocks */
-int nvmlDeviceGetTemperatureV(void *device, nvmlTemperature_v1_t *told) {
+int nvmlDeviceGetTemperatureV(void *device, nvmlTemperature_v1_t *out) {
     GPU_OR_LEAVE(device);
-    VERSION_OR_LEAVE(told->version, nvmlTemperature_v1_t, 1);
-    if (told->sensorType != 0) return INVALID_ARGUMENT;
-    told->temperature = TEMPERATURE;
+    VERSION_OR_LEAVE(out->version, nvmlTemperature_v1_t, 1);
+    if (out->sensorType != 0) return INVALID_ARGUMENT;
+    out->temperature = TEMPERATURE;
     return SUCCESS;
 }
 NUMBERED(nvmlDeviceGetTemperatureThreshold, u32, THRESHOLD)
@@ -63,10 +63,10 @@ VERSIONED(nvmlDeviceGetMarginTemperature, nvmlMarginTemperature_v1_t, 1, MARGIN)
 NUMBER(nvmlDeviceGetNumFans, u32, fans)
 NUMBER(nvmlDeviceGetFanSpeed, u32, FAN_PERCENT)
 NUMBERED(nvmlDeviceGetFanSpeed_v2, u32, FAN_PERCENT)
-int nvmlDeviceGetFanSpeedRPM(void *device, nvmlFanSpeedInfo_t *told) {
+int nvmlDeviceGetFanSpeedRPM(void *device, nvmlFanSpeedInfo_t *out) {
     GPU_OR_LEAVE(device);
-    VERSION_OR_LEAVE(told->version, nvmlFanSpeedInfo_t, 1);
-    told->speed = FAN_RPM + told->fan;
+    VERSION_OR_LEAVE(out->version, nvmlFanSpeedInfo_t, 1);
+    out->speed = FAN_RPM + out->fan;
     return SUCCESS;
 }
 NUMBER(nvmlDeviceGetPowerUsage, u32, POWER_USAGE)
@@ -78,8 +78,8 @@ NUMBER(nvmlDeviceGetTotalEnergyConsumption, u64, ENERGY)
 NUMBERED(nvmlDeviceGetClockInfo, u32, CLOCK)
 NUMBERED(nvmlDeviceGetMaxClockInfo, u32, MAX_CLOCK)
 NUMBER(nvmlDeviceGetCurrentClocksEventReasons, u64, EVENT_REASONS)
-int nvmlDeviceGetViolationStatus(void *device, u32 policy, nvmlViolationTime_t *told) {
-    GPU_OR_LEAVE(device); *told = (nvmlViolationTime_t){1, VIOLATION + policy}; return SUCCESS;
+int nvmlDeviceGetViolationStatus(void *device, u32 policy, nvmlViolationTime_t *out) {
+    GPU_OR_LEAVE(device); *out = (nvmlViolationTime_t){1, VIOLATION + policy}; return SUCCESS;
 }
 
 /* Modes */
@@ -101,30 +101,30 @@ NUMBER(nvmlDeviceGetPcieReplayCounter, u32, PCIE_REPLAYS)
 NUMBERED(nvmlDeviceGetPcieThroughput, u32, PCIE_THROUGHPUT)
 #define LINK_OR_LEAVE(device, link) GPU_OR_LEAVE(device); if (links == 0) return NOT_SUPPORTED; \
     if (link >= links) return INVALID_ARGUMENT
-int nvmlDeviceGetNvLinkState(void *device, u32 link, u32 *told) {
-    LINK_OR_LEAVE(device, link); *told = 1; return SUCCESS;
+int nvmlDeviceGetNvLinkState(void *device, u32 link, u32 *out) {
+    LINK_OR_LEAVE(device, link); *out = 1; return SUCCESS;
 }
-int nvmlDeviceGetNvLinkVersion(void *device, u32 link, u32 *told) {
-    LINK_OR_LEAVE(device, link); *told = LINK_VERSION; return SUCCESS;
+int nvmlDeviceGetNvLinkVersion(void *device, u32 link, u32 *out) {
+    LINK_OR_LEAVE(device, link); *out = LINK_VERSION; return SUCCESS;
 }
-int nvmlDeviceGetNvLinkRemoteDeviceType(void *device, u32 link, u32 *told) {
-    LINK_OR_LEAVE(device, link); *told = 0; return SUCCESS; /* a GPU */
+int nvmlDeviceGetNvLinkRemoteDeviceType(void *device, u32 link, u32 *out) {
+    LINK_OR_LEAVE(device, link); *out = 0; return SUCCESS; /* a GPU */
 }
-int nvmlDeviceGetNvLinkRemotePciInfo_v2(void *device, u32 link, nvmlPciInfo_t *told) {
+int nvmlDeviceGetNvLinkRemotePciInfo_v2(void *device, u32 link, nvmlPciInfo_t *out) {
     LINK_OR_LEAVE(device, link);
-    return nvmlDeviceGetPciInfo_v3((void *)(uintptr_t)(link % gpus + 1), told);
+    return nvmlDeviceGetPciInfo_v3((void *)(uintptr_t)(link % gpus + 1), out);
 }
-int nvmlDeviceGetNvLinkErrorCounter(void *device, u32 link, u32 counter, u64 *told) {
-    LINK_OR_LEAVE(device, link); *told = LINK_ERRORS + 1000 * counter + link; return SUCCESS;
+int nvmlDeviceGetNvLinkErrorCounter(void *device, u32 link, u32 counter, u64 *out) {
+    LINK_OR_LEAVE(device, link); *out = LINK_ERRORS + 1000 * counter + link; return SUCCESS;
 }
 
 /* Errors */
 PAIR(nvmlDeviceGetEccMode, 1, 0)
-int nvmlDeviceGetTotalEccErrors(void *device, u32 kind, u32 counter, u64 *told) {
-    GPU_OR_LEAVE(device); *told = ECC_TOTAL + 10 * kind + counter; return SUCCESS;
+int nvmlDeviceGetTotalEccErrors(void *device, u32 kind, u32 counter, u64 *out) {
+    GPU_OR_LEAVE(device); *out = ECC_TOTAL + 10 * kind + counter; return SUCCESS;
 }
-int nvmlDeviceGetMemoryErrorCounter(void *device, u32 kind, u32 counter, u32 place, u64 *told) {
-    GPU_OR_LEAVE(device); *told = ECC_AT + 100 * place + 10 * kind + counter; return SUCCESS;
+int nvmlDeviceGetMemoryErrorCounter(void *device, u32 kind, u32 counter, u32 place, u64 *out) {
+    GPU_OR_LEAVE(device); *out = ECC_AT + 100 * place + 10 * kind + counter; return SUCCESS;
 }
 VERSIONED(nvmlDeviceGetSramEccErrorStatus, nvmlEccSramErrorStatus_v1_t, 1, SRAM_ERRORS, SRAM_ERRORS + 1,
           SRAM_ERRORS + 2, SRAM_ERRORS + 3, SRAM_ERRORS + 4, SRAM_ERRORS + 5, SRAM_ERRORS + 6, SRAM_ERRORS + 7,

@@ -1,6 +1,6 @@
-/* The functions whose answer is as long as it is asked for, GPM and events; included by nvml.c. */
+/* The functions that return lists, GPM samples or events; included by nvml.c. */
 
-/* Both newest lists have the newest form where these two functions are there. */
+/* If these two functions exist, nvitop uses the newest form of both process lists. */
 int nvmlDeviceGetConfComputeMemSizeInfo(void *device) { (void)device; return NOT_SUPPORTED; }
 int nvmlDeviceGetRunningProcessDetailList(void *device) { (void)device; return NOT_SUPPORTED; }
 
@@ -9,41 +9,41 @@ static u32 processes_of(void *device) {
     return processes > gpu ? (processes - gpu - 1) / gpus + 1 : 0;
 }
 
-int nvmlDeviceGetComputeRunningProcesses_v3(void *device, u32 *count, nvmlProcessInfo_v2_t *told) {
+int nvmlDeviceGetComputeRunningProcesses_v3(void *device, u32 *count, nvmlProcessInfo_v2_t *out) {
     GPU_OR_LEAVE(device);
     u32 room = *count, gpu = (u32)(uintptr_t)device - 1;
     *count = processes_of(device);
-    if (room < *count || (told == NULL && *count > 0)) return INSUFFICIENT_SIZE;
+    if (room < *count || (out == NULL && *count > 0)) return INSUFFICIENT_SIZE;
     for (u32 i = 0; i < *count; i++)
-        told[i] = (nvmlProcessInfo_v2_t){pids[gpu + i * gpus], PROCESS_MEMORY + i, ~0u, ~0u};
+        out[i] = (nvmlProcessInfo_v2_t){pids[gpu + i * gpus], PROCESS_MEMORY + i, ~0u, ~0u};
     return SUCCESS;
 }
 static int no_processes(void *device, u32 *count) { GPU_OR_LEAVE(device); *count = 0; return SUCCESS; }
-int nvmlDeviceGetGraphicsRunningProcesses_v3(void *device, u32 *count, void *told) {
-    (void)told; return no_processes(device, count);
+int nvmlDeviceGetGraphicsRunningProcesses_v3(void *device, u32 *count, void *out) {
+    (void)out; return no_processes(device, count);
 }
-int nvmlDeviceGetMPSComputeRunningProcesses_v3(void *device, u32 *count, void *told) {
-    (void)told; return no_processes(device, count);
+int nvmlDeviceGetMPSComputeRunningProcesses_v3(void *device, u32 *count, void *out) {
+    (void)out; return no_processes(device, count);
 }
 
-int nvmlDeviceGetProcessUtilization(void *device, nvmlProcessUtilizationSample_t *told, u32 *count, u64 since) {
+int nvmlDeviceGetProcessUtilization(void *device, nvmlProcessUtilizationSample_t *out, u32 *count, u64 since) {
     GPU_OR_LEAVE(device);
     u32 room = *count, gpu = (u32)(uintptr_t)device - 1;
     *count = processes_of(device);
-    if (room < *count || told == NULL) return INSUFFICIENT_SIZE;
+    if (room < *count || out == NULL) return INSUFFICIENT_SIZE;
     for (u32 i = 0; i < *count; i++)
-        told[i] = (nvmlProcessUtilizationSample_t){
+        out[i] = (nvmlProcessUtilizationSample_t){
             pids[gpu + i * gpus], since + 1, PROCESS_PERCENT, PROCESS_PERCENT + 1, PROCESS_PERCENT + 2,
             PROCESS_PERCENT + 3};
     return SUCCESS;
 }
 
-int nvmlDeviceGetRetiredPages(void *device, u32 cause, u32 *count, u64 *told) {
+int nvmlDeviceGetRetiredPages(void *device, u32 cause, u32 *count, u64 *out) {
     GPU_OR_LEAVE(device);
     u32 room = *count;
     *count = RETIRED_PAGES + cause;
-    if (room < *count || told == NULL) return INSUFFICIENT_SIZE;
-    memset(told, 0, *count * sizeof *told);
+    if (room < *count || out == NULL) return INSUFFICIENT_SIZE;
+    memset(out, 0, *count * sizeof *out);
     return SUCCESS;
 }
 
@@ -51,7 +51,7 @@ int nvmlDeviceGetRetiredPages(void *device, u32 cause, u32 *count, u64 *told) {
 static const struct { u32 id, is_wide, counts_scopes; u64 value; } fields[] = {FIELDS};
 enum { OF_32_BITS = 1, OF_64_BITS = 3, NVLINK_COUNT = 91 };
 
-static int tell(nvmlFieldValue_t *field) {
+static int read_field(nvmlFieldValue_t *field) {
     if (field->fieldId == NVLINK_COUNT) {
         field->valueType = OF_32_BITS;
         field->value.uiVal = links;
@@ -68,17 +68,17 @@ static int tell(nvmlFieldValue_t *field) {
     return NOT_SUPPORTED;
 }
 
-int nvmlDeviceGetFieldValues(void *device, int count, nvmlFieldValue_t *told) {
+int nvmlDeviceGetFieldValues(void *device, int count, nvmlFieldValue_t *out) {
     GPU_OR_LEAVE(device);
-    for (int i = 0; i < count; i++) told[i].nvmlReturn = (u32)tell(&told[i]);
+    for (int i = 0; i < count; i++) out[i].nvmlReturn = (u32)read_field(&out[i]);
     return SUCCESS;
 }
 
-/* GPM: its versions are bare numbers. */
-int nvmlGpmQueryDeviceSupport(void *device, nvmlGpmSupport_t *told) {
+/* GPM, whose struct versions are numbers without a size. */
+int nvmlGpmQueryDeviceSupport(void *device, nvmlGpmSupport_t *out) {
     GPU_OR_LEAVE(device);
-    if (told->version != 1) return MISMATCH;
-    told->isSupportedDevice = 1;
+    if (out->version != 1) return MISMATCH;
+    out->isSupportedDevice = 1;
     return SUCCESS;
 }
 int nvmlGpmSampleAlloc(void **sample) { *sample = calloc(1, 64); return SUCCESS; }
@@ -86,13 +86,13 @@ int nvmlGpmSampleFree(void *sample) { free(sample); return SUCCESS; }
 int nvmlGpmSampleGet(void *device, void *sample) {
     GPU_OR_LEAVE(device); memset(sample, 1, 64); return SUCCESS;
 }
-int nvmlGpmMetricsGet(nvmlGpmMetricsGet_t *told) {
+int nvmlGpmMetricsGet(nvmlGpmMetricsGet_t *out) {
     atomic_fetch_add(calls, 1);
-    if (told->version != 1) return MISMATCH;
-    if (told->sample1 == NULL || told->sample2 == NULL || told->sample1 == told->sample2) return INVALID_ARGUMENT;
-    for (u32 i = 0; i < told->numMetrics; i++) {
-        told->metrics[i].nvmlReturn = SUCCESS;
-        told->metrics[i].value = told->metrics[i].metricId + 0.5;
+    if (out->version != 1) return MISMATCH;
+    if (out->sample1 == NULL || out->sample2 == NULL || out->sample1 == out->sample2) return INVALID_ARGUMENT;
+    for (u32 i = 0; i < out->numMetrics; i++) {
+        out->metrics[i].nvmlReturn = SUCCESS;
+        out->metrics[i].value = out->metrics[i].metricId + 0.5;
     }
     return SUCCESS;
 }
@@ -103,11 +103,11 @@ int nvmlEventSetFree(void *set) { free(set); return SUCCESS; }
 int nvmlDeviceRegisterEvents(void *device, u64 types, void *set) {
     (void)types; (void)set; GPU_OR_LEAVE(device); return SUCCESS;
 }
-int nvmlEventSetWait_v2(void *set, nvmlEventData_t *told, u32 milliseconds) {
+int nvmlEventSetWait_v2(void *set, nvmlEventData_t *out, u32 milliseconds) {
     (void)set;
     atomic_fetch_add(calls, 1);
     if (xid != 0) {
-        *told = (nvmlEventData_t){(void *)1, 8, (u64)xid, ~0u, ~0u};
+        *out = (nvmlEventData_t){(void *)1, 8, (u64)xid, ~0u, ~0u};
         xid = 0;
         return SUCCESS;
     }

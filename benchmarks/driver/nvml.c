@@ -1,10 +1,9 @@
-/* A libnvidia-ml.so.1 that answers at once, and always the same: what an agent costs with it is the agent's own.
+/* A libnvidia-ml.so.1 that answers at once with constant values, so that only the cost of the agent is measured.
  *
- * What it answers are macros: see answers.py. The environment says how many GPUs there are (NVML_GPUS), the
- * processes that are dealt out to them (NVML_PIDS, with commas between), how many NVLinks and fans each has
- * (NVML_LINKS, NVML_FANS),
- * a file for the number of calls so far, in 8 bytes (NVML_CALLS), and one XID error to tell of (NVML_XID).
- * Where a struct names its version it must be the right one, else NVML_ERROR_ARGUMENT_VERSION_MISMATCH.
+ * The values are macros; see answers.py. Environment variables set the number of GPUs (NVML_GPUS), the pids that
+ * are distributed over them (NVML_PIDS, separated by commas), the NVLinks and fans of each (NVML_LINKS,
+ * NVML_FANS), a file for the number of calls so far, as 8 bytes (NVML_CALLS), and one XID error to report
+ * (NVML_XID). If the version in a struct is wrong, a call returns NVML_ERROR_ARGUMENT_VERSION_MISMATCH.
  */
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -22,7 +21,7 @@ enum { SUCCESS, UNINITIALIZED, INVALID_ARGUMENT, NOT_SUPPORTED, INSUFFICIENT_SIZ
 #define MOST_PROCESSES 4096
 
 static u32 gpus, links, fans, processes, pids[MOST_PROCESSES];
-static int xid; /* that nobody has been told yet */
+static int xid; /* that has not been reported yet */
 static _Atomic u64 uncounted, *calls = &uncounted;
 
 static u32 from_environment(const char *name) {
@@ -53,7 +52,7 @@ int nvmlInitWithFlags(u32 flags) {
 int nvmlShutdown(void) { return SUCCESS; }
 const char *nvmlErrorString(int code) { (void)code; return "Unknown Error"; }
 
-/* Sizes, and versions, of the structs by name; 0: there is no such struct. */
+/* The size and the version of a struct by its name; 0: there is no such struct. */
 u32 size_of_struct(const char *name) {
 #define SIZE(type, version) if (strcmp(name, #type) == 0) return (u32)sizeof(type) | version##u << 24;
     STRUCTS(SIZE)
@@ -68,25 +67,25 @@ u32 size_of_struct(const char *name) {
 #define VERSION_OR_LEAVE(given, type, number) \
     if ((given) != ((u32)sizeof(type) | number##u << 24)) return MISMATCH
 #define NUMBER(function, type, answer) \
-    int function(void *device, type *told) { GPU_OR_LEAVE(device); *told = (answer); return SUCCESS; }
+    int function(void *device, type *out) { GPU_OR_LEAVE(device); *out = (answer); return SUCCESS; }
 #define PAIR(function, one, other) \
     int function(void *device, u32 *first, u32 *second) { \
         GPU_OR_LEAVE(device); *first = (one); *second = (other); return SUCCESS; }
 #define TEXT(function, ...) \
-    int function(void *device, char *told, u32 size) { \
-        GPU_OR_LEAVE(device); snprintf(told, size, __VA_ARGS__); return SUCCESS; }
-/* Numbered: the answer, and what it is of. */
+    int function(void *device, char *out, u32 size) { \
+        GPU_OR_LEAVE(device); snprintf(out, size, __VA_ARGS__); return SUCCESS; }
+/* A value that is `base` plus the number in the call, such as that of a clock, a fan or a threshold. */
 #define NUMBERED(function, type, base) \
-    int function(void *device, u32 which, type *told) { \
-        GPU_OR_LEAVE(device); *told = (base) + which; return SUCCESS; }
+    int function(void *device, u32 which, type *out) { \
+        GPU_OR_LEAVE(device); *out = (base) + which; return SUCCESS; }
 #define STRUCT(function, type, ...) \
-    int function(void *device, type *told) { \
-        GPU_OR_LEAVE(device); *told = (type){__VA_ARGS__}; return SUCCESS; }
+    int function(void *device, type *out) { \
+        GPU_OR_LEAVE(device); *out = (type){__VA_ARGS__}; return SUCCESS; }
 #define VERSIONED(function, type, number, ...) \
-    int function(void *device, type *told) { \
+    int function(void *device, type *out) { \
         GPU_OR_LEAVE(device); \
-        VERSION_OR_LEAVE(told->version, type, number); \
-        *told = (type){told->version, __VA_ARGS__}; return SUCCESS; }
+        VERSION_OR_LEAVE(out->version, type, number); \
+        *out = (type){out->version, __VA_ARGS__}; return SUCCESS; }
 
 #include "functions.h"
 #include "lists.h"

@@ -1,6 +1,6 @@
-/* The structs of NVML that the agent reads, as its documentation lays them out.
+/* The structs of NVML that the agent reads, in the layout of its documentation.
  *
- * STRUCTS lists them with the version that their first word names (0: it has none), for the check of their size.
+ * STRUCTS lists them with the version in their first word (0: none), with which the size is checked.
  */
 #ifndef STRUCTS_H
 #define STRUCTS_H
@@ -73,7 +73,7 @@ typedef struct {
 typedef struct {
     u32 version, numMetrics;
     void *sample1, *sample2;
-    nvmlGpmMetric_t metrics[]; /* how many there is room for is the caller's */
+    nvmlGpmMetric_t metrics[]; /* as many as the caller has room for */
 } nvmlGpmMetricsGet_t;
 
 typedef struct { void *device; u64 eventType, eventData; u32 gpuInstanceId, computeInstanceId; } nvmlEventData_t;

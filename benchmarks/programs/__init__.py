@@ -1,1 +1,1 @@
-"""What is measured, and the floors it is measured against: each a program of its own."""
+"""The programs under measurement, and the floors that they are compared with: a program in each file."""

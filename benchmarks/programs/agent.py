@@ -1,4 +1,4 @@
-"""The agent as its command line runs it, on a simulated driver that it takes for a real one."""
+"""The agent as started by its command line, on a simulated driver that it treats as a real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor: a raw ASGI app that answers every request with the same bytes; without any, an empty uvicorn."""
+"""Floor: a raw ASGI app that answers every request with the same bytes; without a body, an idle uvicorn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def constant(body: bytes) -> ASGIApp:
-    """The least that an ASGI app can do."""
+    """The smallest possible ASGI app."""
     headers = [(b"content-length", str(len(body)).encode()), (b"content-type", b"application/json")]
 
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:

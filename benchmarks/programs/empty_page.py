@@ -1,11 +1,11 @@
-"""Floor: a page that asks for what the agent's page asks for, byte for byte, and has nothing to run."""
+"""Floor: a page that makes the requests of the agent's page, gets as many bytes, and runs no script."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from agent.http.compression import packed
+from agent.http.compression import compress
 from agent.http.web import ASSETS, SHELL
 from benchmarks.programs import serving
 
@@ -16,7 +16,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def empty_page() -> ASGIApp:
-    """Packed once, at the start, as the agent's files are; whatever else is asked for is an empty answer."""
+    """An app whose files are compressed once, as the agent's are; other paths have an empty answer."""
     body = re.sub(r"<body>.*</body>", "<body><h1>GPUs</h1></body>", SHELL, flags=re.DOTALL)
     answers = {"": _answer("text/html", body.encode())}
     for name, content in ASSETS.items():
@@ -35,7 +35,7 @@ def empty_page() -> ASGIApp:
 
 
 def _answer(kind: str, body: bytes) -> tuple[Headers, bytes]:
-    content = packed(body)
+    content = compress(body)
     length = str(len(content)).encode()
     headers = [(b"content-type", kind.encode()), (b"content-encoding", b"gzip"), (b"content-length", length)]
     return headers, content

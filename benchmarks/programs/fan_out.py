@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def fan_out(event: bytes, interval: float = 1.0) -> ASGIApp:
-    """The least that an app can do: every stream sleeps until the next whole interval."""
+    """The smallest possible app with streams: each stream sleeps until the next full interval."""
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         await send(

@@ -1,4 +1,4 @@
-"""Floor: the same libraries imported, one FastAPI route that says hello, no logic."""
+"""Floor: imports the same libraries, and has one FastAPI route without logic."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ app = FastAPIOffline()
 
 @app.get("/server1/status")
 async def status() -> dict[str, str]:
-    """Hello."""
+    """A constant answer."""
     return {"status": "ok"}
 
 

@@ -1,4 +1,4 @@
-"""For comparison: handlers that collect through nvitop in each request, as simple agents do."""
+"""For comparison: handlers that read the driver through nvitop in each request, as simple agents do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIB = 1024**2
 
 
 def authenticated(authorization: str = Header("")) -> None:
-    """The token, or 401."""
+    """Check the token; without it the answer is 401."""
     if authorization != TOKEN:
         raise HTTPException(401)
 

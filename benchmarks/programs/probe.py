@@ -1,4 +1,4 @@
-"""Asks for one path again and again until its stdin ends; prints the slowest answer, in seconds."""
+"""Requests one path repeatedly until stdin ends, then prints the slowest answer in seconds."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 import time
 from urllib.parse import urlsplit
 
-PAUSE = 0.01  # seconds between two questions
+PAUSE = 0.01  # seconds between two requests
 
 
 def slowest(url: str) -> float:
-    """Seconds of the slowest answer, each on a connection of its own, as health checks come."""
+    """The slowest answer in seconds. Each request has a connection of its own, as health checks do."""
     address = urlsplit(url)
     request = f"GET {address.path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n".encode()
     worst = 0.0

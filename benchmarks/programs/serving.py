@@ -1,4 +1,4 @@
-"""How the floors are served: by uvicorn as the agent has it, without the agent's protocol limits."""
+"""Serves the floors by uvicorn, configured as in the agent but without the agent's protocol limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def options() -> argparse.ArgumentParser:
-    """Where to listen."""
+    """The command-line options for the address to listen on."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
@@ -20,7 +20,7 @@ def options() -> argparse.ArgumentParser:
 
 
 def serve(app: ASGIApp, given: argparse.Namespace) -> None:
-    """Until a signal comes."""
+    """Serve the app until a signal ends it."""
     uvicorn.run(
         app,
         host=given.host,

@@ -1,4 +1,4 @@
-"""The simulated driver that every program here reads, and counts of what it was asked."""
+"""The simulated driver of all programs in this folder, and counters of its calls."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ PROCESS_BYTES = 4 * 1024**3
 
 
 class MeteredSimulation(Simulation):
-    """Also adds up the CPU seconds that the simulation itself takes: what a real driver would not."""
+    """A simulation that also counts its own CPU seconds, which a real driver would not use."""
 
     def __init__(self, gpus: int, call_seconds: float) -> None:
         super().__init__(gpus, call_seconds=call_seconds)
-        self._used: defaultdict[int, float] = defaultdict(float)  # by thread: no lock in the way of a call
+        # By thread, so that no call waits for a lock.
+        self._used: defaultdict[int, float] = defaultdict(float)
 
     @property
     def cpu_seconds(self) -> float:
-        """Of all threads together."""
+        """CPU seconds of all threads together."""
         return sum(tuple(self._used.values()))
 
     def _call(self, symbol: str, function: Any, arguments: tuple[Any, ...]) -> Any:
@@ -44,7 +45,7 @@ class MeteredSimulation(Simulation):
 
 
 def options() -> argparse.ArgumentParser:
-    """What the simulated driver is like."""
+    """The command-line options for the simulated driver."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--gpus", type=int, default=8)
     parser.add_argument("--call-us", type=float, default=0.0, help="microseconds that each NVML call takes")
@@ -53,7 +54,7 @@ def options() -> argparse.ArgumentParser:
 
 
 def install(given: argparse.Namespace) -> MeteredSimulation:
-    """In the place of the driver: PCIe throughput only by its 20 ms windows, as on most drivers."""
+    """Replace the driver. PCIe throughput is measured in 20 ms windows only, as by most drivers."""
     simulation = MeteredSimulation(given.gpus, given.call_us / 1_000_000)
     for gpu in simulation.gpus:
         gpu.unsupport(*PCIE_COUNTERS)
@@ -66,21 +67,23 @@ def install(given: argparse.Namespace) -> MeteredSimulation:
 
 
 def answer_for_ever(simulation: MeteredSimulation) -> None:
-    """To each byte on stdin a line on stdout.
+    """Write a line to stdout for each byte on stdin.
 
-    To `t` the number of asyncio tasks that have not ended, else JSON: calls and samples so far, CPU
-    seconds of the simulation so far.
+    For `t` the number of unfinished asyncio tasks. For any other byte JSON with the calls, the samples and
+    the CPU seconds of the simulation so far.
     """
 
     def answer() -> None:
-        while asked := os.read(0, 1):  # a thread inside sys.stdin would trip the interpreter's exit
+        # Not sys.stdin: a thread that blocks in it would disturb the exit of the interpreter.
+        while asked := os.read(0, 1):
             if asked == b"t":
                 tasks = sum(isinstance(one, asyncio.Task) and not one.done() for one in gc.get_objects())
                 os.write(1, f"{tasks}\n".encode())
                 continue
             counts = {
                 "calls": simulation.total_calls,
-                "samples": simulation.calls["nvmlDeviceGetUtilizationRates"],  # once in each, of each GPU
+                # Called once for each GPU in each sample.
+                "samples": simulation.calls["nvmlDeviceGetUtilizationRates"],
                 "simulation_seconds": simulation.cpu_seconds,
             }
             os.write(1, json.dumps(counts).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""The agent on a simulated driver whose processes come and go, and that has a fault each minute."""
+"""The agent on a simulated driver whose processes start and end, with a fault each minute."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from benchmarks.programs.simulated import MeteredSimulation
 
-# What begins, and what ends it: each lasts half of FAULT_SECONDS.
+# What begins and what ends each fault, which lasts half of FAULT_SECONDS.
 FAULTS: tuple[tuple[Callable[[MeteredSimulation], None], Callable[[MeteredSimulation], None]], ...] = (
     (lambda s: s.gpus[1].lose(), lambda s: s.gpus[1].restore()),
     (lambda s: s.gpus[2].hang(), lambda s: s.gpus[2].release()),
@@ -29,12 +29,12 @@ FAULTS: tuple[tuple[Callable[[MeteredSimulation], None], Callable[[MeteredSimula
     (lambda s: setattr(s, "call_seconds", 0.002), lambda s: setattr(s, "call_seconds", 0.0)),
     (lambda s: s.gpus[0].enable_mig(), lambda s: s.gpus[0].disable_mig()),
 )
-CHURN_SECONDS = 0.5  # all processes of a GPU are others after that many, in turn
+CHURN_SECONDS = 0.5  # after each of these intervals all processes of one GPU are replaced
 
 
 def trouble(simulation: MeteredSimulation, fault_seconds: float) -> None:
-    """For ever: new processes all the time, a fault now and then."""
-    pids = itertools.count(4_200_000)  # above any pid of the host: nobody there
+    """Replace processes all the time, and make a fault now and then; never returns."""
+    pids = itertools.count(4_200_000)  # above every pid of the host, so that no such process exists
     started = time.monotonic()
     for turn in itertools.count():
         gpu = simulation.gpus[turn % len(simulation.gpus)]

@@ -1,1 +1,1 @@
-"""One file per section of a run: `run(quick=…)` measures, a row at a time."""
+"""A file for each section: its `run(quick=…)` measures and yields one row at a time."""

@@ -1,7 +1,7 @@
-"""What the agent's own part costs: CPU, calls and memory on a driver that takes no time.
+"""The cost of the agent itself: CPU, driver calls and memory, on a driver that takes no time.
 
-The floor is the state before where BENCHMARK_BEFORE names another checkout, else an empty uvicorn. Both run
-at the same time, so that a noisy moment meets both.
+The floor is another checkout if BENCHMARK_BEFORE names one, else an idle uvicorn. Both run at the same time,
+so that other load affects both.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from benchmarks.server import Server
 
 TITLE = "cost: the compiled driver, GPUs of 18 NVLinks without fans"
-SETTLE = 8.0  # seconds: first contact is over, the paced reads are spread
-SECONDS = 60  # a multiple of every pace that matters: 1, 2, 5, 10, 30 and 60 s
+SETTLE = 8.0  # seconds: after them first contact is over, and the paced reads are spread
+SECONDS = 60  # seconds; a multiple of the relevant paces: 1, 2, 5, 10, 30 and 60 s
 HISTORY = "10"
 IDLE = POLL_LINGER_INTERVALS + 1.5  # seconds without a viewer, after which samples are only taken for history
 
@@ -37,7 +37,7 @@ class _Case(NamedTuple):
     gpus: int
     processes: int
     watched: bool
-    cpu: Goal | None = None  # of milliseconds a second
+    cpu: Goal | None = None  # milliseconds a second
     calls: Goal | None = None  # a second
 
 
@@ -59,7 +59,7 @@ class _Spent(NamedTuple):
 
 
 def run(*, quick: bool) -> Iterator[Row]:
-    """Four rows for each case, and growth from 32 to 128 GPUs."""
+    """Four rows for each case, and the growth from 32 to 128 GPUs."""
     before = os.environ.get("BENCHMARK_BEFORE")
     seconds = 3 if quick else SECONDS
     measured: dict[str, _Spent] = {}
@@ -88,7 +88,7 @@ def run(*, quick: bool) -> Iterator[Row]:
 
 
 def _compare(case: _Case, before: Path | None, seconds: float) -> tuple[_Spent, _Spent | None]:
-    """What this checkout spends, and the one before."""
+    """What this checkout uses, and what the floor uses."""
     with ExitStack() as stack:
         agents = [
             stack.enter_context(
@@ -126,7 +126,7 @@ def _first_answer(agent: Server) -> float:
 
 @contextmanager
 def _stream(agent: Server) -> Iterator[None]:
-    """One client that reads a stream at 1 s."""
+    """A client that reads a stream with an interval of 1 s."""
     request = f"GET {PREFIX}/gpu/stream?interval=1 HTTP/1.1\r\nHost: agent\r\nAuthorization: {TOKEN}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", agent.port)) as connection:
         connection.sendall(request.encode())

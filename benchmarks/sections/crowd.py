@@ -1,4 +1,4 @@
-"""What a crowd costs everybody else: `/health` while a thousand clients ask expensive questions."""
+"""What a crowd costs other clients: `/health` while a thousand clients make expensive requests."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TITLE = (
 )
 CLIENTS = 1000
 GPUS = (8, 128)
-SETTLE = 3.0  # seconds until every GPU is read
-DEADLINE = 120.0  # seconds until all must have been answered
+SETTLE = 3.0  # seconds until every GPU has been read
+DEADLINE = 120.0  # seconds within which all requests must be answered
 QUARTER_SECOND = Goal("value", at_most=250)
 
 
 def some_of(number: int) -> str:
-    """A set of the first eight GPUs: another one for each number, of which there are 255."""
+    """A set of the first eight GPUs: a different one for each number from 1 to 255."""
     return ",".join(str(index) for index in range(8) if (number % 255 + 1) >> index & 1)
 
 
@@ -48,7 +48,7 @@ QUESTIONS: dict[str, Callable[[int], str]] = {
 
 
 def run(*, quick: bool) -> Iterator[Row]:
-    """A fresh agent for each kind of question."""
+    """A new agent for each kind of request."""
     raise_limit()
     clients, gpu_counts = (50, GPUS[:1]) if quick else (CLIENTS, GPUS)
     for gpus in gpu_counts:
@@ -58,40 +58,40 @@ def run(*, quick: bool) -> Iterator[Row]:
                     time.sleep(SETTLE)
                     with probing(agent) as worst:
                         took, refused = asyncio.run(
-                            ask_all(agent, [path(number) for number in range(clients)])
+                            request_all(agent, [path(number) for number in range(clients)])
                         )
                 yield Row(f"{gpus} GPUs, {name}", worst[0] * 1000, "ms", goal=QUARTER_SECOND)
                 yield Row(f"{gpus} GPUs, {name}: all answered", took, "s")
-                if refused:  # what takes long to make has a short queue
+                if refused:  # requests for slow answers wait in a short queue
                     yield Row(f"{gpus} GPUs, {name}: of them with 503", refused, "")
 
 
 @contextmanager
 def probing(agent: Server) -> Iterator[list[float]]:
-    """Another process asks for `/health` meanwhile; at the end the list holds the slowest, in seconds."""
+    """Another process requests `/health` meanwhile; at the end the list has the slowest answer in seconds."""
     worst: list[float] = []
     probe = [sys.executable, "-m", "benchmarks.programs.probe", f"{agent.url}{PREFIX}/health"]
     popen = subprocess.Popen(  # noqa: S603  (our own program)
         machine.pinned(machine.client_core(), *probe), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
-        time.sleep(0.5)  # it has begun
+        time.sleep(0.5)  # the process has begun
         yield worst
     finally:
         said, _ = popen.communicate(b"", timeout=60)
     worst.append(float(said))
 
 
-async def ask_all(agent: Server, paths: list[str]) -> tuple[float, int]:
-    """Seconds until all are answered, and how many with 503; each has a connection of its own."""
+async def request_all(agent: Server, paths: list[str]) -> tuple[float, int]:
+    """Seconds until all are answered, and the number of 503 answers; each has a connection of its own."""
     started = time.monotonic()
     async with asyncio.timeout(DEADLINE):
-        answered = await asyncio.gather(*(_ask(agent.port, path) for path in paths))
+        answered = await asyncio.gather(*(_request(agent.port, path) for path in paths))
     return time.monotonic() - started, answered.count(503)
 
 
-async def _ask(port: int, path: str) -> int:
-    """The status: 200, or 503 with a Retry-After."""
+async def _request(port: int, path: str) -> int:
+    """The status of the answer: 200, or 503 with Retry-After."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
     request = (
         f"GET {PREFIX}{path} HTTP/1.1\r\nHost: agent\r\nAuthorization: {TOKEN}\r\nConnection: close\r\n\r\n"

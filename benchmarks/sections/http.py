@@ -1,4 +1,4 @@
-"""Answers per second: the agent against a raw ASGI app with the same bytes, and against collecting anew."""
+"""Answers per second, compared with a raw ASGI app, and with handlers that read the driver each time."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 TITLE = "http: 8 GPUs with 4 processes each, prefix and token, keep-alive"
 CONNECTIONS = (1, 32)
-SLOW_SECONDS = 3  # of a turn of the slow handler: 32 requests at once take a slow machine more than one
-LEFTOVERS = 2.0  # seconds in which a slow handler ends what its clients no longer wait for
+# Of a run of the slow handler: 32 simultaneous requests can take more than one second.
+SLOW_SECONDS = 3
+LEFTOVERS = 2.0  # seconds in which a slow handler finishes requests whose clients have left
 NEAR_THE_FLOOR = Goal("ratio", at_least=0.8)
 NEAR_THE_FLOOR_PACKED = Goal("ratio", at_least=0.7)
 A_HUNDRED_TIMES = Goal("ratio", at_least=100)
 
 
 def run(*, quick: bool) -> Iterator[Row]:
-    """Rows of both paths. Agent and floor take turns, so that a noisy moment meets both."""
+    """Rows for both paths. Agent and floor run in turn, so that other load affects both."""
     turns, seconds = (2, 1) if quick else (15, 1)
     with (
         usual_driver() as driver,
@@ -38,7 +39,7 @@ def run(*, quick: bool) -> Iterator[Row]:
 
 
 def _scrapes(agent: Server, *, turns: int, seconds: int) -> Iterator[Row]:
-    """`/metrics`, whose text is made once a second while 32 connections wait for it."""
+    """`/metrics`, whose text is made once a second, with 32 connections that wait for it."""
     path = f"{PREFIX}/metrics"
     with tempfile.NamedTemporaryFile() as body:
         Path(body.name).write_bytes(agent.get(path)[1])
@@ -57,7 +58,7 @@ def _scrapes(agent: Server, *, turns: int, seconds: int) -> Iterator[Row]:
 
 
 def _packed(path: str, agent: Server, *, turns: int, seconds: int) -> Row:
-    """32 connections that ask for gzip; the floor sends the same packed bytes."""
+    """32 connections that accept gzip; the floor sends the same compressed bytes."""
     headers = HEADERS | {"Accept-Encoding": "gzip"}
     with tempfile.NamedTemporaryFile() as body:
         Path(body.name).write_bytes(agent.get(path, **{"Accept-Encoding": "gzip"})[1])

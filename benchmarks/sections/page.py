@@ -1,4 +1,4 @@
-"""What the page costs its reader: a real Chromium in front of one agent, alone and as thirty hosts."""
+"""What the page costs the browser: a real Chromium with one agent, as one host and as thirty hosts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TITLE = "page: 8 GPUs, 32 processes, in headless Chromium; an hour: 1,800 events
 INTERVAL = 2.0  # seconds between two events of the page's stream
 PORTION = 150  # events in one stream: 5 minutes
 
-# Written down by the page itself, in the frame that shows the first GPU.
+# Recorded by a script in the page, in the frame that shows the first GPU.
 WATCH = """
 (() => {
   let asked = 1;
@@ -56,7 +56,7 @@ PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startT
 
 
 def run(*, quick: bool) -> Iterator[Row]:
-    """Load, frames and heap; RuntimeError without Chromium."""
+    """Loading, frames and heap. Raises RuntimeError without Chromium."""
     chromium = shutil.which("chromium")
     if chromium is None:
         raise RuntimeError("Not found: chromium. On Debian: apt-get install chromium")
@@ -80,10 +80,10 @@ def run(*, quick: bool) -> Iterator[Row]:
 
 def _load(browser: Browser, url: str, empty_url: str, turns: int) -> Iterator[Row]:
     paints: list[float] = []
-    floors: list[float] = []  # in turn with the paints: the machine is as busy for both
+    floors: list[float] = []  # in turn with the paints, so that other load affects both
     shown: list[dict[str, float]] = []
     whole: list[int] = []
-    for _ in range(turns):  # each with an empty cache
+    for _ in range(turns):  # each load has an empty cache
         context = browser.new_context()
         page = context.new_page()
         page.add_init_script(WATCH)
@@ -108,7 +108,7 @@ def _load(browser: Browser, url: str, empty_url: str, turns: int) -> Iterator[Ro
 
 
 def _slow_network(browser: Browser, url: str, turns: int) -> Row:
-    """As far away as over a mobile connection, with an empty cache."""
+    """Loading over a slow network with the delay of a mobile connection, and an empty cache."""
     shown = []
     for _ in range(turns):
         context = browser.new_context()
@@ -125,7 +125,7 @@ def _slow_network(browser: Browser, url: str, turns: int) -> Row:
 
 
 def _heap(browser: Browser, url: str, portions: int) -> Iterator[Row]:
-    """The page keeps an hour: what it holds after the first is what it may hold after the second."""
+    """The page keeps an hour of values: the heap after two hours must not exceed that after one."""
     page = browser.new_page()
     page.goto(url)
     page.locator("#gpus > *").first.wait_for()
@@ -161,5 +161,5 @@ def _heap(browser: Browser, url: str, portions: int) -> Iterator[Row]:
 
 
 def next_tick(ticks: count[int]) -> int:
-    """Which number comes next, without taking it."""
+    """The next number of the counter, without consuming it."""
     return int(re.findall(r"\d+", repr(ticks))[0])

@@ -1,4 +1,4 @@
-"""How much `/gpu` and each event of its stream weigh, whole names included."""
+"""The size of `/gpu` and of each event of its stream, with full process names."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ NAMES = (
     "ray::RayTrainWorker.execute",
     "gmx_mpi",
 )
-SETTLE = 3.0  # seconds of polling: rates need two samples
+SETTLE = 3.0  # seconds of polling, because rates need two samples
 
 
 def run(*, quick: bool) -> Iterator[Row]:  # noqa: ARG001  (every section is asked so; this one is always quick)
-    """The real agent's answer as it is, and as it packs it for a client that asks for gzip."""
+    """The agent's answer, uncompressed and as compressed for a client that accepts gzip."""
     with (
         tempfile.TemporaryDirectory() as folder,
         sleepers(5 * GPUS, named_programs(Path(folder))) as pids,
@@ -49,7 +49,7 @@ def run(*, quick: bool) -> Iterator[Row]:  # noqa: ARG001  (every section is ask
 
 
 def named_programs(folder: Path) -> list[str]:
-    """`sleep`, by the names of other programs."""
+    """Copies of `sleep` with the names of other programs."""
     sleep = shutil.which("sleep")
     if sleep is None:
         raise RuntimeError("Not found: sleep")

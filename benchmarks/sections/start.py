@@ -1,4 +1,4 @@
-"""How soon it answers: on an idle agent, and from the start of the process; and what it takes in memory."""
+"""How soon the agent answers, when it is idle and after the start of the process; and its memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIXTY_MS = Goal("value", at_most=60)
 
 
 def run(*, quick: bool) -> Iterator[Row]:
-    """The floor is an app that imports the same libraries and answers one route."""
+    """The floor is an app that imports the same libraries and has one route."""
     with usual_driver() as driver:
         with running("agent", *driver, **SETTINGS, HISTORY_INTERVAL="0") as agent:
             waits = [
@@ -31,10 +31,10 @@ def run(*, quick: bool) -> Iterator[Row]:
             if not quick:
                 waited = agent.first_answer_after(RELEASE_AFTER + 5, PATHS[0])
                 yield Row("first request after NVML was let go", waited, "ms")
-        # They take turns, so that a noisy moment meets all.
+        # The programs run in turn, so that other load affects all of them.
         kinds = (("imports", PATHS[0]), ("agent", f"{PREFIX}/health"), ("agent", f"{PREFIX}/count"))
         for program, path in kinds:
-            _started(program, path, *driver)  # from here on the byte code is warm
+            _started(program, path, *driver)  # from here on the byte code is in the cache
         starts = [[_started(*kind, *driver) for kind in kinds] for _ in range(2 if quick else 9)]
         floor, health, count = zip(*starts, strict=True)
         for name, ours, goal in (("/health", health, Goal("ratio", at_most=1.25)), ("/count", count, None)):
@@ -56,10 +56,10 @@ def run(*, quick: bool) -> Iterator[Row]:
 
 
 class Start(NamedTuple):
-    """Milliseconds from the start of a process to its first 200, and MiB in memory after some requests."""
+    """Milliseconds from the start of a process to its first 200, and MiB of memory after some requests."""
 
     ms: float
-    cpu_ms: float  # of all its threads
+    cpu_ms: float  # CPU time of all its threads
     mib: float
 
 

@@ -1,4 +1,4 @@
-"""What many viewers cost: streams at 1 s beside a raw ASGI app that sends the same bytes."""
+"""What many viewers cost: streams at 1 s, compared with a raw ASGI app that sends the same bytes."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 TITLE = "streams: 8 GPUs with 4 processes each, an event a second to each; floor: a raw ASGI fan-out"
 SUBSCRIBERS = (1, 100, 1000)
 SECONDS = 20
-SETTLE = 3.0  # seconds until everybody is on the same grid
-SYSTEMD_SOFT_LIMIT = 1024  # open files; the agent raises it by itself
+SETTLE = 3.0  # seconds until all streams have events at the same times
+SYSTEMD_SOFT_LIMIT = 1024  # open files at the start; the agent raises this limit itself
 KIB = 1024
 
 
 class Watched(NamedTuple):
-    """What a crowd of readers cost and got."""
+    """What many readers cost, and what they received."""
 
-    samples_per_second: float  # of single GPUs
-    cpu_per_second: float  # ms, without that of the simulation
-    delivered_percent: float  # of the events that were due
+    samples_per_second: float  # of one GPU each
+    cpu_per_second: float  # milliseconds, without the time of the simulation
+    delivered_percent: float  # share of the events that were due
     p99_gap: float  # seconds
     resident_mib: float
 
 
 def run(*, quick: bool) -> Iterator[Row]:
-    """Samples beside those of one subscriber; CPU beside the fan-out's."""
+    """Samples compared with those for one subscriber; CPU time compared with that of the fan-out."""
     raise_limit()
     counts = (1, 20) if quick else SUBSCRIBERS
     seconds = 3 if quick else SECONDS
@@ -62,18 +62,17 @@ def run(*, quick: bool) -> Iterator[Row]:
                 f"{name}: events that came", watched.delivered_percent, "%", goal=Goal("value", at_least=99)
             )
             yield Row(f"{name}: gap, p99", watched.p99_gap, "s", floor.p99_gap, Goal("value", at_most=1.25))
-            fan = (
-                Goal("ratio", at_most=1.7) if count == max(SUBSCRIBERS) else None
-            )  # of few, most is the samples
+            # With few readers, sampling takes most of the time.
+            fan = Goal("ratio", at_most=1.7) if count == max(SUBSCRIBERS) else None
             yield Row(f"{name}: CPU", watched.cpu_per_second, "ms/s", floor.cpu_per_second, fan)
             if count > 1:
                 each = (watched.resident_mib - empty) * KIB / count
                 yield Row(f"{name}: memory of each", each, "KiB", goal=Goal("value", at_most=64))
-        yield _of_many_sets(arguments, *((20, 3) if quick else (500, SECONDS)))
+        yield _many_sets_row(arguments, *((20, 3) if quick else (500, SECONDS)))
 
 
-def _of_many_sets(arguments: tuple[str, ...], count: int, seconds: int) -> Row:
-    """Streams of 255 different sets of GPUs; the floor is the CPU of as many streams of all eight."""
+def _many_sets_row(arguments: tuple[str, ...], count: int, seconds: int) -> Row:
+    """Streams of 255 different sets of GPUs; the floor is as many streams of all eight GPUs."""
     sets = [",".join(str(gpu) for gpu in range(8) if number >> gpu & 1) for number in range(1, 256)]
     crowds = {
         "all": streams(count),

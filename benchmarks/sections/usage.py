@@ -1,4 +1,4 @@
-"""How soon `/usage` is told who used how many GPU hours, out of a file of 400 busy days."""
+"""How soon `/usage` answers from a file with 400 busy days."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GOALS = {30: Goal("value", at_most=50), DAYS: Goal("value", at_most=500)}
 
 
 def run(*, quick: bool) -> Iterator[Row]:
-    """By user, by day and by GPU, as JSON and as CSV; each request on a connection of its own."""
+    """Answers by user, by day and by GPU, as JSON and as CSV. Each request has a connection of its own."""
     with tempfile.TemporaryDirectory() as folder, usual_driver() as driver:
         yield Row("size of the sums", _fill(Path(folder) / FILE), "MB", goal=Goal("value", at_most=20))
         with running("agent", *driver, **SETTINGS, HISTORY_INTERVAL="10", STATE_DIR=folder) as agent:
@@ -42,7 +42,7 @@ def run(*, quick: bool) -> Iterator[Row]:
 
 
 def _fill(file: Path) -> float:
-    """Every user had something on every day; returns the size of the file, MB."""
+    """Fill the file: each user used GPUs on each day. Returns the size of the file in MB."""
     today = dt.datetime.now().astimezone().date()
     days = [(today - dt.timedelta(days=number)).isoformat() for number in range(DAYS)]
     sums = UsageDays(

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import pynvml
 import pytest
 
-from agent.check.driver import SECOND_SAMPLE, Told, ask_driver, driver_problems, driver_view, host_view
+from agent.check.driver import (
+    SECOND_SAMPLE,
+    DriverState,
+    driver_problems,
+    driver_view,
+    host_view,
+    query_driver,
+)
 from agent.check.rights import nvml_rights
 from tests.support.agents import agent_client, settings
 
@@ -19,12 +26,12 @@ pytestmark = pytest.mark.anyio
 PATIENCE = 30.0  # seconds; a test ends earlier when the answer arrives
 
 
-async def check_driver(seconds: float = PATIENCE, second_sample: float = 0, **environ: str) -> Told:
+async def check_driver(seconds: float = PATIENCE, second_sample: float = 0, **environ: str) -> DriverState:
     deadline = time.monotonic() + seconds
-    return await ask_driver(settings(**environ), deadline, in_container=False, second_sample=second_sample)
+    return await query_driver(settings(**environ), deadline, in_container=False, second_sample=second_sample)
 
 
-def problems(told: Told) -> list[str]:
+def problems(told: DriverState) -> list[str]:
     return [problem.name for problem in (*driver_problems(told.snapshot), *nvml_rights(told.snapshot))]
 
 

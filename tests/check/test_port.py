@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from agent.check.port import look_at_port, port_problems, port_view
+from agent.check.port import check_port, port_problems, port_view
 from agent.server.listener import listening_at
 from agent.settings import Settings
 from tests.server.test_probe import answering
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from agent.check.report import Port
 
 
-def check_port(**environ: str) -> tuple[Port, list[str]]:
-    port = look_at_port(Settings.from_mapping({"HOST": "127.0.0.1", **environ}))
+def checked(**environ: str) -> tuple[Port, list[str]]:
+    port = check_port(Settings.from_mapping({"HOST": "127.0.0.1", **environ}))
     return port, [problem.name for problem in port_problems(port)]
 
 
 def test_a_free_port_stays_free() -> None:
     port = str(free_port())
     for _ in range(2):
-        found, problems = check_port(PORT=port)
+        found, problems = checked(PORT=port)
         assert (found.address, found.state, problems) == (f"127.0.0.1:{port}", "free", [])
     socket.create_server(("127.0.0.1", int(port))).close()
 
@@ -38,40 +38,40 @@ def test_a_free_port_stays_free() -> None:
 def test_an_agent_on_the_port_is_a_problem_only_if_its_settings_differ() -> None:
     with agent_server(URL_PREFIX="lab") as url:
         port = str(urlsplit(url).port)
-        found, problems = check_port(PORT=port, URL_PREFIX="lab")
+        found, problems = checked(PORT=port, URL_PREFIX="lab")
         assert (found.state, problems) == ("agent", [])
-        found, problems = check_port(PORT=port)
+        found, problems = checked(PORT=port)
         assert (found.state, found.error, problems) == ("other", "/health answered 404", ["port_taken"])
 
 
 def test_another_program_on_the_port_is_reported() -> None:
     with answering(b"SSH-2.0-OpenSSH\r\n") as port:
-        found, problems = check_port(PORT=port)
+        found, problems = checked(PORT=port)
     assert (found.state, problems) == ("other", ["port_taken"])
     assert found.error == "/health cannot be reached: SSH-2.0-OpenSSH"
 
 
 def test_an_address_of_another_machine_has_the_same_message_as_a_failed_start() -> None:
-    found, problems = check_port(HOST="192.0.2.1", PORT="8000")
+    found, problems = checked(HOST="192.0.2.1", PORT="8000")
     assert (found.state, problems) == ("unusable", ["cannot_listen"])
     assert found.error == "Cannot listen on 192.0.2.1:8000: cannot assign requested address (PORT, HOST)"
 
 
 def test_a_unix_socket_is_checked_instead_of_the_port(tmp_path: Path) -> None:
     path = tmp_path / "agent"
-    found, problems = check_port(UDS=str(path))
+    found, problems = checked(UDS=str(path))
     assert (found.address, found.state, problems) == (str(path), "free", [])
     assert not path.exists()
     with listening_at(str(path)) as listener:
         listener.close()
-        found, problems = check_port(UDS=str(path))
+        found, problems = checked(UDS=str(path))
         assert (found.state, problems) == ("free", []), "nobody listens: an agent takes its place"
         assert path.exists(), "a check does not"
     path.touch()
-    found, problems = check_port(UDS=str(path))
+    found, problems = checked(UDS=str(path))
     assert (found.state, problems) == ("unusable", ["cannot_listen"])
     assert found.error == f"Cannot listen on {path}: something that is not a socket is there (UDS)"
-    found, problems = check_port(UDS=str(path / "below"))
+    found, problems = checked(UDS=str(path / "below"))
     assert (found.state, problems) == ("unusable", ["cannot_listen"])
 
 
@@ -92,7 +92,7 @@ def test_an_agent_on_a_unix_socket_is_recognized(tmp_path: Path) -> None:
 
         thread = threading.Thread(target=serve, name="answering", daemon=True)
         thread.start()
-        found, problems = check_port(UDS=str(path))
+        found, problems = checked(UDS=str(path))
         thread.join(10)
     assert (found.state, problems) == ("agent", [])
 

@@ -13,7 +13,7 @@ import pytest
 
 from agent import __version__
 from agent.check.report import Gpu, RunningAgent
-from agent.check.running import agent_url, ask_agent, differences
+from agent.check.running import agent_url, differences, query_agent
 from tests.check.checking import check
 from tests.server.test_probe import answering
 from tests.support.agents import agent_process, agent_server, free_port, hung_agent_server
@@ -29,7 +29,7 @@ PATIENCE = 30.0  # seconds; a test ends earlier when the answer arrives
 
 
 def check_agent(url: str, token: str | None = None) -> RunningAgent:
-    return ask_agent(url, token, time.monotonic() + PATIENCE)
+    return query_agent(url, token, time.monotonic() + PATIENCE)
 
 
 def same_gpus(agent: RunningAgent) -> list[Gpu]:

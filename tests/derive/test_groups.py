@@ -60,7 +60,7 @@ def graphs(draw: st.DrawFn) -> list[int]:
 @PROPERTY
 @given(graphs(), st.integers(1, 10))
 def test_the_groups_are_those_of_the_definition(links: list[int], count: int) -> None:
-    assert GroupSearch(links).together(count) == by_definition(links, count)
+    assert GroupSearch(links).choose(count) == by_definition(links, count)
 
 
 # Adversarial graphs
@@ -129,10 +129,10 @@ def test_the_work_is_bounded_for_all_links(name: str, gpus: int) -> None:
     links = shuffled(gpus, ADVERSARIES[name](gpus))
     for count in (2, gpus // 2, gpus):
         search = GroupSearch(links)
-        chosen = search.together(count)
+        chosen = search.choose(count)
         assert len(chosen) == len(set(chosen)) == count
         assert search.steps <= MAX_STEPS + gpus * gpus // 2
-        assert GroupSearch(links).together(count) == chosen
+        assert GroupSearch(links).choose(count) == chosen
 
 
 @pytest.mark.parametrize("name", ADVERSARIES)
@@ -141,7 +141,7 @@ def test_sixteen_gpus_need_less_than_a_fifth_of_the_steps(name: str) -> None:
     for seed in range(5):
         for count in range(2, EXACT + 1):
             search = GroupSearch(shuffled(EXACT, ADVERSARIES[name](EXACT), seed))
-            search.together(count)
+            search.choose(count)
             assert search.steps < MAX_STEPS / 5
 
 
@@ -163,7 +163,7 @@ def test_sixteen_gpus_need_less_than_a_fifth_of_the_steps(name: str) -> None:
 def test_a_known_largest_group_is_found(name: str, gpus: int, largest: int) -> None:
     for seed in range(3):
         links = shuffled(gpus, ADVERSARIES[name](gpus), seed)
-        chosen = GroupSearch(links).together(gpus)
+        chosen = GroupSearch(links).choose(gpus)
         assert are_linked(links, chosen[:largest])
         assert not are_linked(links, chosen[: largest + 1])
 
@@ -172,7 +172,7 @@ def test_a_known_largest_group_is_found(name: str, gpus: int, largest: int) -> N
 def test_a_search_that_is_cut_short_still_returns_groups_that_cannot_grow(max_steps: int) -> None:
     links = shuffled(64, at_random(64, 0.9))
     search = GroupSearch(links, max_steps)
-    chosen = search.together(64)
+    chosen = search.choose(64)
 
     first = [gpu for at, gpu in enumerate(chosen) if are_linked(links, chosen[: at + 1])]
     assert sorted(chosen) == [*range(64)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.derive.not_offered import is_kept_out, named_in_vain
+from agent.derive.not_offered import entries_without_gpu, is_kept_out
 from agent.readings import DriverReading, GpuSample, GpuState, Snapshot
 from tests.support.readings import reading
 
@@ -52,9 +52,9 @@ def test_a_gpu_is_kept_out_by_its_index_or_its_uuid(
 def test_entries_that_match_no_gpu_are_reported(
     gpus: tuple[GpuSample, ...], names: tuple[str, ...], in_vain: tuple[str, ...]
 ) -> None:
-    assert named_in_vain(snapshot(*gpus, names=names)) == in_vain
+    assert entries_without_gpu(snapshot(*gpus, names=names)) == in_vain
 
 
 def test_no_entry_is_reported_before_all_gpus_are_known() -> None:
-    assert named_in_vain(Snapshot(1.0, 1.0, not_offered=("7", "GPU-c"))) == ()
-    assert named_in_vain(snapshot(BOTH[0], names=("GPU-c",), count=2)) == ()
+    assert entries_without_gpu(Snapshot(1.0, 1.0, not_offered=("7", "GPU-c"))) == ()
+    assert entries_without_gpu(snapshot(BOTH[0], names=("GPU-c",), count=2)) == ()

@@ -481,8 +481,8 @@ UNKNOWN = {
         error=f"NVML_ERROR_{n}",
         words=f"words-of-nvml-{n}",
         since=SINCE_BOOT - 700 - n,
-        told_before=bool(n % 2),
-        asked=SINCE_BOOT - 300 - n,
+        reported_before=bool(n % 2),
+        called_at=SINCE_BOOT - 300 - n,
     )
     for n, (field, reason) in enumerate(
         [

@@ -24,7 +24,7 @@ UNSHOWN = {
     "GpuReading.sampled_since_boot": "the sample has it, also for a reading that is no longer shown",
     "Fans.gpu_celsius": "it decides whether fans that stand still should run",
     "LinkSample.gpu_percent": "it decides whether the link should be fast",
-    "Unknown.asked": "with `since` it gives the time for which a value is unknown",
+    "Unknown.called_at": "with `since` it gives the time for which a value is unknown",
     "Unknown.error": "errors are counted by it",
     "Unknown.since": "it gives the time for which a value is unknown",
     "HostProcess.start_ticks": "it shows whether a pid was reused",

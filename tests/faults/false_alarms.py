@@ -9,7 +9,7 @@ from agent.derive.health import examine
 from agent.readings import GpuSample, GpuState, Snapshot
 from agent.simulation import Simulation
 from agent.sources.gpu import GpuSource
-from tests.sources.one_gpu import Clock
+from tests.sources.one_gpu import TwoClocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class JudgedGpus:
     """All GPUs of a simulation, and the sources that read them."""
 
-    def __init__(self, simulation: Simulation, clock: Clock) -> None:
+    def __init__(self, simulation: Simulation, clock: TwoClocks) -> None:
         self.simulation = simulation
         self.gpus: list[SimulatedGpu] = simulation.gpus
         self.sources = [
@@ -52,7 +52,7 @@ class JudgedGpus:
 @contextmanager
 def judged(gpus: int = 1, model: str = "h100", **values: Any) -> Iterator[JudgedGpus]:
     """GPUs of a model with these fixed values, which are not slowed down by heat."""
-    clock = Clock()
+    clock = TwoClocks()
     with Simulation(
         gpus, models=[model], clock=clock, wall_clock=clock.wall, pcie_window_seconds=0
     ) as simulation:

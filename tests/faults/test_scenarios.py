@@ -10,6 +10,7 @@ from agent.simulation import SCENARIOS, Simulation
 from tests.faults.endpoints import GPUS, HEALTHY, TimedClient, Truth, check, reports
 from tests.faults.table import DENIED, LOST, STUCK
 from tests.support.agents import agent_server
+from tests.support.clock import Clock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -31,20 +32,10 @@ SCENES: dict[str, dict[float, Truth]] = {
 ELSEWHERE = {"gone": "tests/sampling/test_census.py"}
 
 
-class Clock:
-    """Seconds of the simulation; moves only when the test sets `now`."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name not in ELSEWHERE])
 async def test_every_endpoint_reports_what_a_scenario_simulates(name: str) -> None:
     """A scenario without a scene only lacks some values."""
-    clock = Clock()
+    clock = Clock(0.0)
     with (
         Simulation(GPUS, scenario=name, clock=clock),
         agent_server(SAMPLE_INTERVAL="0.5", SAMPLE_TIMEOUT="0.5") as url,

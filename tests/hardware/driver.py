@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from agent.simulation.installation import put_in_place, take_away
+from agent.simulation.installation import install_library, uninstall_library
 from agent.sources.gpu import GpuSource
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ class TimedLibrary:
 def timed_driver(library: object) -> Iterator[TimedLibrary]:
     """Let nvidia-ml-py and nvitop use `library` through a TimedLibrary."""
     timed = TimedLibrary(library)
-    before = put_in_place(timed)
+    before = install_library(timed)
     try:
         yield timed
     finally:
-        take_away(before)
+        uninstall_library(before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from tests.hardware.expected import (
 from tests.hardware.printed import printed
 from tests.hardware.smi import Missing, SmiGpu, SmiLog, SmiProcess, parse
 from tests.support.agents import agent_client
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,16 +44,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 MODELS = ["h100", "a100", "rtx4090", "gb10", "k80"]
-
-
-class Clock:
-    """A clock that stands still unless it is moved, so that two readings are the same."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def one_simulated_gpu(model: str) -> Simulation:

@@ -72,16 +72,16 @@ def keys() -> RouteCacheKey:
 
 
 async def test_the_key_depends_on_the_values_and_not_on_their_spelling(keys: RouteCacheKey) -> None:
-    key = await keys.of(scope_with(b"idx=0,1"))
+    key = await keys.make(scope_with(b"idx=0,1"))
     for same in (b"id%78=0,1", b"idx=0%2C1", b"idx=1,+0", b"x=1&idx=0,1&y", b"&idx=1,0&"):
-        assert await keys.of(scope_with(same)) == key, same
+        assert await keys.make(scope_with(same)) == key, same
     others = [
         scope_with(b""),
         scope_with(b"idx=0"),
         scope_with(b"id+x=0,1&idx=1"),
         scope_with(b"idx=0,1", b"other"),
     ]
-    assert len({key, *[await keys.of(other) for other in others]}) == 5
+    assert len({key, *[await keys.make(other) for other in others]}) == 5
 
 
 async def test_the_keys_of_requests_up_to_512_bytes_are_remembered(keys: RouteCacheKey) -> None:
@@ -90,16 +90,16 @@ async def test_the_keys_of_requests_up_to_512_bytes_are_remembered(keys: RouteCa
     for length, is_kept in ((512 - header, True), (513 - header, False)):
         scope = scope_with(b"x" * length)
         assert keys.remembered(scope) is None
-        key = await keys.of(scope)
+        key = await keys.make(scope)
         assert (key is None, keys.remembered(scope) == key) == (False, is_kept)
     assert keys.remembered(scope_with(b"x" * (512 - header), b"other")) is None
 
 
 async def test_no_more_than_256_keys_are_remembered(keys: RouteCacheKey) -> None:
     for number in range(256):
-        await keys.of(scope_with(b"idx=%d" % number))
+        await keys.make(scope_with(b"idx=%d" % number))
     assert keys.remembered(scope_with(b"idx=0")) is not None
-    await keys.of(scope_with(b"idx=256"))
+    await keys.make(scope_with(b"idx=256"))
     assert keys.remembered(scope_with(b"idx=0")) is None
     assert keys.remembered(scope_with(b"idx=256")) is not None
 

@@ -114,7 +114,7 @@ def test_streams_and_errors_are_never_compressed() -> None:
 
 async def suited(response: KeptResponse, accepted: bytes, limiter: CapacityLimiter) -> KeptResponse:
     """The response that a client gets from the cache."""
-    return response.suited([(b"accept-encoding", accepted)]) or await response.packed(limiter)
+    return response.form_for([(b"accept-encoding", accepted)]) or await response.compressed(limiter)
 
 
 async def test_an_answer_is_compressed_once_for_all_clients() -> None:
@@ -124,9 +124,9 @@ async def test_an_answer_is_compressed_once_for_all_clients() -> None:
         response = KeptResponse(200, [(b"content-length", str(length).encode())], b"x" * length)
         asked = [b"gzip, x%d" % number for number in range(20)]
         given = await asyncio.gather(*(suited(response, accepted, limiter) for accepted in asked))
-        assert {id(one) for one in given} == {id(response.suited([(b"accept-encoding", b"gzip")]))}
+        assert {id(one) for one in given} == {id(response.form_for([(b"accept-encoding", b"gzip")]))}
         assert gzip.decompress(given[0].body) == response.body
-        assert response.suited([]) is response
+        assert response.form_for([]) is response
         assert response.size == length + len(given[0].body), (
             "what is kept is bounded by its size, packed or not"
         )
@@ -134,7 +134,7 @@ async def test_an_answer_is_compressed_once_for_all_clients() -> None:
 
 async def test_an_answer_of_up_to_1_kib_is_not_compressed() -> None:
     tiny = KeptResponse(200, [], b"x" * TINY)
-    assert tiny.suited([(b"accept-encoding", b"gzip")]) is tiny
+    assert tiny.form_for([(b"accept-encoding", b"gzip")]) is tiny
 
 
 def test_compression_is_reproducible_and_within_10_percent_of_the_best_level() -> None:
@@ -142,13 +142,13 @@ def test_compression_is_reproducible_and_within_10_percent_of_the_best_level() -
         [{"value": number * 7919 % 1000, "half": number / 2} for number in range(2000)]
     ).encode()
 
-    assert compression.packed(body) == gzip.compress(body, 5, mtime=0)
-    assert len(compression.packed(body)) < 1.1 * len(gzip.compress(body, 9))
+    assert compression.compress(body) == gzip.compress(body, 5, mtime=0)
+    assert len(compression.compress(body)) < 1.1 * len(gzip.compress(body, 9))
 
 
 async def test_a_client_that_leaves_does_not_cancel_the_compression_for_others() -> None:
     response = KeptResponse(200, [], b"x" * 500_000)
-    asking = [asyncio.create_task(response.packed(CapacityLimiter(1))) for _ in range(3)]
+    asking = [asyncio.create_task(response.compressed(CapacityLimiter(1))) for _ in range(3)]
     await asyncio.sleep(0)
     asking[0].cancel()
     first, *others = await asyncio.gather(*asking, return_exceptions=True)
@@ -168,8 +168,8 @@ async def test_a_long_answer_is_compressed_in_a_thread_and_a_short_one_at_once()
     taken = asyncio.Event()
     other = asyncio.create_task(to_thread.run_sync(take, limiter=limiter))
     await taken.wait()
-    long = asyncio.create_task(KeptResponse(200, [], b"x" * (QUICK + 1)).packed(limiter))
-    short = await KeptResponse(200, [], b"x" * QUICK).packed(limiter)
+    long = asyncio.create_task(KeptResponse(200, [], b"x" * (QUICK + 1)).compressed(limiter))
+    short = await KeptResponse(200, [], b"x" * QUICK).compressed(limiter)
     for _ in range(20):
         await asyncio.sleep(0)
     assert (len(gzip.decompress(short.body)), long.done()) == (QUICK, False)
@@ -189,9 +189,11 @@ async def test_a_failed_compression_is_tried_again_for_the_next_client() -> None
 
     response = KeptResponse(200, [], b"x" * 500_000)
     no_thread = cast("CapacityLimiter", NoThread())
-    refused = await asyncio.gather(*[response.packed(no_thread) for _ in range(2)], return_exceptions=True)
+    refused = await asyncio.gather(
+        *[response.compressed(no_thread) for _ in range(2)], return_exceptions=True
+    )
     assert [str(error) for error in refused] == ["can't start new thread"] * 2
-    assert gzip.decompress((await response.packed(CapacityLimiter(1))).body) == response.body
+    assert gzip.decompress((await response.compressed(CapacityLimiter(1))).body) == response.body
 
 
 async def test_an_existing_vary_header_is_extended() -> None:

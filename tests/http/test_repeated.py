@@ -129,7 +129,7 @@ async def test_a_repeated_request_is_authenticated_again_only_after_the_tokens_c
             new = path.with_name("new")
             new.write_text("new\n")
             new.replace(path)
-            await app.state.shared.tokens.look()
+            await app.state.shared.tokens.reload_if_changed()
             assert (await asking.ask())[0] == 401
 
 

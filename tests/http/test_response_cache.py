@@ -77,7 +77,7 @@ class WholeQuery:
     def remembered(self, _scope: Scope) -> None:
         """No key is remembered."""
 
-    async def of(self, scope: Scope) -> tuple[str, bytes] | None:
+    async def make(self, scope: Scope) -> tuple[str, bytes] | None:
         query = scope["query_string"]
         return None if query == b"wrong" else (self._path, query)
 

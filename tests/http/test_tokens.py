@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.http.tokens import LOOK_INTERVAL, PATIENCE, Tokens
-from agent.settings.stamp import SETTLED_AFTER
+from agent.http.tokens import PATIENCE, Tokens
+from agent.settings.stamp import CHECK_INTERVAL, SETTLED_AFTER
 from agent.settings.token_file import TokenFile
 from tests.support.agents import START_DEADLINE
 
@@ -70,9 +70,9 @@ async def test_a_change_of_the_token_file_is_noticed_at_the_next_check(
 ) -> None:
     tokens = Tokens(["fixed"], TokenFile(str(path)))
     assert tokens.in_force == {"fixed", "old"}
-    await tokens.look()
+    await tokens.reload_if_changed()
     change(path)
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.in_force == {"fixed", "two"}
 
 
@@ -91,7 +91,7 @@ async def test_the_symlink_swap_of_kubernetes_is_noticed(tmp_path: Path) -> None
     assert tokens.in_force == {"..1"}
 
     new_version(tmp_path, "..2")
-    await tokens.look()
+    await tokens.reload_if_changed()
 
     assert tokens.in_force == {"..2"}
 
@@ -100,7 +100,7 @@ async def test_two_writes_within_one_tick_of_the_clock_are_both_noticed(path: Pa
     """The second write does not change size, mtime or inode, so a recent file is read at each check."""
     tokens = Tokens([], TokenFile(str(path)), clock=lambda: LONG_AGO + SETTLED_AFTER)
     write(path, "new\n")
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.in_force == {"new"}
 
 
@@ -108,10 +108,10 @@ async def test_an_unchanged_token_file_is_not_read_again(path: Path) -> None:
     """Only its stamp is read: some hosts audit each read of a secret."""
     at = iter([2_000_000_000.0, 2_000_000_005.0])
     tokens = Tokens([], TokenFile(str(path)), clock=lambda: next(at))
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.file_health == (True, 2_000_000_000)
     renamed_over(path)
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.file_health == (True, 2_000_000_005)
 
 
@@ -179,14 +179,14 @@ async def test_an_unusable_token_file_leaves_the_tokens_in_force(
     generation = tokens.generation
     with caplog.at_level(logging.INFO):
         spoil(path)
-        await tokens.look()
-        await tokens.look()
+        await tokens.reload_if_changed()
+        await tokens.reload_if_changed()
         assert (tokens.in_force, tokens.generation) == (frozenset({"old"}), generation)
         assert tokens.file_health
         assert not tokens.file_health.is_well
         mend(path)
-        await tokens.look()
-        await tokens.look()
+        await tokens.reload_if_changed()
+        await tokens.reload_if_changed()
     assert tokens.in_force == {"two", "three"}
     assert tokens.file_health.is_well
     (failed, mended) = caplog.messages
@@ -201,13 +201,13 @@ async def test_a_token_file_with_the_metrics_token_leaves_the_tokens_in_force(
     """Otherwise the Prometheus of all hosts could read everything."""
     tokens = Tokens([], TokenFile(str(path)), metrics_token="fleet")  # noqa: S106  made up
     write(path, "two\nfleet\n")
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.in_force == {"old"}
     assert caplog.messages[-1].endswith(
         "which holds METRICS_TOKEN, which would open everything; the tokens in force stay"
     )
     write(path, "two\n")
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.in_force == {"two"}
 
 
@@ -219,11 +219,11 @@ async def test_a_token_file_that_is_back_is_read_even_if_its_stamp_is_the_same(p
     """The same holds for a file that is readable again, or whose server is back."""
     tokens = Tokens([], TokenFile(str(path)))
     moved(path, path.with_name("away"))
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.file_health
     assert not tokens.file_health.is_well
     moved(path.with_name("away"), path)
-    await tokens.look()
+    await tokens.reload_if_changed()
     assert tokens.file_health.is_well
 
 
@@ -231,7 +231,7 @@ async def test_a_token_is_required_even_if_the_token_file_was_never_read(path: P
     """The file existed when the settings were checked, and has been removed since."""
     removed(path)
     tokens = Tokens([], TokenFile(str(path)))
-    assert (tokens.are_wanted, tokens.in_force, tokens.file_health) == (True, frozenset(), (False, None))
+    assert (tokens.are_required, tokens.in_force, tokens.file_health) == (True, frozenset(), (False, None))
 
 
 async def test_no_token_is_in_the_log(path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -239,7 +239,7 @@ async def test_no_token_is_in_the_log(path: Path, caplog: pytest.LogCaptureFixtu
         tokens = Tokens([], TokenFile(str(path)))
         for content in ("hunter2", "hunter3\nhunter4", "hunter5\t", "hunter6"):
             write(path, content)
-            await tokens.look()
+            await tokens.reload_if_changed()
     assert caplog.messages[0] == "TOKEN_FILE has changed: 1 token is in force"
     assert caplog.messages[1] == "TOKEN_FILE has changed: 2 tokens are in force"
     assert "hunter" not in caplog.text
@@ -271,7 +271,7 @@ async def test_a_token_file_on_a_hanging_server_blocks_nothing(
     renamed_over(path)
     with caplog.at_level(logging.INFO):
         for _ in range(3):
-            await tokens.look()
+            await tokens.reload_if_changed()
     assert (tokens.in_force, file.looks) == (frozenset({"old"}), 2)
     assert tokens.file_health == (False, 1)
     assert len(caplog.messages) == 1
@@ -279,7 +279,7 @@ async def test_a_token_file_on_a_hanging_server_blocks_nothing(
     file.back.set()
     async with asyncio.timeout(START_DEADLINE):
         while tokens.in_force != {"two"}:
-            await tokens.look()
+            await tokens.reload_if_changed()
     assert file.looks == 2
 
 
@@ -295,8 +295,8 @@ async def watched(tokens: Tokens) -> AsyncIterator[asyncio.Queue[frozenset[str]]
 
 
 async def test_the_token_file_is_checked_every_five_seconds(path: Path) -> None:
-    assert LOOK_INTERVAL == 5
-    tokens = Tokens([], TokenFile(str(path)), look_interval=0.01)
+    assert CHECK_INTERVAL == 5
+    tokens = Tokens([], TokenFile(str(path)), check_interval=0.01)
     async with watched(tokens) as changes, asyncio.timeout(START_DEADLINE):
         for content in ("two", "three", "four"):
             write(path.with_name("new"), content)
@@ -307,13 +307,13 @@ async def test_the_token_file_is_checked_every_five_seconds(path: Path) -> None:
 async def test_a_requested_check_is_immediate_and_ignores_the_stamp(path: Path) -> None:
     """The next regular check is an hour away."""
     file = HangingFile(str(path))
-    tokens = Tokens([], file, look_interval=3600)
+    tokens = Tokens([], file, check_interval=3600)
     async with watched(tokens) as changes, asyncio.timeout(START_DEADLINE):
         while file.looks < 2:  # noqa: ASYNC110  (a thread checks the file)
             await asyncio.sleep(0.001)
         for looks, content in ((3, "new"), (4, "other")):
             write(path, content)
-            tokens.look_now()
+            tokens.reload_now()
             assert await changes.get() == {content}
             for _ in range(20):
                 await asyncio.sleep(0)
@@ -325,7 +325,7 @@ async def test_without_a_token_file_a_requested_check_is_logged_as_having_no_eff
 ) -> None:
     tokens = Tokens(["fixed"])
     with caplog.at_level(logging.INFO):
-        tokens.look_now()
+        tokens.reload_now()
     await tokens.watch(lambda: None)  # ends at once
     assert caplog.messages == ["SIGHUP has no effect, because TOKEN_FILE is not set"]
     assert tokens.file_health is None

@@ -45,7 +45,7 @@ NAMED = {
     "agent.http.openapi": {"test_openapi", "test_openapi_for_generators"},
     "agent.http.parameters": {"test_parameters", "test_endpoint", "test_bad_input"},
     "agent.http.shared_state": {"test_shared_state", "test_response_cache", "test_stream"},
-    "agent.http.pieces": {"test_response_cache"},
+    "agent.http.json_response": {"test_response_cache"},
     "agent.http.stored": {"test_usage"},
 }
 IMPORTS = imported_modules()

@@ -47,15 +47,15 @@ class ContactWithTwo:
         self.gpus.append(SlowGpu(index, PRESENT, self._clock))
         return self.gpus[-1]
 
-    async def look(self) -> None:
-        await self.contact.look(self._clock())
+    async def refresh(self) -> None:
+        await self.contact.refresh(self._clock())
         wait_until(lambda: self.contact.driver.busy_since is None, "the driver has answered")
 
 
 @asynccontextmanager
 async def contact_with_two() -> AsyncIterator[ContactWithTwo]:
     one = ContactWithTwo()
-    await one.look()
+    await one.refresh()
     try:
         yield one
     finally:
@@ -69,7 +69,7 @@ async def test_the_driver_is_read_every_five_seconds_while_all_gpus_are_ok() -> 
         reads = []
         for after in (1.0, 3.9, 0.1, 1.0):
             one.now += after
-            await one.look()
+            await one.refresh()
             reads.append(one.driver.reads)
         assert reads == [1, 1, 2, 2]
         assert one.contact.gpu_count == 2
@@ -80,7 +80,7 @@ async def test_the_driver_is_read_in_each_round_while_a_gpu_is_lost() -> None:
         one.gpus[1].error = "Gone"
         await one.contact.read_gpus(one.now, watched=True)
         for _ in range(2):
-            await one.look()
+            await one.refresh()
         assert one.driver.reads == 3
 
 
@@ -88,11 +88,11 @@ async def test_while_the_driver_does_not_answer_there_are_no_gpus() -> None:
     async with contact_with_two() as one:
         one.driver.error = "Away"
         one.now += 5
-        await one.look()
-        await one.look()
+        await one.refresh()
+        await one.refresh()
         assert (one.contact.gpus, one.contact.gpu_count, one.contact.error) == ([], None, "Away")
         one.driver.error = None
-        await one.look()
+        await one.refresh()
         assert [slot.index for slot in one.contact.gpus] == [0, 1]
 
 
@@ -101,7 +101,7 @@ async def test_a_contact_is_released_once_and_made_again_by_a_look() -> None:
         assert one.contact.is_made
         assert [await one.contact.release() for _ in range(2)] == [True, True]
         assert (one.contact.is_made, one.driver.releases) == (False, 1)
-        await one.look()
+        await one.refresh()
         assert one.contact.is_made
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agent.sampling.bedtime import Round
 from agent.sampling.driver_round import DriverRound
+from agent.sampling.sleep_policy import Round
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ class Parts:
     async def decide(self, _started: float, **_: bool) -> Round:
         return self.todo
 
-    async def look(self, _started: float) -> None:
+    async def refresh(self, _started: float) -> None:
         self.done.append("look")
 
     def follow_xids(self, _about_memory: Any) -> None:
@@ -43,7 +43,7 @@ class Parts:
     async def read_gpus(self, _started: float, *, watched: bool) -> None:
         self.done.append(f"read {watched}")
 
-    def ask(self, gpu_count: int) -> None:
+    def request(self, gpu_count: int) -> None:
         self.done.append(f"topology {gpu_count}")
 
     def pause(self) -> bool:
@@ -88,7 +88,7 @@ def round_of(parts: Any, *, xids: bool = True) -> DriverRound:
     )
 
 
-@pytest.mark.parametrize("todo", [Round.SAMPLE, Round.LOOK])
+@pytest.mark.parametrize("todo", [Round.SAMPLE, Round.CHECK])
 async def test_the_driver_is_read_before_the_gpus_and_the_gpus_before_the_rest(todo: Round) -> None:
     parts = Parts(todo)
     await round_of(parts).take(1.0, watched=True)
@@ -108,9 +108,9 @@ async def test_without_contact_no_gpu_is_read() -> None:
     ("todo", "xids", "can_pause", "done"),
     [
         (Round.REST, True, True, []),
-        (Round.LET_GO, True, True, ["pause", "release"]),
-        (Round.LET_GO, True, False, ["pause"]),
-        (Round.LET_GO, False, True, ["release"]),
+        (Round.RELEASE, True, True, ["pause", "release"]),
+        (Round.RELEASE, True, False, ["pause"]),
+        (Round.RELEASE, False, True, ["release"]),
     ],
 )
 async def test_nvml_is_released_once_the_xid_watch_has_paused(
@@ -126,8 +126,8 @@ async def test_nvml_is_released_once_the_xid_watch_has_paused(
 @pytest.mark.parametrize(
     ("todo", "are_idle", "done"),
     [
-        (Round.LOOK, True, ["pause", "release"]),
-        (Round.LOOK, False, []),
+        (Round.CHECK, True, ["pause", "release"]),
+        (Round.CHECK, False, []),
         (Round.SAMPLE, True, []),
     ],
 )

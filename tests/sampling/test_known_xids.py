@@ -76,7 +76,7 @@ def known(events: Events | None, log: Log | None, *samples: ProcessesReading) ->
     """The XIDs of the GPU in the last of these samples; all log lines exist from the first on."""
     xids = KnownXids(events, log)
     for processes in samples or (None,):
-        (gpu,) = xids.of([GPU], BOOTED_AT, processes)
+        (gpu,) = xids.with_xids([GPU], BOOTED_AT, processes)
     return None if gpu.xids is None else dict(gpu.xids)
 
 
@@ -160,9 +160,9 @@ def test_without_both_sources_the_xids_are_unknown() -> None:
     log.is_read = False
     events = Events(log)
     events.heard = None
-    events.reason = Unknown(Reason.NOT_SUPPORTED, "f", "e", "w", 0.0, told_before=False)
+    events.reason = Unknown(Reason.NOT_SUPPORTED, "f", "e", "w", 0.0, reported_before=False)
 
-    (gpu,) = KnownXids(events, log).of([GPU], BOOTED_AT, None)
+    (gpu,) = KnownXids(events, log).with_xids([GPU], BOOTED_AT, None)
 
     assert gpu.xids is None
     assert gpu.reading is not None
@@ -173,7 +173,7 @@ def test_without_both_sources_the_xids_are_unknown() -> None:
 def test_without_a_bus_id_the_xids_are_unknown() -> None:
     nameless = GpuSample(0, GpuState.LOST, error="lost")
 
-    (gpu,) = KnownXids(None, Log()).of([nameless], BOOTED_AT, None)
+    (gpu,) = KnownXids(None, Log()).with_xids([nameless], BOOTED_AT, None)
 
     assert gpu.xids is None
 
@@ -183,7 +183,9 @@ def test_a_gpu_lost_from_the_start_has_the_xids_of_its_slot() -> None:
     log.xid(5.0, 79)
     lasting = GpuReading(0.0, GpuIdentity(None, None, BUS_ID))
 
-    (gpu,) = KnownXids(Events(log), log).of([GpuSample(0, GpuState.LOST, lasting=lasting)], BOOTED_AT, None)
+    (gpu,) = KnownXids(Events(log), log).with_xids(
+        [GpuSample(0, GpuState.LOST, lasting=lasting)], BOOTED_AT, None
+    )
 
     assert (gpu.xids or {}).keys() == {79}
 
@@ -248,10 +250,10 @@ def test_an_xid_about_memory_from_the_log_alone_has_error_counts_read(has_events
     xids = KnownXids(Events(log) if has_events else None, log)
     numbers = []
     for code in (31, 48, 48):
-        xids.of([GPU], BOOTED_AT, None)
+        xids.with_xids([GPU], BOOTED_AT, None)
         numbers.append(xids.about_memory(UUID))
         log.xid(20.0, code)
-    xids.of([GPU], BOOTED_AT, None)
+    xids.with_xids([GPU], BOOTED_AT, None)
 
     assert [*numbers, xids.about_memory(UUID)] == [0, 0, 1, 2]
 
@@ -320,12 +322,12 @@ def test_a_program_seen_up_to_three_samples_before_its_line_is_known(
 ) -> None:
     log = Log()
     xids = KnownXids(None, log)
-    xids.of([GPU], BOOTED_AT, processes(7, 10.0))
+    xids.with_xids([GPU], BOOTED_AT, processes(7, 10.0))
     for _ in range(samples_without - 1):
-        xids.of([GPU], BOOTED_AT, ProcessesReading({}))
+        xids.with_xids([GPU], BOOTED_AT, ProcessesReading({}))
     log.xid(50.0, 31, pid=7)
 
-    (gpu,) = xids.of([GPU], BOOTED_AT, ProcessesReading({}))
+    (gpu,) = xids.with_xids([GPU], BOOTED_AT, ProcessesReading({}))
 
     assert (gpu.xids or {})[31].blamed == expected
 
@@ -335,7 +337,7 @@ def test_a_pid_of_the_host_names_no_process_of_a_container() -> None:
     log = Log()
     log.xid(50.0, 31, pid=7)
 
-    (gpu,) = KnownXids(None, log, pids_are_the_hosts=False).of([GPU], BOOTED_AT, processes(7, 10.0))
+    (gpu,) = KnownXids(None, log, pids_are_the_hosts=False).with_xids([GPU], BOOTED_AT, processes(7, 10.0))
 
     assert (gpu.xids or {})[31].blamed == Blamed(7, "program-7")
 
@@ -349,7 +351,7 @@ def test_a_bus_id_is_converted_to_the_form_of_the_driver_s_log(bus_id: str | Non
 
 
 def test_all_other_values_of_a_sample_stay_unchanged() -> None:
-    (gpu,) = KnownXids(None, Log()).of([GPU], BOOTED_AT, None)
+    (gpu,) = KnownXids(None, Log()).with_xids([GPU], BOOTED_AT, None)
 
     assert replace(gpu, xids=None) == GPU
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.readings import NvLink
-from agent.sampling.lately import Increase, Lasting, LatelyWatch
+from agent.sampling.lately import ConditionTimer, Increase, LatelyWatch
 from tests.support.readings import reading
 
 
@@ -28,7 +28,7 @@ from tests.support.readings import reading
 def test_a_condition_lasts_until_it_ends_or_a_pause_is_too_long(
     steps: list[tuple[float, bool | None]], seconds: float
 ) -> None:
-    lasting = Lasting(60)
+    lasting = ConditionTimer(60)
 
     assert [lasting.add(is_so, at) for at, is_so in steps][-1] == seconds
 

@@ -57,7 +57,7 @@ def test_a_restored_xid_counts_before_events_are_received() -> None:
     events.heard = None
     known = KnownXids(events, log, restored={UUID: {79: KEPT}})
 
-    (gpu,) = known.of([GPU], BOOTED_AT, None)
+    (gpu,) = known.with_xids([GPU], BOOTED_AT, None)
 
     assert gpu.xids is not None
     assert gpu.xids[79].times == 3
@@ -77,7 +77,7 @@ def test_lines_that_were_counted_before_the_restart_are_not_counted_again() -> N
         if step == "another XID":
             events.hear(300, 79)
             log.xid(300, 79)
-        (gpu,) = known.of([GPU], BOOTED_AT, None)
+        (gpu,) = known.with_xids([GPU], BOOTED_AT, None)
         assert gpu.xids is not None
         counts.append(gpu.xids[79].times)
 

@@ -100,11 +100,11 @@ async def test_a_recent_sample_answers_a_poll() -> None:
 async def test_looking_for_a_young_sample_takes_none() -> None:
     hardware = FakeHardware()
     async with sampling(hardware, sample_interval=60.0) as sampler:
-        assert sampler.young() is None
+        assert sampler.fresh() is None
         newest = await sampler.latest()
         reads = hardware.gpus[0].reads
-        assert sampler.young() is newest
-        assert sampler.young(max_age=-1.0) is None
+        assert sampler.fresh() is newest
+        assert sampler.fresh(max_age=-1.0) is None
         assert hardware.gpus[0].reads == reads
 
 

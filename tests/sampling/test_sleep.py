@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from agent.readings import GpuState, ProcessType, RuntimePower, SourceError
-from agent.sampling.bedtime import LET_GO_AFTER, LOOK_PACE
 from agent.sampling.collector import Collector
 from agent.sampling.ledger import Ledger
 from agent.sampling.sleep import Sleep
+from agent.sampling.sleep_policy import CHECK_PACE, SLEEP_AFTER
 from agent.sampling.workers import Workers
 from tests.support.agents import wait_until
 from tests.support.readings import reading
@@ -172,7 +172,7 @@ async def test_sleeping_gpus_are_identified_by_their_bus_ids() -> None:
     sleep = Sleep(None, contact, workers, stale_after=3.0, clock=lambda: 1000.0)
     sleep._power = RuntimePower(("A", "B", "C"), are_suspended=True)  # noqa: SLF001  (as the kernel reported it)
 
-    shown = sleep.shown(1000.0, since_boot=10.0, booted_at=0.0)
+    shown = sleep.sleeping(1000.0, since_boot=10.0, booted_at=0.0)
 
     assert shown is not None
     assert (shown[0].gpu_count, shown[0].pci_bus_ids) == (3, ("A", "B", "C"))
@@ -190,9 +190,9 @@ async def test_an_idle_gpu_is_let_go_in_the_same_round_as_the_look_at_it() -> No
         await one.after(0)
         one.hardware.gpus[0].gpu_percent = 0
         assert state(await one.after(1)) is GpuState.OK
-        await one.after(LET_GO_AFTER, watched=False)
+        await one.after(SLEEP_AFTER, watched=False)
         wait_until(lambda: one.hardware.driver.releases == 1, "the driver is released")
-        looked = await one.after(LOOK_PACE, watched=False)
+        looked = await one.after(CHECK_PACE, watched=False)
         assert state(looked) is GpuState.OK
         wait_until(lambda: one.hardware.driver.releases == 2, "the driver is released")
         (gpu,) = (await one.after(1, watched=False)).gpus
@@ -215,8 +215,8 @@ async def test_a_gpu_that_slept_meanwhile_has_been_idle_since_before() -> None:
             assert await one.idle_since(after=10, watched=False) is None, "nothing is shown of it"
         one.kernel.power = AWAKE
         assert await one.idle_since(after=10, watched=False) == idle_since
-        assert await one.idle_since(after=LOOK_PACE, watched=False) == pytest.approx(
-            idle_since + 340 + LOOK_PACE, abs=1
+        assert await one.idle_since(after=CHECK_PACE, watched=False) == pytest.approx(
+            idle_since + 340 + CHECK_PACE, abs=1
         ), "awake and not read, it may have worked"
 
 
@@ -227,5 +227,5 @@ async def test_an_idle_display_server_keeps_no_gpu_awake(kind: ProcessType, rele
         gpu = one.hardware.gpus[0]
         gpu.gpu_percent, gpu.pids, gpu.process_type = 0, (10,), kind
         await one.after(1)
-        await one.after(LET_GO_AFTER, watched=False)
+        await one.after(SLEEP_AFTER, watched=False)
         wait_until(lambda: one.hardware.driver.releases == releases, "the driver is released this often")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.readings import GpuIdentity, GpuReading, GpuSample, GpuState, Memory
-from agent.sampling.states import LET_GO, NOT_YET, Patience, judge_state, unread
+from agent.sampling.states import DRIVER_RELEASED, NOT_YET, Patience, judge_state, unread
 from agent.sampling.worker import ReadResult
 
 IDENTITY = GpuIdentity(uuid="GPU-1", name="A GPU")
@@ -79,7 +79,7 @@ def test_a_reading_is_late_after_two_sample_intervals(age: float, state: GpuStat
     assert judge_state(0, good(age), None, reading(age), **times, patience=rare).state is state
 
 
-@pytest.mark.parametrize(("last", "error"), [(None, NOT_YET), (reading(60.0), LET_GO)])
+@pytest.mark.parametrize(("last", "error"), [(None, NOT_YET), (reading(60.0), DRIVER_RELEASED)])
 def test_a_gpu_without_an_answer_was_never_read_or_was_released(last: GpuReading | None, error: str) -> None:
     times = {"now": NOW, "since_boot": SINCE_BOOT, "booted_at": BOOTED_AT}
 

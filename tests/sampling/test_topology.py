@@ -40,15 +40,15 @@ class Driver:
 
 
 def read_topology(known: KnownTopology, gpu_count: int = 2) -> None:
-    known.ask(gpu_count)
+    known.request(gpu_count)
     wait_until(lambda: known.worker.busy_since is None, "the topology has been read")
 
 
 def test_the_topology_is_valid_only_for_the_number_of_gpus_it_was_read_for() -> None:
     with Driver(WHOLE).known() as known:
-        assert known.of(2) is None
+        assert known.get(2) is None
         read_topology(known)
-        assert (known.of(2), known.of(3)) == (WHOLE, None)
+        assert (known.get(2), known.get(3)) == (WHOLE, None)
 
 
 @pytest.mark.parametrize(("topology", "at"), [(WHOLE, [1000.0]), (IN_PART, [1000.0, 1060.0])])
@@ -75,7 +75,7 @@ def test_another_number_of_gpus_is_read_even_if_the_last_topology_was_complete()
 def test_without_a_source_the_topology_is_never_known() -> None:
     worker: Worker[Topology] = Worker("topology", lambda _: None, lambda: 0.0)
     known = KnownTopology(None, worker, lambda: 1000.0)
-    known.ask(2)
+    known.request(2)
     worker.stop()
     worker.join(10)
 

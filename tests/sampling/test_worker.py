@@ -10,27 +10,18 @@ import pytest
 
 from agent.readings import SourceError
 from agent.sampling.worker import ReadResult, Worker
+from tests.support.clock import Clock
 from tests.support.sources import Valve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Clock:
-    """A clock that moves only when the test sets `now`."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Watched:
     """A worker and a semaphore that counts its answers."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.clock = Clock(100.0)
         self._answers = threading.Semaphore(0)
         self.worker: Worker[int] = Worker("test", lambda _worker: self._answers.release(), self.clock)
 

@@ -15,6 +15,7 @@ from agent.server import early
 from agent.server.early import EarlyApp
 from agent.simulation import Simulation
 from tests.support.agents import settings
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -126,13 +127,6 @@ async def test_a_cancelled_start_leaves_its_thread_without_an_error_message() ->
     assert await asyncio.to_thread(ended.wait, 10)
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 NOT_STARTED = {"code": 2, "data": None, "error": "The agent has not started; try again later"}
 
 
@@ -154,7 +148,7 @@ async def test_giving_up_has_no_effect_once_the_app_has_started() -> None:
 
 
 async def test_health_stops_answering_after_30_seconds_of_a_start_that_hangs() -> None:
-    clock = Clock()
+    clock = Clock(0.0)
     app = EarlyApp(lambda: pytest.fail("never made"), prefix="", simulated=False, clock=clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
         clock.now = 29.9

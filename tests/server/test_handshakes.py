@@ -29,9 +29,8 @@ from tests.server.test_protocol import (
     read_until,
     serving,
     trusting_anybody,
-    wait_until,
 )
-from tests.support.agents import agent_process
+from tests.support.agents import agent_process, wait_until
 from tests.support.certificates import made_certificate
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ def test_new_clients_get_a_new_certificate_and_open_connections_go_on(
         read_until(open_one, b"slow\r\n")
         new = renew(pair, tmp_path / "new")
         assert certificate_of(port) == old
-        certificate.look()
+        certificate.reload_if_changed()
         assert certificate_of(port) == new != old
         open_one.setblocking(False)
         with pytest.raises(ssl.SSLWantReadError):
@@ -109,13 +108,13 @@ def test_a_broken_pair_leaves_the_old_one_in_use_and_is_logged_once(
     with open(path, "w") as file:  # noqa: PTH123
         file.write("nothing")
     for _ in range(3):
-        certificate.look()
+        certificate.reload_if_changed()
     assert certificate.context is before
     (line,) = caplog.messages
     assert line.endswith("; the certificate in force stays")
     assert repr(path) in line
     renew(pair, tmp_path / "new")
-    certificate.look()
+    certificate.reload_if_changed()
     assert certificate.context is not before
     assert len(caplog.messages) == 2
 
@@ -126,17 +125,17 @@ def test_a_new_certificate_is_not_used_before_its_key_is_there(pair: TlsPair, tm
     (tmp_path / "new").mkdir()
     made = made_certificate(tmp_path / "new")
     made.certificate.rename(pair.certificate)
-    certificate.look()
+    certificate.reload_if_changed()
     assert certificate.context is before
     made.key.rename(pair.key)
-    certificate.look()
+    certificate.reload_if_changed()
     assert certificate.context is not before
 
 
 def test_unchanged_files_are_not_read_again(pair: TlsPair) -> None:
     certificate = Certificate(pair, clock=lambda: time.time() + 3600)
     before = certificate.context
-    certificate.look()
+    certificate.reload_if_changed()
     assert certificate.context is before
 
 
@@ -147,7 +146,7 @@ def test_recently_written_files_are_read_once_more_without_a_log_line(
     caplog.set_level(logging.INFO)
     certificate = Certificate(pair)
     before = certificate.context
-    certificate.look()
+    certificate.reload_if_changed()
     assert certificate.context is not before
     assert caplog.messages == []
 
@@ -156,13 +155,13 @@ def test_if_one_of_both_files_was_written_recently_both_are_read_once_more(pair:
     os.utime(pair.key, (1, 1))
     certificate = Certificate(pair)
     before = certificate.context
-    certificate.look()
+    certificate.reload_if_changed()
     assert certificate.context is not before
 
 
 def test_the_thread_that_watches_the_files_does_not_block_the_exit(pair: TlsPair) -> None:
     certificate = Certificate(pair)
-    certificate.look_interval = 3600.0
+    certificate.check_interval = 3600.0
     certificate.watch()
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "certificate")
 
@@ -175,7 +174,7 @@ def test_the_agent_uses_a_new_pair_within_seconds(pair: TlsPair, tmp_path: Path)
         old = der(pair)
         assert certificate_of(port) == old
         new = renew(pair, tmp_path / "new")
-        wait_until(lambda: certificate_of(port) == new)
+        wait_until(lambda: certificate_of(port) == new, "a new client gets the new one")
         assert "have been read again" in agent.log
         assert agent.stop() == 0
 
@@ -239,7 +238,7 @@ HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
 def test_a_handshake_may_take_ten_seconds_and_at_most_256_run_at_once() -> None:
     assert (Handshakes.timeout, Handshakes.at_once, Handshakes.patience) == (10, 256, 3)
-    assert (Handshakes.shutdown_timeout, Certificate.look_interval) == (30, 5)
+    assert (Handshakes.shutdown_timeout, Certificate.check_interval) == (30, 5)
 
 
 @pytest.mark.parametrize("hello", [b"", HALF_A_HELLO])
@@ -290,4 +289,4 @@ def test_a_client_that_leaves_within_its_handshake_leaves_no_file_open(pair: Tls
         for _ in range(50):
             with connection(int(port)) as client:
                 client.sendall(HALF_A_HELLO)
-        wait_until(lambda: (count_open_files("/proc", os.getpid()) or 0) <= before)
+        wait_until(lambda: (count_open_files("/proc", os.getpid()) or 0) <= before, "all files are closed")

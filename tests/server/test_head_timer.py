@@ -19,8 +19,8 @@ from tests.server.test_protocol import (
     read_until,
     serving,
     stays_open,
-    wait_until,
 )
+from tests.support.agents import wait_until
 
 if TYPE_CHECKING:
     import asyncio
@@ -80,5 +80,5 @@ def test_no_timer_keeps_a_closed_connection_in_memory() -> None:
         for said in (b"", b"GET / HT", GET):
             with connection(patient_port) as client:
                 client.sendall(said)
-                wait_until(lambda: Patient.there)
-            wait_until(is_gone)
+                wait_until(lambda: Patient.there, "the request is there")
+            wait_until(is_gone, "it is gone")

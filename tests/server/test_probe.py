@@ -16,9 +16,9 @@ from agent.server.probe import (
     MAX_REASON,
     SETTINGS,
     TIMEOUT,
-    ask,
     connection_to,
     reachable,
+    request_health,
 )
 from agent.settings.environment import load_settings
 from tests.packaging.commands import run
@@ -64,7 +64,7 @@ def test_the_connection_is_closed_after_the_answer() -> None:
     connection.sock, agent = socket.socketpair()
     with agent:
         agent.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"ok"}')
-        ask(connection, "/health")
+        request_health(connection, "/health")
         assert connection.sock is None
         assert agent.recv(100).startswith(b"GET /health HTTP/1.1\r\n")
 

@@ -23,11 +23,12 @@ from agent.server.agent_server import AgentServer
 from agent.server.handshakes import Certificate, Handshakes
 from agent.server.protocol import LimitedHttpProtocol
 from agent.settings.tls_pair import TlsPair
+from tests.support.agents import wait_until
 from tests.support.certificates import made_certificate
 from tests.support.terminal import ON_TERMINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from starlette.types import Receive, Scope, Send
 
@@ -130,7 +131,7 @@ def serving(protocol: type[LimitedHttpProtocol], handshakes: Handshakes | None =
     server = AgentServer(config, handshakes=handshakes)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    wait_until(lambda: server.started)
+    wait_until(lambda: server.started, "the server has started")
     try:
         number = listener.getsockname()[1]
         yield TlsPort(number) if handshakes else number
@@ -145,13 +146,6 @@ def _no_error_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Nothing that a client sends causes a traceback."""
     yield
     assert not [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true in time"
-        time.sleep(0.01)
 
 
 @contextmanager
@@ -431,7 +425,7 @@ def test_too_many_requests_sent_ahead_get_one_503_after_the_answers(
         client.sendall(held + waiting + (b"" if reached else too_many))
         if reached:
             client.sendall(too_many)
-        wait_until(lambda: "Invalid HTTP request received." in caplog.messages)  # all are read
+        wait_until(lambda: "Invalid HTTP request received." in caplog.messages, "all are read")
         released.set()
         received = read_to_end(client)
     answers, end, last = received.rpartition(END)

@@ -15,6 +15,7 @@ import pytest
 
 from agent.server.service_manager import ServiceManager
 from tests.support.agents import ROOT, agent_process, clean_environ, free_port, wait_until
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,13 +53,6 @@ def systemd(tmp_path: Path) -> Iterator[Systemd]:
     systemd = Systemd(f"{tmp_path}/notify")
     with systemd.socket:
         yield systemd
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.mark.parametrize("address", ["{tmp_path}/notify", "@{tmp_path}/notify"], ids=["path", "abstract"])

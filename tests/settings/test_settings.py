@@ -272,8 +272,8 @@ def test_token_tokens_and_token_file_can_be_used_together(tmp_path: Path) -> Non
     settings = Settings.from_mapping(environ)
     assert settings.tokens == ("one", "two", "three")
     assert settings.token_file == str(path)
-    assert settings.wants_token
-    assert Settings.from_mapping({"TOKEN_FILE": str(path)}).wants_token
+    assert settings.requires_token
+    assert Settings.from_mapping({"TOKEN_FILE": str(path)}).requires_token
 
 
 @pytest.mark.parametrize("written", [",", " ", " , ,", ",,"])

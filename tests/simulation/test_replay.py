@@ -14,7 +14,7 @@ import pytest
 from agent.app import create_app
 from agent.settings import Settings, SettingsError
 from agent.simulation import NvmlReturn
-from agent.simulation.load_curves import GpuValues
+from agent.simulation.gpu_values import GpuValues
 from agent.simulation.replay import MAX_BYTES, DocumentError, read_document, replay
 from agent.simulation.replay.host import ReplayedProcesses
 from agent.simulation.replay.words import Section

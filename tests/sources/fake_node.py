@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.sources.pid_namespace import INITIAL
 from agent.sources.processes import ProcessReader
-from tests.sources.fake_proc import Clock
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

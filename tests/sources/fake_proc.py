@@ -20,16 +20,6 @@ if TYPE_CHECKING:
 NOBODY = 54321  # a uid without a name
 
 
-class Clock:
-    """A clock that moves only when the test sets `now`."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class FakeProc:
     """A /proc with one process, 42."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.simulation import NvmlReturn, Simulation
 from agent.sources.gpu import GpuSource
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,15 +17,12 @@ if TYPE_CHECKING:
 WALL_CLOCK = 1_757_926_800.0  # seconds since the epoch, at the start
 
 
-class Clock:
+class TwoClocks(Clock):
     """Seconds of a monotonic clock, and of a wall clock that can be set."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        super().__init__()
         self.wall_offset = WALL_CLOCK - self.now
-
-    def __call__(self) -> float:
-        return self.now
 
     def wall(self) -> float:
         return self.now + self.wall_offset
@@ -33,7 +31,7 @@ class Clock:
 class OneGpu:
     """A simulation of one GPU (`gpu`) and the `source` that reads it."""
 
-    def __init__(self, simulation: Simulation, clock: Clock) -> None:
+    def __init__(self, simulation: Simulation, clock: TwoClocks) -> None:
         self.simulation = simulation
         self.gpu = simulation.gpus[0]
         self.clock = clock
@@ -90,7 +88,7 @@ class Garbage:
 @contextmanager
 def one_gpu(model: str = "h100", **options: Any) -> Iterator[OneGpu]:
     """A simulated GPU of this `model` instead of the driver; `options` are those of Simulation."""
-    clock = Clock()
+    clock = TwoClocks()
     with Simulation(
         1, models=[model], clock=clock, wall_clock=clock.wall, pcie_window_seconds=0, **options
     ) as simulation:

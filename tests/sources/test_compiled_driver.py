@@ -13,14 +13,14 @@ import pynvml
 import pytest
 
 from agent.readings import DriverReading
-from agent.simulation.installation import put_in_place, take_away
+from agent.simulation.installation import install_library, uninstall_library
 from agent.sources.gpu import GpuSource
 from agent.sources.gpu.xid import XidEventSource
 from agent.sources.nvml import DriverSource
 from benchmarks import driver
 from benchmarks.driver.answers import TEXTS
 from tests.sources.compiled_driver import UUID, expected_pcie, expected_reading
-from tests.sources.one_gpu import Clock
+from tests.sources.one_gpu import TwoClocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +41,9 @@ def installed(library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """Two GPUs of two links each; the first has two processes."""
     for name, value in {"GPUS": 2, "LINKS": 2, "PIDS": "100,200,300", "XID": XID}.items():
         monkeypatch.setenv(f"NVML_{name}", str(value))
-    before = put_in_place(library)
+    before = install_library(library)
     yield
-    take_away(before)
+    uninstall_library(before)
 
 
 @pytest.mark.parametrize(("name", "version"), [pytest.param(*struct, id=struct[0]) for struct in STRUCTS])
@@ -55,7 +55,7 @@ def test_each_struct_has_the_size_of_the_compiled_one(library: ctypes.CDLL, name
 
 @pytest.mark.usefixtures("installed")
 def test_every_value_of_a_gpu_is_the_one_that_the_compiled_driver_has() -> None:
-    clock = Clock()
+    clock = TwoClocks()
     source = GpuSource(0, clock=clock, now=clock.wall, since_boot=clock)
     source.read()
     source.measure_slow_counters()

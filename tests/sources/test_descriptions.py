@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.sources.descriptions import cgroup_window, look
+from agent.sources.descriptions import cgroup_window, description_window
 from agent.sources.procfs import PAGE_BYTES
-from tests.sources.fake_proc import Clock, FakeProc, read, reader_of
+from tests.sources.fake_proc import FakeProc, read, reader_of
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,14 +93,23 @@ def test_an_unchanged_control_group_causes_no_new_description(titles: Titles) ->
 
 
 def test_descriptions_end_at_one_a_minute_and_control_groups_at_one_in_ten_seconds() -> None:
-    assert [look(5, 0.0, at) for at in (0, 9.9, 10, 59.9, 60, 114.9, 115, 175)] == [0, 0, 1, 1, 3, 3, 4, 5]
+    assert [description_window(5, 0.0, at) for at in (0, 9.9, 10, 59.9, 60, 114.9, 115, 175)] == [
+        0,
+        0,
+        1,
+        1,
+        3,
+        3,
+        4,
+        5,
+    ]
     assert [cgroup_window(5, at) for at in (4.9, 5, 14.9, 15)] == [0, 1, 1, 2]
 
 
 def test_old_processes_are_described_at_different_moments() -> None:
     """So that many processes do not cost a single reading much time."""
     described = [
-        sum(look(pid, 0.0, at) != look(pid, 0.0, at - 1) for pid in range(240))
+        sum(description_window(pid, 0.0, at) != description_window(pid, 0.0, at - 1) for pid in range(240))
         for at in range(1020, 1020 + int(LOOK_SECONDS))
     ]
     assert sum(described) == 240

@@ -13,22 +13,13 @@ import pytest
 from agent.readings import HostProcess
 from agent.sources.attempt import attempt
 from agent.sources.host import HostSource, hottest
-from agent.sources.paced import slow
+from agent.sources.paced_value import paced_slowly
 from agent.sources.process_source import ProcessSource
 from agent.sources.processes import ELSEWHERE
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class Clock:
-    """A clock that moves only when the test sets `now`."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def numbers(value: object) -> Iterator[float]:
@@ -82,7 +73,7 @@ def test_a_part_that_fails_is_unknown(error: Exception) -> None:
 
 def test_slow_values_are_read_about_every_ten_seconds() -> None:
     values = iter([1, 2])
-    kept = slow(lambda: next(values), 0)
+    kept = paced_slowly(lambda: next(values), 0)
     assert [kept.get(at) for at in (100.0, 101.0, 110.0, 111.0)] == [1, 1, 2, 2]
 
 
@@ -95,7 +86,7 @@ def test_a_slow_value_that_begins_to_fail_becomes_unknown() -> None:
             raise value
         return value
 
-    kept = slow(read, None)
+    kept = paced_slowly(read, None)
     assert [kept.get(at) for at in (0.0, 10.0, 20.0)] == [1, None, None]
 
 

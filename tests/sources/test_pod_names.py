@@ -12,7 +12,8 @@ from agent.readings import Belonging
 from agent.sources import pod_names
 from agent.sources.pod_names import PodNames
 from agent.sources.side_thread import SideThread
-from tests.sources.fake_proc import Clock, FakeProc, read, reader_of
+from tests.sources.fake_proc import FakeProc, read, reader_of
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -61,7 +62,7 @@ def test_at_most_8192_entries_of_a_folder_are_read() -> None:
 def test_one_of_two_containers_is_unnamed_without_their_ids(tmp_path: Path) -> None:
     names = kubelet(tmp_path, [f"ml_train-0_{UID}/{container}" for container in ("one", "two")])
 
-    named = names.named(Belonging(ONE, pod_uid=UID))
+    named = names.with_names(Belonging(ONE, pod_uid=UID))
 
     assert (named.pod_name, named.container_name) == ("train-0", None)
 
@@ -95,7 +96,7 @@ def test_a_pod_and_its_container_are_named(
         ],
         [f"train-0_ml_trainer-{ONE}.log", f"train-0_ml_log-shipper-{OTHER}.log"],
     )
-    named = names.named(belonging)
+    named = names.with_names(belonging)
     assert (named.pod_namespace, named.pod_name, named.container_name) == expected
     assert (named.pod_uid, named.container_id) == (belonging.pod_uid, belonging.container_id)
 
@@ -103,7 +104,7 @@ def test_a_pod_and_its_container_are_named(
 @pytest.mark.parametrize("root", ["", "nowhere"])
 def test_without_the_folders_a_pod_has_only_its_uid(tmp_path: Path, root: str) -> None:
     belonging = Belonging(ONE, pod_uid=UID)
-    assert PodNames(root and str(tmp_path / root), SideThread()).named(belonging) is belonging
+    assert PodNames(root and str(tmp_path / root), SideThread()).with_names(belonging) is belonging
 
 
 def test_names_that_a_kubelet_cannot_give_are_skipped(tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_names_that_a_kubelet_cannot_give_are_skipped(tmp_path: Path) -> None:
         [f"train_ml_x-{ONE}.txt", f"train_ml_x-{ONE[1:]}.log", f"train_x-{ONE}.log"],
     )
     belonging = Belonging(ONE, pod_uid=UID)
-    assert names.named(belonging) == belonging
+    assert names.with_names(belonging) == belonging
 
 
 @settings(max_examples=30, deadline=None)
@@ -124,7 +125,7 @@ def test_a_pod_name_is_a_dns_name_or_unknown(tmp_path_factory: pytest.TempPathFa
         names = kubelet(root, [f"ml_{name}_{UID}/trainer"])
     except (OSError, UnicodeError):
         return  # no name of a file
-    named = names.named(Belonging(pod_uid=UID)).pod_name
+    named = names.with_names(Belonging(pod_uid=UID)).pod_name
     assert named in (None, name)
     assert named is None or (named.isascii() and not set(named) & set(" _\\\"'\n\x1b"))
 
@@ -132,22 +133,22 @@ def test_a_pod_name_is_a_dns_name_or_unknown(tmp_path_factory: pytest.TempPathFa
 def test_a_new_pod_is_looked_for_at_most_every_ten_seconds(tmp_path: Path, clock: Clock) -> None:
     names = PodNames(str(tmp_path), SideThread(), clock=clock)
     pod = Belonging(pod_uid=UID)
-    assert names.named(pod).pod_name is None
+    assert names.with_names(pod).pod_name is None
     kubelet(tmp_path, [f"ml_train-0_{UID}/trainer"])
     clock.now += RENEW_SECONDS / 2
-    assert names.named(pod).pod_name is None
+    assert names.with_names(pod).pod_name is None
     clock.now += RENEW_SECONDS / 2
-    assert names.named(pod).pod_name == "train-0"
+    assert names.with_names(pod).pod_name == "train-0"
 
 
 def test_names_stay_known_when_the_folders_disappear(tmp_path: Path, clock: Clock) -> None:
     kubelet(tmp_path, [f"ml_train-0_{UID}/trainer"])
     names = PodNames(str(tmp_path), SideThread(), clock=clock)
-    names.named(Belonging(pod_uid=UID))
+    names.with_names(Belonging(pod_uid=UID))
     (tmp_path / "pods").rename(tmp_path / "gone")
     clock.now += RENEW_SECONDS
-    assert names.named(Belonging(pod_uid=STATIC_UID)).pod_name is None
-    assert names.named(Belonging(pod_uid=UID)).pod_name == "train-0"
+    assert names.with_names(Belonging(pod_uid=STATIC_UID)).pod_name is None
+    assert names.with_names(Belonging(pod_uid=UID)).pod_name == "train-0"
 
 
 def test_names_stay_known_when_the_folders_hang(tmp_path: Path, clock: Clock) -> None:
@@ -156,17 +157,17 @@ def test_names_stay_known_when_the_folders_hang(tmp_path: Path, clock: Clock) ->
     beside = Slow()
     names = PodNames(str(tmp_path), beside, clock=clock)
     pod = Belonging(ONE, pod_uid=UID)
-    assert names.named(pod).container_name == "trainer"
+    assert names.with_names(pod).container_name == "trainer"
     beside.is_slow = True
     clock.now += RENEW_SECONDS
-    names.named(Belonging(pod_uid=STATIC_UID))
-    assert names.named(pod).container_name == "trainer"
+    names.with_names(Belonging(pod_uid=STATIC_UID))
+    assert names.with_names(pod).container_name == "trainer"
 
 
 def test_a_container_that_a_pod_starts_itself_does_not_get_the_name_of_the_pod_s_own(tmp_path: Path) -> None:
     """For example by Docker in a pod: the kubelet does not know it."""
     names = kubelet(tmp_path, [f"ml_ci_{UID}/docker"], [f"ci_ml_docker-{ONE}.log"])
-    named = [names.named(Belonging(container, pod_uid=UID)) for container in (ONE, OTHER)]
+    named = [names.with_names(Belonging(container, pod_uid=UID)) for container in (ONE, OTHER)]
     assert [(one.pod_name, one.container_name) for one in named] == [("ci", "docker"), ("ci", None)]
 
 
@@ -174,13 +175,13 @@ def test_a_recreated_pod_takes_no_name_from_the_pod_before(tmp_path: Path, clock
     """It has the same name and another UID, and the folder of the old pod still exists."""
     kubelet(tmp_path, [f"ml_train-0_{UID}/old"], [f"train-0_ml_old-{ONE}.log"])
     names = PodNames(str(tmp_path), SideThread(), clock=clock)
-    names.named(Belonging(ONE, pod_uid=UID))
+    names.with_names(Belonging(ONE, pod_uid=UID))
     new_uid = UID.replace("5", "6")
     (tmp_path / "containers" / f"train-0_ml_old-{ONE}.log").unlink()
     (tmp_path / "pods" / f"ml_train-0_{new_uid}/new").mkdir(parents=True)
     (tmp_path / "containers" / f"train-0_ml_new-{OTHER}.log").symlink_to("/nowhere")
     clock.now += RENEW_SECONDS
-    assert names.named(Belonging(OTHER, pod_uid=new_uid)).container_name == "new"
+    assert names.with_names(Belonging(OTHER, pod_uid=new_uid)).container_name == "new"
 
 
 def test_a_process_of_a_pod_is_described_with_its_names(tmp_path: Path, clock: Clock) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from agent.sources.process_source import ProcessSource
 from agent.sources.procfs import PAGE_BYTES
-from tests.sources.fake_proc import Clock, FakeProc
+from tests.sources.fake_proc import FakeProc
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,9 @@ from agent.readings import Belonging, HostProcess, Job, Scheduler
 from agent.sources.pid_namespace import INITIAL
 from agent.sources.processes import ELSEWHERE, ProcessReader
 from agent.sources.procfs import PAGE_BYTES, TICKS_PER_SECOND
-from tests.sources.fake_proc import NOBODY, Clock, FakeProc, read, reader_of
+from tests.sources.fake_proc import NOBODY, FakeProc, read, reader_of
 from tests.support.agents import wait_until
+from tests.support.clock import Clock
 from tests.support.directory import Directory
 
 if TYPE_CHECKING:

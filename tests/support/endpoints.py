@@ -29,7 +29,9 @@ def _routes(where: Callable[[APIRoute], object]) -> list[str]:
 
 PATHS = sorted(path for endpoint in ENDPOINTS for path in endpoint.paths)
 WITH_END = [path for path in PATHS if path != STREAM]
-FILES = frozenset(path for endpoint in ENDPOINTS for path in endpoint.file_paths)
+FILES = frozenset(
+    endpoint.folder + path for endpoint in ENDPOINTS if endpoint.files for path in endpoint.files.paths
+)
 CONSTANT = constant_paths(ENDPOINTS) | FILES
 OF_ONE_SNAPSHOT = sorted(cache_keys(ENDPOINTS))
 # Paths that require a credential report on GPUs and fail without a driver, except these and the stream.

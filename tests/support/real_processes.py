@@ -31,7 +31,7 @@ class RealProcesses:
         self._refresh_at = float("-inf")
         self._refreshing = threading.Lock()  # GPUs are read in threads, and none may see an unfinished list
 
-    def on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:
+    def processes_on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:
         """Three of these processes, or none if the GPU has no memory in use. The third process is idle."""
         at, values = gpu.now
         with self._refreshing:

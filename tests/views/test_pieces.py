@@ -76,8 +76,8 @@ def test_pieces_are_made_once_and_kept_unless_the_consumer_stops_early() -> None
         calls.append(1)
         return [1, 2, 3]
 
-    next(once.of("key", make))
-    assert [[*once.of("key", make)] for _ in range(3)] == [[1, 2, 3]] * 3
+    next(once.get("key", make))
+    assert [[*once.get("key", make)] for _ in range(3)] == [[1, 2, 3]] * 3
     assert len(calls) == 2
 
 

@@ -62,8 +62,8 @@ def _lasting_failures(patient: Patient) -> dict[str, Unknown]:
         for field, unknown in patient.reading.unknown.items()
         if unknown.reason is Reason.FAILED
         and unknown.error != RESET_REQUIRED
-        and unknown.asked - unknown.since >= LASTING_SECONDS
-        and (unknown.told_before or field in VITAL)
+        and unknown.called_at - unknown.since >= LASTING_SECONDS
+        and (unknown.reported_before or field in VITAL)
     }
 
 

@@ -90,8 +90,8 @@ def expected_speeds(snapshot: Snapshot) -> Mapping[str | None, int]:
     speeds: dict[str | None, int] = defaultdict(int)
     for gpu in snapshot.gpus:
         model = gpu.identity.name
-        told = [link.speed_megabytes_per_second or 0 for link in _to_switches(gpu.values.nvlink)]
-        speeds[model] = max(speeds[model], SPEED_OF_MODEL.get(model, 0), *told)
+        reported = [link.speed_megabytes_per_second or 0 for link in _to_switches(gpu.values.nvlink)]
+        speeds[model] = max(speeds[model], SPEED_OF_MODEL.get(model, 0), *reported)
     return speeds
 
 

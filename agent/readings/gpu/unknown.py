@@ -35,6 +35,6 @@ class Unknown:
     error: str  # NVML's symbol of its return code: NVML_ERROR_UNKNOWN; SUCCESS for what is impossible
     words: str  # for people: NVML's own words; for what is impossible, what was reported
     since: float  # seconds since boot, suspended or not: of the first of the samples in which it is so
-    told_before: bool  # on this GPU, since the agent started
+    reported_before: bool  # on this GPU, since the agent started
     # As `since`: of the sample in which the driver was last asked, of class `failed` alone.
-    asked: float = 0.0
+    called_at: float = 0.0

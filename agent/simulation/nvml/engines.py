@@ -43,7 +43,7 @@ def capture_stats(device: Device, stats: Any) -> None:
 
 
 def _parts(stats: tuple[int, ...] | None) -> list[int]:
-    return [wire.part_told(part, VALUE_NOT_AVAILABLE_32) for part in wire.told(stats)]
+    return [wire.value_or_marker(part, VALUE_NOT_AVAILABLE_32) for part in wire.value_or_raise(stats)]
 
 
 @device_function("nvmlDeviceGetOfaUtilization", on_partitioned=False)

@@ -18,7 +18,7 @@ _VERSIONS = {0x0200_0024: 2, 0x0300_0028: 3}  # of nvmlGpuFabricInfoV_t; the thi
 def fabric_info(device: Device, info: Any) -> None:
     info = wire.target(info)
     fabric = device.gpu.fabric
-    info.state = wire.told(fabric.state)
+    info.state = wire.value_or_raise(fabric.state)
     info.status, info.cliqueId = fabric.status, fabric.clique_id
     info.clusterUuid[:] = fabric.cluster_uuid
 

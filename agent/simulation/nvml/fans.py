@@ -32,7 +32,7 @@ def fan_speed_of(device: Device, fan: Any, percent: Any) -> None:
 @device_function("nvmlDeviceGetFanSpeedRPM")
 def fan_speed_rpm(device: Device, speed: Any) -> None:
     speed = wire.target(speed)
-    rpm = wire.told(device.values.fan_speed_rpm)
+    rpm = wire.value_or_raise(device.values.fan_speed_rpm)
     if speed.fan >= max(1, device.gpu.model.fans):
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
     speed.speed = 0 if speed.fan in device.gpu.fans_stopped else rpm

@@ -46,6 +46,6 @@ def _fill(device: Device, entry: Any, faulty: Iterable[Faults]) -> None:
         value = field.read(device, entry.scopeId)
     if field is None or value is None:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
-    wire.told(value)  # a return code may stand in its place
+    wire.value_or_raise(value)  # a return code may stand in its place
     entry.valueType, member = _TYPES[field.kind]
     setattr(entry.value, member, value)

@@ -11,8 +11,8 @@ from agent.simulation.gpm import GpmSample
 from agent.simulation.nvml.registry import device_function, library_function
 
 if TYPE_CHECKING:
+    from agent.simulation.gpu_values import GpuValues
     from agent.simulation.library import Device, SimulatedLibrary
-    from agent.simulation.load_curves import GpuValues
 
 _METRICS = {  # NVML_GPM_METRIC_...: value of GpuValues
     2: "sm_activity",
@@ -86,7 +86,7 @@ def metrics_get(library: SimulatedLibrary, request: Any) -> None:
 
 def _mean(metric: int, first: GpuValues, second: GpuValues) -> float:
     """Over the time between two samples, of a load that moves little meanwhile."""
-    name = wire.told(_METRICS.get(metric))
-    before: float = wire.told(getattr(first, name))
-    after: float = wire.told(getattr(second, name))
+    name = wire.value_or_raise(_METRICS.get(metric))
+    before: float = wire.value_or_raise(getattr(first, name))
+    after: float = wire.value_or_raise(getattr(second, name))
     return (before + after) / 2

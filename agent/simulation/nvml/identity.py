@@ -32,18 +32,20 @@ def uuid(device: Device, buffer: Any, size: Any) -> None:
 
 @device_function("nvmlDeviceGetName", on_instance=True)
 def name(device: Device, buffer: Any, size: Any) -> None:
-    suffix = f" MIG {wire.told(device.instance.profile)}" if device.instance else ""
-    wire.write_text(buffer, size, wire.told(device.values.name) + suffix)
+    suffix = f" MIG {wire.value_or_raise(device.instance.profile)}" if device.instance else ""
+    wire.write_text(buffer, size, wire.value_or_raise(device.values.name) + suffix)
 
 
 @device_function("nvmlDeviceGetPciInfo_v3", on_instance=True)
 def pci_info(device: Device, info: Any) -> None:
-    fill_pci_info(info, wire.told(device.values.bus_id))
+    fill_pci_info(info, wire.value_or_raise(device.values.bus_id))
 
 
 @device_function("nvmlDeviceGetCudaComputeCapability", on_instance=True)
 def cuda_compute_capability(device: Device, major: Any, minor: Any) -> None:
-    for argument, value in zip((major, minor), wire.told(device.values.compute_capability), strict=True):
+    for argument, value in zip(
+        (major, minor), wire.value_or_raise(device.values.compute_capability), strict=True
+    ):
         wire.write(argument, value)
 
 

@@ -19,18 +19,20 @@ def memory_of(device: Device) -> tuple[int, int, int, int]:
     """Total, reserved, used and free bytes; an instance with a process has its share of what the GPU uses."""
     values, instance = device.values, device.instance
     if instance is None:
-        total = wire.told(values.memory_total)
+        total = wire.value_or_raise(values.memory_total)
         parts = values.memory_reserved or 0, values.memory_used, values.memory_free
     else:
-        total = wire.told(instance.memory_total)
+        total = wire.value_or_raise(instance.memory_total)
         used = instance.memory_used
         if used is None:
-            used = int(wire.told(values.memory_used) * total / wire.told(values.memory_total))
+            used = int(
+                wire.value_or_raise(values.memory_used) * total / wire.value_or_raise(values.memory_total)
+            )
             if all(process.mig_index != instance.mig_index for process in device.gpu.processes):
                 used = min(used, UNUSED)
         free = instance.memory_free
         parts = instance.memory_reserved, used, max(0, total - used) if free is None else free
-    reserved, used, free = (wire.part_told(part, VALUE_NOT_AVAILABLE_64) for part in parts)
+    reserved, used, free = (wire.value_or_marker(part, VALUE_NOT_AVAILABLE_64) for part in parts)
     return total, reserved, used, free
 
 
@@ -51,7 +53,7 @@ def memory_info_v1(device: Device, memory: Any) -> None:
 @device_function("nvmlDeviceGetBAR1MemoryInfo", on_instance=True)
 def bar1_memory_info(device: Device, memory: Any) -> None:
     memory = wire.target(memory)
-    total, used = wire.told(device.values.bar1_total), wire.told(device.values.bar1_used)
+    total, used = wire.value_or_raise(device.values.bar1_total), wire.value_or_raise(device.values.bar1_used)
     memory.bar1Total, memory.bar1Used, memory.bar1Free = total, used, total - used
 
 
@@ -60,5 +62,5 @@ def conf_compute_memory(device: Device, memory: Any) -> None:
     memory = wire.target(memory)
     memory.protectedMemSizeKib, memory.unprotectedMemSizeKib = (
         0,
-        wire.told(device.values.memory_total) // 1024,
+        wire.value_or_raise(device.values.memory_total) // 1024,
     )

@@ -47,14 +47,14 @@ def sram_status(device: Device, status: Any) -> None:
     status, counters = wire.target(status), device.gpu.error_counters
     if status.version != _SRAM_ERROR_STATUS_V1:
         raise NvmlFailure(NvmlReturn.ARGUMENT_VERSION_MISMATCH)
-    status.bThresholdExceeded = wire.part_told(counters.sram_threshold_exceeded, VALUE_NOT_AVAILABLE_32)
+    status.bThresholdExceeded = wire.value_or_marker(counters.sram_threshold_exceeded, VALUE_NOT_AVAILABLE_32)
     for since in ("volatile", "aggregate"):
         for member, kind in (("UncParity", "parity"), ("UncSecDed", "secded"), ("Cor", "corrected")):
             errors = getattr(counters, f"sram_{kind}_{since}")
-            setattr(status, since + member, wire.part_told(errors, VALUE_NOT_AVAILABLE_64))
-    parts = cast("tuple[int, ...]", wire.told(counters.sram_sources))
+            setattr(status, since + member, wire.value_or_marker(errors, VALUE_NOT_AVAILABLE_64))
+    parts = cast("tuple[int, ...]", wire.value_or_raise(counters.sram_sources))
     for part, errors in zip(("L2", "Sm", "Mcu", "Pcie", "Other"), parts, strict=True):
-        setattr(status, f"aggregateUncBucket{part}", wire.part_told(errors, VALUE_NOT_AVAILABLE_64))
+        setattr(status, f"aggregateUncBucket{part}", wire.value_or_marker(errors, VALUE_NOT_AVAILABLE_64))
 
 
 @device_function("nvmlDeviceGetRetiredPages")
@@ -62,7 +62,7 @@ def retired_pages(device: Device, cause: Any, count: Any, addresses: Any) -> Non
     _refuse_unless(device.gpu.model.page_retirement)
     counters = device.gpu.error_counters
     is_corrected = wire.number(cause) == _MANY_SINGLE_BIT
-    pages = wire.told(
+    pages = wire.value_or_raise(
         counters.retired_pages_corrected if is_corrected else counters.retired_pages_uncorrected
     )
     room = wire.number(wire.target(count))
@@ -93,7 +93,7 @@ def remapped_rows(device: Device, corrected: Any, uncorrected: Any, pending: Any
 def remap_banks(device: Device, histogram: Any) -> None:
     _refuse_unless(device.gpu.model.row_remapping)
     histogram = wire.target(histogram)
-    remap_banks = cast("tuple[int, ...]", wire.told(device.gpu.error_counters.remap_banks))
+    remap_banks = cast("tuple[int, ...]", wire.value_or_raise(device.gpu.error_counters.remap_banks))
     for name, banks in zip(("max", "high", "partial", "low", "none"), remap_banks, strict=True):
         setattr(histogram, name, banks)
 
@@ -101,7 +101,7 @@ def remap_banks(device: Device, histogram: Any) -> None:
 @device_function("nvmlDeviceGetUnrepairableMemoryFlag_v1")
 def unrepairable_memory(device: Device, flag: Any) -> None:
     _refuse_unless(device.gpu.model.row_remapping)
-    wire.target(flag).unrepairableMemory = wire.told(device.gpu.error_counters.unrepairable_memory)
+    wire.target(flag).unrepairableMemory = wire.value_or_raise(device.gpu.error_counters.unrepairable_memory)
 
 
 def _refuse_unless(supported: bool) -> None:

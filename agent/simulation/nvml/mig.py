@@ -20,7 +20,7 @@ def mig_mode(device: Device, current: Any, pending: Any) -> None:
         raise NvmlFailure(NvmlReturn.NOT_SUPPORTED)
     wire.write(current, int(gpu.mig_enabled))
     after_reset = gpu.mig_enabled if gpu.mig_pending is None else gpu.mig_pending
-    wire.write(pending, wire.part_told(after_reset, VALUE_NOT_AVAILABLE_32))
+    wire.write(pending, wire.value_or_marker(after_reset, VALUE_NOT_AVAILABLE_32))
 
 
 @device_function("nvmlDeviceGetMaxMigDeviceCount")

@@ -59,7 +59,7 @@ def remote_pci_info(device: Device, link: Any, info: Any) -> None:
     if remote is None:
         fill_pci_info(info, f"{_SWITCH_DOMAIN:08X}:{wire.number(link) % _SWITCHES:02X}:00.0")
     else:
-        fill_pci_info(info, wire.told(remote.values.bus_id))
+        fill_pci_info(info, wire.value_or_raise(remote.values.bus_id))
 
 
 @device_function("nvmlDeviceGetNvLinkVersion")

@@ -43,21 +43,21 @@ def throughput(device: Device, counter: Any, kib_per_second: Any) -> None:
     rates = {0: device.values.pcie_tx, 1: device.values.pcie_rx}
     if wire.number(counter) not in rates:
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
-    rate = wire.told(rates[wire.number(counter)])
+    rate = wire.value_or_raise(rates[wire.number(counter)])
     time.sleep(device.library.pcie_window_seconds)  # the real one counts bytes meanwhile
     wire.write(kib_per_second, rate)
 
 
 @field_value(FieldId.PCIE_COUNT_TX_BYTES, kind="counter")
 def tx_bytes(device: Device, _scope: int) -> int | None:
-    is_told = device.library.pcie_counters and device.values.pcie_tx is not None
-    return device.gpu.pcie_tx_bytes.read() if is_told else None
+    is_reported = device.library.pcie_counters and device.values.pcie_tx is not None
+    return device.gpu.pcie_tx_bytes.read() if is_reported else None
 
 
 @field_value(FieldId.PCIE_COUNT_RX_BYTES, kind="counter")
 def rx_bytes(device: Device, _scope: int) -> int | None:
-    is_told = device.library.pcie_counters and device.values.pcie_rx is not None
-    return device.gpu.pcie_rx_bytes.read() if is_told else None
+    is_reported = device.library.pcie_counters and device.values.pcie_rx is not None
+    return device.gpu.pcie_rx_bytes.read() if is_reported else None
 
 
 @device_function("nvmlDeviceGetPcieReplayCounter")

@@ -36,8 +36,8 @@ def default_power_limit(device: Device, milliwatts: Any) -> None:
 
 @device_function("nvmlDeviceGetPowerManagementLimitConstraints")
 def power_limits(device: Device, least: Any, most: Any) -> None:
-    for argument, value in zip((least, most), wire.told(device.values.power_limits), strict=True):
-        wire.write(argument, wire.part_told(value, VALUE_NOT_AVAILABLE_32))
+    for argument, value in zip((least, most), wire.value_or_raise(device.values.power_limits), strict=True):
+        wire.write(argument, wire.value_or_marker(value, VALUE_NOT_AVAILABLE_32))
 
 
 @device_function("nvmlDeviceGetTotalEnergyConsumption")

@@ -19,11 +19,11 @@ def recovery_action(device: Device, _scope: int) -> int | None:
 
 @device_function("nvmlDeviceGetRepairStatus")
 def repair_status(device: Device, status: Any) -> None:
-    """Two answers in one struct; the call fails where neither is told."""
+    """Two answers in one struct; the call fails if the GPU reports neither."""
     counters = device.gpu.error_counters
     channel, tpc = counters.channel_repair_pending, counters.tpc_repair_pending
     if isinstance(channel, NvmlReturn) and isinstance(tpc, NvmlReturn):
         raise NvmlFailure(channel)
     status = wire.target(status)
-    status.bChannelRepairPending = wire.part_told(channel, VALUE_NOT_AVAILABLE_32)
-    status.bTpcRepairPending = wire.part_told(tpc, VALUE_NOT_AVAILABLE_32)
+    status.bChannelRepairPending = wire.value_or_marker(channel, VALUE_NOT_AVAILABLE_32)
+    status.bTpcRepairPending = wire.value_or_marker(tpc, VALUE_NOT_AVAILABLE_32)

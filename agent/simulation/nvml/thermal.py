@@ -24,7 +24,7 @@ def temperature(device: Device, sensor: Any, value: Any) -> None:
 def temperature_v(device: Device, reading: Any) -> None:
     reading = wire.target(reading)
     _check_sensor(reading.sensorType)
-    reading.temperature = wire.told(device.values.temperature)
+    reading.temperature = wire.value_or_raise(device.values.temperature)
 
 
 @device_function("nvmlDeviceGetTemperatureThreshold")
@@ -49,7 +49,7 @@ def margin(device: Device, info: Any) -> None:
     info = wire.target(info)
     if info.version != _MARGIN_TEMPERATURE_V1:
         raise NvmlFailure(NvmlReturn.ARGUMENT_VERSION_MISMATCH)
-    info.marginTemperature = wire.told(device.values.temperature_margin)
+    info.marginTemperature = wire.value_or_raise(device.values.temperature_margin)
 
 
 @field_value(FieldId.SHUTDOWN_TLIMIT, kind="signed")

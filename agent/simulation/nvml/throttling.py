@@ -21,7 +21,7 @@ def violation_status(device: Device, policy: Any, status: Any) -> None:
         raise NvmlFailure(NvmlReturn.INVALID_ARGUMENT)
     status = wire.target(status)
     status.referenceTime = int(device.library.wall_clock() * 1e6)
-    status.violationTime = wire.told(getattr(device.values, f"slowed_by_{name}"))
+    status.violationTime = wire.value_or_raise(getattr(device.values, f"slowed_by_{name}"))
 
 
 @field_value(FieldId.SLOWED_BY_POWER_CAP, kind="counter")

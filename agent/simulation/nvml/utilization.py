@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 @device_function("nvmlDeviceGetUtilizationRates", on_partitioned=False)
 def utilization_rates(device: Device, rates: Any) -> None:
     rates = wire.target(rates)
-    rates.gpu = wire.told(device.values.gpu_utilization)
-    rates.memory = wire.part_told(device.values.memory_utilization, VALUE_NOT_AVAILABLE_32)
+    rates.gpu = wire.value_or_raise(device.values.gpu_utilization)
+    rates.memory = wire.value_or_marker(device.values.memory_utilization, VALUE_NOT_AVAILABLE_32)

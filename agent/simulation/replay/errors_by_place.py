@@ -23,7 +23,7 @@ _PLACES = {
 }
 
 
-def replay_errors_by_place(gpu: SimulatedGpu, told: Section) -> None:
+def replay_errors_by_place(gpu: SimulatedGpu, section: Section) -> None:
     """Let the GPU count what the document tells.
 
     R545 and newer tell SRAM in one struct, with the parts of what could not be corrected.
@@ -31,10 +31,10 @@ def replay_errors_by_place(gpu: SimulatedGpu, told: Section) -> None:
     counters = gpu.error_counters
     for ours, theirs in _PLACES.items():
         for since in ("volatile", "aggregate"):
-            errors = told.number(*(f"ecc_errors/{since}/{name}" for name in theirs))
+            errors = section.number(*(f"ecc_errors/{since}/{name}" for name in theirs))
             setattr(counters, f"{ours}_{since}", errors)
     sources = "ecc_errors/aggregate_uncorrectable_sram_sources"
-    counters.sram_sources = tuple(told.number(f"{sources}/sram_{part}") for part in _SRAM_PARTS)
+    counters.sram_sources = tuple(section.number(f"{sources}/sram_{part}") for part in _SRAM_PARTS)
     status = together(
         counters.sram_parity_volatile,
         counters.sram_parity_aggregate,

@@ -30,45 +30,45 @@ _CONFIGURATIONS = {  # NVML_GPU_FABRIC_HEALTH_MASK_INCORRECT_CONFIGURATION_*
 _NO_UUID = bytes(16)
 
 
-def replay_fabric(told: Section) -> Fabric:
+def replay_fabric(section: Section) -> Fabric:
     """What the document tells of the fabric; of the rest of the struct, that it is not reported."""
-    clique = told.number("fabric/cliqueId")
+    clique = section.number("fabric/cliqueId")
     return Fabric(
-        state=told.choice(_STATES, "fabric/state"),
-        status=_status(told),
-        cluster_uuid=_uuid(told),
+        state=section.choice(_STATES, "fabric/state"),
+        status=_status(section),
+        cluster_uuid=_uuid(section),
         clique_id=0 if isinstance(clique, NvmlReturn) else clique,
-        health_summary=_choice(told, _SUMMARIES, "summary") or 0,
-        bandwidth_degraded=_flag(told, _DEGRADED, "bandwidth"),
-        route_recovery_in_progress=_flag(told, _TRUE, "route_recovery_in_progress"),
-        route_unhealthy=_flag(told, _TRUE, "route_unhealthy"),
-        access_timeout_recovery=_flag(told, _TRUE, "access_timeout_recovery"),
-        incorrect_configuration=_choice(told, _CONFIGURATIONS, "incorrect_configuration") or 0,
-        partition_assigned=_flag(told, _TRUE, "partition_assigned"),
+        health_summary=_choice(section, _SUMMARIES, "summary") or 0,
+        bandwidth_degraded=_flag(section, _DEGRADED, "bandwidth"),
+        route_recovery_in_progress=_flag(section, _TRUE, "route_recovery_in_progress"),
+        route_unhealthy=_flag(section, _TRUE, "route_unhealthy"),
+        access_timeout_recovery=_flag(section, _TRUE, "access_timeout_recovery"),
+        incorrect_configuration=_choice(section, _CONFIGURATIONS, "incorrect_configuration") or 0,
+        partition_assigned=_flag(section, _TRUE, "partition_assigned"),
     )
 
 
-def _status(told: Section) -> int:
+def _status(section: Section) -> int:
     """The return code whose words these are."""
-    text = told.text("fabric/status")
+    text = section.text("fabric/status")
     if isinstance(text, NvmlReturn):
         return text
     return NvmlReturn.SUCCESS if text.lower() == "success" else NvmlReturn.UNKNOWN
 
 
-def _uuid(told: Section) -> bytes:
-    text = told.text("fabric/clusterUuid")
+def _uuid(section: Section) -> bytes:
+    text = section.text("fabric/clusterUuid")
     try:
         return uuid.UUID(text).bytes if not isinstance(text, NvmlReturn) else _NO_UUID
     except ValueError:
         return _NO_UUID
 
 
-def _choice(told: Section, meanings: Mapping[str, int], name: str) -> int | None:
-    answer = told.choice(meanings, f"fabric/health/{name}")
+def _choice(section: Section, meanings: Mapping[str, int], name: str) -> int | None:
+    answer = section.choice(meanings, f"fabric/health/{name}")
     return None if isinstance(answer, NvmlReturn) else answer
 
 
-def _flag(told: Section, meanings: Mapping[str, int], name: str) -> bool | None:
-    answer = _choice(told, meanings, name)
+def _flag(section: Section, meanings: Mapping[str, int], name: str) -> bool | None:
+    answer = _choice(section, meanings, name)
     return None if answer is None else bool(answer)

@@ -11,7 +11,7 @@ from agent.simulation.models import GpuModel
 from agent.simulation.replay.errors_by_place import replay_errors_by_place
 from agent.simulation.replay.fabric import replay_fabric
 from agent.simulation.replay.words import MISSING, is_absent, together
-from agent.simulation.wire import part_told
+from agent.simulation.wire import value_or_marker
 
 if TYPE_CHECKING:
     from agent.simulation.gpu import SimulatedGpu
@@ -94,78 +94,78 @@ _BANKS = ("max", "high", "partial", "low", "none")
 _BUS_ID = re.compile(r"[0-9A-F]{4,8}:[0-9A-F]{2}:[0-9A-F]{2}\.[0-7]")
 
 
-def replay_gpu(gpu: SimulatedGpu, told: Section) -> None:
+def replay_gpu(gpu: SimulatedGpu, section: Section) -> None:
     """Give the GPU the values of the document."""
-    gpu.fix(**_values(told))
+    gpu.fix(**_values(section))
     gpu.port_width = None  # of the slot, which no document tells
-    generation = told.number(f"{_PCIE}/pcie_gen/max_host_link_gen")
+    generation = section.number(f"{_PCIE}/pcie_gen/max_host_link_gen")
     gpu.port_generation = None if isinstance(generation, NvmlReturn) else generation or None
     gpu.nvlinks = []
-    gpu.compute_mode = told.choice(_COMPUTE_MODES, "compute_mode")
-    gpu.virtualization_mode = told.choice(
+    gpu.compute_mode = section.choice(_COMPUTE_MODES, "compute_mode")
+    gpu.virtualization_mode = section.choice(
         _VIRTUALIZATION_MODES, "gpu_virtualization_mode/virtualization_mode"
     )
-    _replay_mig(gpu, told)
-    _replay_errors(gpu, told)
-    gpu.fabric = replay_fabric(told)
+    _replay_mig(gpu, section)
+    _replay_errors(gpu, section)
+    gpu.fabric = replay_fabric(section)
 
 
-def _values(told: Section) -> dict[str, Any]:
+def _values(section: Section) -> dict[str, Any]:
     """Every one of GpuValues, under all the names that tags had from R352 to R610."""
     return {
-        "name": told.text("product_name"),
-        "uuid": told.text("uuid"),
-        "bus_id": _bus_id(told),
-        "serial": told.text("serial"),
-        "part_number": told.text("board_part_number")  # before R525 it stood under the other name
-        if told.has("board_part_number")
-        else told.text("gpu_part_number"),
-        "vbios_version": told.version("vbios_version"),
+        "name": section.text("product_name"),
+        "uuid": section.text("uuid"),
+        "bus_id": _bus_id(section),
+        "serial": section.text("serial"),
+        "part_number": section.text("board_part_number")  # before R525 it stood under the other name
+        if section.has("board_part_number")
+        else section.text("gpu_part_number"),
+        "vbios_version": section.version("vbios_version"),
         "compute_capability": MISSING,
-        "architecture": told.choice(_ARCHITECTURES, "product_architecture"),
-        "gsp_firmware_version": told.text("gsp_firmware_version"),
+        "architecture": section.choice(_ARCHITECTURES, "product_architecture"),
+        "gsp_firmware_version": section.text("gsp_firmware_version"),
         "gsp_firmware_mode": MISSING,
-        "memory_total": told.bytes("fb_memory_usage/total"),
-        "memory_reserved": told.bytes("fb_memory_usage/reserved"),
-        "memory_used": told.bytes("fb_memory_usage/used"),
-        "memory_free": told.bytes("fb_memory_usage/free"),
-        "bar1_total": told.bytes("bar1_memory_usage/total"),
-        "bar1_used": told.bytes("bar1_memory_usage/used"),
-        "gpu_utilization": told.number("utilization/gpu_util"),
-        "memory_utilization": told.number("utilization/memory_util"),
-        "encoder_utilization": told.number("utilization/encoder_util"),
-        "decoder_utilization": told.number("utilization/decoder_util"),
-        "jpeg_utilization": told.number("utilization/jpeg_util"),
-        "ofa_utilization": told.number("utilization/ofa_util"),
-        "encoder_stats": _sessions(told, "encoder_stats"),
-        "capture_stats": _sessions(told, "fbc_stats"),
+        "memory_total": section.bytes("fb_memory_usage/total"),
+        "memory_reserved": section.bytes("fb_memory_usage/reserved"),
+        "memory_used": section.bytes("fb_memory_usage/used"),
+        "memory_free": section.bytes("fb_memory_usage/free"),
+        "bar1_total": section.bytes("bar1_memory_usage/total"),
+        "bar1_used": section.bytes("bar1_memory_usage/used"),
+        "gpu_utilization": section.number("utilization/gpu_util"),
+        "memory_utilization": section.number("utilization/memory_util"),
+        "encoder_utilization": section.number("utilization/encoder_util"),
+        "decoder_utilization": section.number("utilization/decoder_util"),
+        "jpeg_utilization": section.number("utilization/jpeg_util"),
+        "ofa_utilization": section.number("utilization/ofa_util"),
+        "encoder_stats": _sessions(section, "encoder_stats"),
+        "capture_stats": _sessions(section, "fbc_stats"),
         **dict.fromkeys(("sm_activity", "sm_occupancy", "tensor_activity", "dram_activity"), MISSING),
-        "temperature": told.number("temperature/gpu_temp"),
-        "memory_temperature": told.number("temperature/memory_temp"),
-        "shutdown_threshold": _threshold(told, "gpu_temp_max"),
-        "slowdown_threshold": _threshold(told, "gpu_temp_slow"),
-        "max_operating_threshold": _threshold(told, "gpu_temp_max_gpu"),
-        "memory_max_threshold": _threshold(told, "gpu_temp_max_mem"),
-        "temperature_margin": told.margin("temperature/gpu_temp_tlimit"),
-        "shutdown_tlimit": told.margin("temperature/gpu_temp_max_tlimit_threshold"),
-        "slowdown_tlimit": told.margin("temperature/gpu_temp_slow_tlimit_threshold"),
-        "memory_max_tlimit": told.margin("temperature/gpu_temp_max_mem_tlimit_threshold"),
-        "max_operating_tlimit": told.margin("temperature/gpu_temp_max_gpu_tlimit_threshold"),
-        **_slowed(told),
-        **_power(told),
-        **_clocks(told),
-        "pcie_generation": told.number(f"{_PCIE}/pcie_gen/current_link_gen"),
-        "pcie_max_generation": told.number(f"{_PCIE}/pcie_gen/max_link_gen"),
-        "pcie_width": told.number(f"{_PCIE}/link_widths/current_link_width"),
-        "pcie_max_width": told.number(f"{_PCIE}/link_widths/max_link_width"),
-        "pcie_card_generation": told.number(f"{_PCIE}/pcie_gen/max_device_link_gen"),
-        "pcie_tx": told.number("pci/tx_util"),
-        "pcie_rx": told.number("pci/rx_util"),
-        "performance_state": told.choice(_PERFORMANCE_STATES, "performance_state"),
-        "persistence_mode": told.choice(_SWITCH, "persistence_mode"),
-        **_ecc(told),
-        "addressing_mode": told.choice(_ADDRESSING_MODES, "addressing_mode"),
-        "fan_speed": told.number("fan_speed"),
+        "temperature": section.number("temperature/gpu_temp"),
+        "memory_temperature": section.number("temperature/memory_temp"),
+        "shutdown_threshold": _threshold(section, "gpu_temp_max"),
+        "slowdown_threshold": _threshold(section, "gpu_temp_slow"),
+        "max_operating_threshold": _threshold(section, "gpu_temp_max_gpu"),
+        "memory_max_threshold": _threshold(section, "gpu_temp_max_mem"),
+        "temperature_margin": section.margin("temperature/gpu_temp_tlimit"),
+        "shutdown_tlimit": section.margin("temperature/gpu_temp_max_tlimit_threshold"),
+        "slowdown_tlimit": section.margin("temperature/gpu_temp_slow_tlimit_threshold"),
+        "memory_max_tlimit": section.margin("temperature/gpu_temp_max_mem_tlimit_threshold"),
+        "max_operating_tlimit": section.margin("temperature/gpu_temp_max_gpu_tlimit_threshold"),
+        **_slowed(section),
+        **_power(section),
+        **_clocks(section),
+        "pcie_generation": section.number(f"{_PCIE}/pcie_gen/current_link_gen"),
+        "pcie_max_generation": section.number(f"{_PCIE}/pcie_gen/max_link_gen"),
+        "pcie_width": section.number(f"{_PCIE}/link_widths/current_link_width"),
+        "pcie_max_width": section.number(f"{_PCIE}/link_widths/max_link_width"),
+        "pcie_card_generation": section.number(f"{_PCIE}/pcie_gen/max_device_link_gen"),
+        "pcie_tx": section.number("pci/tx_util"),
+        "pcie_rx": section.number("pci/rx_util"),
+        "performance_state": section.choice(_PERFORMANCE_STATES, "performance_state"),
+        "persistence_mode": section.choice(_SWITCH, "persistence_mode"),
+        **_ecc(section),
+        "addressing_mode": section.choice(_ADDRESSING_MODES, "addressing_mode"),
+        "fan_speed": section.number("fan_speed"),
         **dict.fromkeys(("fan_speed_rpm", "nvlink_tx", "nvlink_rx", "nvlink_speed"), MISSING),
     }
 
@@ -173,83 +173,85 @@ def _values(told: Section) -> dict[str, Any]:
 _PCIE = "pci/pci_gpu_link_info"
 
 
-def _sessions(told: Section, place: str) -> tuple[int, ...] | NvmlReturn:
+def _sessions(section: Section, place: str) -> tuple[int, ...] | NvmlReturn:
     names = ("session_count", "average_fps", "average_latency")
-    return together(*(told.number(f"{place}/{name}") for name in names))
+    return together(*(section.number(f"{place}/{name}") for name in names))
 
 
-def _ecc(told: Section) -> dict[str, int]:
+def _ecc(section: Section) -> dict[str, int]:
     """Two values of one function, which fails only if both are missing."""
-    modes = [told.choice(_SWITCH, f"ecc_mode/{which}_ecc") for which in ("current", "pending")]
+    modes = [section.choice(_SWITCH, f"ecc_mode/{which}_ecc") for which in ("current", "pending")]
     if not isinstance(together(*modes), NvmlReturn):
-        modes = [part_told(mode, VALUE_NOT_AVAILABLE_32) for mode in modes]
+        modes = [value_or_marker(mode, VALUE_NOT_AVAILABLE_32) for mode in modes]
     return dict(zip(("ecc_mode", "ecc_pending"), modes, strict=True))
 
 
-def _bus_id(told: Section) -> str | NvmlReturn:
-    text = told.text("pci/pci_bus_id")
+def _bus_id(section: Section) -> str | NvmlReturn:
+    text = section.text("pci/pci_bus_id")
     if isinstance(text, NvmlReturn):
-        text = told.attribute("id")
+        text = section.attribute("id")
     if isinstance(text, NvmlReturn) or _BUS_ID.fullmatch(text.upper()):
         return text if isinstance(text, NvmlReturn) else text.upper()
     return NvmlReturn.UNKNOWN
 
 
-def _threshold(told: Section, name: str) -> int | NvmlReturn:
+def _threshold(section: Section, name: str) -> int | NvmlReturn:
     """The temperature; newer GPUs tell a margin in its place, and have no such threshold."""
-    if told.has(f"temperature/{name}_tlimit_threshold"):
+    if section.has(f"temperature/{name}_tlimit_threshold"):
         return NvmlReturn.NOT_SUPPORTED
-    return told.number(f"temperature/{name}_threshold")
+    return section.number(f"temperature/{name}_threshold")
 
 
-def _slowed(told: Section) -> dict[str, int | NvmlReturn]:
+def _slowed(section: Section) -> dict[str, int | NvmlReturn]:
     """For how long, by what; that of heat as a whole is in no document."""
     counter = "clocks_event_reasons_counters/clocks_event_reasons_counters"
     return {
-        "slowed_by_power_cap": told.nanoseconds(f"{counter}_sw_power_cap"),
-        "slowed_by_sync_boost": told.nanoseconds(f"{counter}_sync_boost"),
-        "slowed_by_software_thermal": told.nanoseconds(f"{counter}_sw_therm_slowdown"),
-        "slowed_by_hardware_thermal": told.nanoseconds(f"{counter}_hw_therm_slowdown"),
-        "slowed_by_power_brake": told.nanoseconds(f"{counter}_hw_power_brake"),
+        "slowed_by_power_cap": section.nanoseconds(f"{counter}_sw_power_cap"),
+        "slowed_by_sync_boost": section.nanoseconds(f"{counter}_sync_boost"),
+        "slowed_by_software_thermal": section.nanoseconds(f"{counter}_sw_therm_slowdown"),
+        "slowed_by_hardware_thermal": section.nanoseconds(f"{counter}_hw_therm_slowdown"),
+        "slowed_by_power_brake": section.nanoseconds(f"{counter}_hw_power_brake"),
         "slowed_by_thermal": MISSING,
     }
 
 
-def _power(told: Section) -> dict[str, Any]:
+def _power(section: Section) -> dict[str, Any]:
     """Of the GPU, its memory and its module; R535 renamed section and limits, R570 tells two draws."""
 
-    def of(*names: str) -> int | NvmlReturn:
+    def draw(*names: str) -> int | NvmlReturn:
         sections = ("gpu_power_readings", "power_readings")
-        return told.milliwatts(*(f"{section}/{name}" for section in sections for name in names))
+        return section.milliwatts(*(f"{section}/{name}" for section in sections for name in names))
 
     return {
-        "power_usage": of("power_draw", "average_power_draw", "instant_power_draw"),
-        "power_average": of("average_power_draw"),
-        "power_instant": of("instant_power_draw"),
-        "power_limit": of("requested_power_limit", "power_limit"),
-        "enforced_power_limit": of("current_power_limit", "enforced_power_limit"),
-        "default_power_limit": of("default_power_limit"),
-        "power_limits": together(of("min_power_limit"), of("max_power_limit")),
+        "power_usage": draw("power_draw", "average_power_draw", "instant_power_draw"),
+        "power_average": draw("average_power_draw"),
+        "power_instant": draw("instant_power_draw"),
+        "power_limit": draw("requested_power_limit", "power_limit"),
+        "enforced_power_limit": draw("current_power_limit", "enforced_power_limit"),
+        "default_power_limit": draw("default_power_limit"),
+        "power_limits": together(draw("min_power_limit"), draw("max_power_limit")),
         **{
-            f"{ours}_power_average": told.milliwatts(f"{theirs}/average_power_draw", f"{theirs}/power_draw")
+            f"{ours}_power_average": section.milliwatts(
+                f"{theirs}/average_power_draw", f"{theirs}/power_draw"
+            )
             for ours, theirs in _PARTS.items()
         },
         **{
-            f"{ours}_power_instant": told.milliwatts(f"{theirs}/instant_power_draw")
+            f"{ours}_power_instant": section.milliwatts(f"{theirs}/instant_power_draw")
             for ours, theirs in _PARTS.items()
         },
-        "module_power_limit": told.milliwatts("module_power_readings/current_power_limit"),
+        "module_power_limit": section.milliwatts("module_power_readings/current_power_limit"),
     }
 
 
 _PARTS = {"memory": "gpu_memory_power_readings", "module": "module_power_readings"}
 
 
-def _clocks(told: Section) -> dict[str, int | NvmlReturn]:
+def _clocks(section: Section) -> dict[str, int | NvmlReturn]:
     domains = {"graphics": "graphics", "sm": "sm", "memory": "mem", "video": "video"}
-    now = {f"{ours}_clock": told.number(f"clocks/{theirs}_clock") for ours, theirs in domains.items()}
+    now = {f"{ours}_clock": section.number(f"clocks/{theirs}_clock") for ours, theirs in domains.items()}
     most = {
-        f"max_{ours}_clock": told.number(f"max_clocks/{theirs}_clock") for ours, theirs in domains.items()
+        f"max_{ours}_clock": section.number(f"max_clocks/{theirs}_clock") for ours, theirs in domains.items()
     }
     reasons = (  # the second is the name before R535
         (
@@ -261,75 +263,77 @@ def _clocks(told: Section) -> dict[str, int | NvmlReturn]:
         )
         for name, bit in _REASONS.items()
     )
-    return now | most | {"clocks_event_reasons": told.bits(*reasons)}
+    return now | most | {"clocks_event_reasons": section.bits(*reasons)}
 
 
-def _replay_mig(gpu: SimulatedGpu, told: Section) -> None:
-    mode = told.choice(_SWITCH, "mig_mode/current_mig")
-    pending = told.choice(_SWITCH, "mig_mode/pending_mig")
+def _replay_mig(gpu: SimulatedGpu, section: Section) -> None:
+    mode = section.choice(_SWITCH, "mig_mode/current_mig")
+    pending = section.choice(_SWITCH, "mig_mode/pending_mig")
     gpu.has_mig, gpu.mig_enabled, gpu.mig_pending = True, mode == 1, pending
     if isinstance(mode, NvmlReturn):
         gpu.fail("nvmlDeviceGetMigMode", mode)
-    gpu.mig_instances = [_mig_instance(number, one) for number, one in enumerate(told.sections(_MIG_DEVICES))]
+    gpu.mig_instances = [
+        _mig_instance(number, one) for number, one in enumerate(section.sections(_MIG_DEVICES))
+    ]
 
 
 _MIG_DEVICES = "mig_devices/mig_device"
 
 
-def _mig_instance(number: int, told: Section) -> MigInstance:
+def _mig_instance(number: int, section: Section) -> MigInstance:
     """Its profile and its UUID are in no document."""
-    index = told.number("index")
+    index = section.number("index")
     return MigInstance(
         mig_index=number if isinstance(index, NvmlReturn) else index,
         profile=None,
         uuid=None,
-        gpu_instance_id=told.number("gpu_instance_id"),
-        compute_instance_id=told.number("compute_instance_id"),
-        memory_total=told.bytes("fb_memory_usage/total"),
-        memory_used=told.bytes("fb_memory_usage/used"),
-        memory_free=told.bytes("fb_memory_usage/free"),
-        memory_reserved=told.bytes("fb_memory_usage/reserved"),
+        gpu_instance_id=section.number("gpu_instance_id"),
+        compute_instance_id=section.number("compute_instance_id"),
+        memory_total=section.bytes("fb_memory_usage/total"),
+        memory_used=section.bytes("fb_memory_usage/used"),
+        memory_free=section.bytes("fb_memory_usage/free"),
+        memory_reserved=section.bytes("fb_memory_usage/reserved"),
     )
 
 
-def _replay_errors(gpu: SimulatedGpu, told: Section) -> None:
+def _replay_errors(gpu: SimulatedGpu, section: Section) -> None:
     counters = gpu.error_counters
     for since in ("volatile", "aggregate"):
         place = f"ecc_errors/{since}"
-        corrected = told.number(f"{place}/single_bit/total")
+        corrected = section.number(f"{place}/single_bit/total")
         if is_absent(corrected):
-            corrected = told.sum(*(f"{place}/{name}" for name in _CORRECTED))
-        uncorrected = told.number(f"{place}/double_bit/total")
+            corrected = section.sum(*(f"{place}/{name}" for name in _CORRECTED))
+        uncorrected = section.number(f"{place}/double_bit/total")
         if is_absent(uncorrected):
-            uncorrected = told.sum(*(f"{place}/{name}" for name in _UNCORRECTED))
+            uncorrected = section.sum(*(f"{place}/{name}" for name in _UNCORRECTED))
         setattr(counters, f"corrected_{since}", corrected)
         setattr(counters, f"uncorrected_{since}", uncorrected)
-    replay_errors_by_place(gpu, told)
+    replay_errors_by_place(gpu, section)
     pages = "retired_pages"
-    counters.retired_pages_corrected = told.number(
+    counters.retired_pages_corrected = section.number(
         f"{pages}/multiple_single_bit_retirement/retired_count", most=_MOST_PAGES
     )
-    counters.retired_pages_uncorrected = told.number(
+    counters.retired_pages_uncorrected = section.number(
         f"{pages}/double_bit_retirement/retired_count", most=_MOST_PAGES
     )
-    counters.retirement_pending = told.choice(
+    counters.retirement_pending = section.choice(
         _YES, f"{pages}/pending_retirement", f"{pages}/pending_blacklist"
     )
-    counters.remapped_rows_corrected = told.number("remapped_rows/remapped_row_corr")
-    counters.remapped_rows_uncorrected = told.number("remapped_rows/remapped_row_unc")
-    counters.remapping_pending = told.choice(_YES, "remapped_rows/remapped_row_pending")
-    counters.remapping_failed = told.choice(_YES, "remapped_rows/remapped_row_failure")
+    counters.remapped_rows_corrected = section.number("remapped_rows/remapped_row_corr")
+    counters.remapped_rows_uncorrected = section.number("remapped_rows/remapped_row_unc")
+    counters.remapping_pending = section.choice(_YES, "remapped_rows/remapped_row_pending")
+    counters.remapping_failed = section.choice(_YES, "remapped_rows/remapped_row_failure")
     histogram = "remapped_rows/row_remapper_histogram/row_remapper_histogram"
-    banks = tuple(told.number(f"{histogram}_{name}") for name in _BANKS)
+    banks = tuple(section.number(f"{histogram}_{name}") for name in _BANKS)
     refused = next((count for count in banks if isinstance(count, NvmlReturn)), None)
     counters.remap_banks = banks if refused is None else refused
     ecc = "ecc_errors"
-    counters.sram_threshold_exceeded = told.choice(_YES, f"{ecc}/aggregate/sram_threshold_exceeded")
-    counters.unrepairable_memory = told.choice(_YES, f"{ecc}/unrepairable_memory")
-    counters.channel_repair_pending = told.choice(_YES, f"{ecc}/channel_repair_pending")
-    counters.tpc_repair_pending = told.choice(_YES, f"{ecc}/tpc_repair_pending")
-    counters.pcie_replays = told.number("pci/replay_counter")
-    counters.recovery_action = told.choice(_RECOVERY_ACTIONS, "gpu_recovery_action")
+    counters.sram_threshold_exceeded = section.choice(_YES, f"{ecc}/aggregate/sram_threshold_exceeded")
+    counters.unrepairable_memory = section.choice(_YES, f"{ecc}/unrepairable_memory")
+    counters.channel_repair_pending = section.choice(_YES, f"{ecc}/channel_repair_pending")
+    counters.tpc_repair_pending = section.choice(_YES, f"{ecc}/tpc_repair_pending")
+    counters.pcie_replays = section.number("pci/replay_counter")
+    counters.recovery_action = section.choice(_RECOVERY_ACTIONS, "gpu_recovery_action")
 
 
 _CORRECTED = ("sram_correctable", "dram_correctable")

@@ -26,7 +26,7 @@ class ReplayedResidents:
     def __init__(self, names: Mapping[int, str | None]) -> None:
         self._names = names
 
-    def on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:  # noqa: ARG002  (each GPU has what was assigned)
+    def processes_on(self, gpu: SimulatedGpu) -> list[SimulatedProcess]:  # noqa: ARG002  (each GPU has what was assigned)
         """No further processes."""
         return []
 
@@ -55,11 +55,11 @@ class ReplayedProcesses:
         return ProcessesReading({pid: self._processes.get(pid, HostProcess(pid)) for pid in pids}, ())
 
 
-def _process(pid: int, told: str | None, *, hide_command_args: bool) -> HostProcess:
-    """`told` is a program, or a whole command line."""
-    if told is None:
+def _process(pid: int, command_line: str | None, *, hide_command_args: bool) -> HostProcess:
+    """`command_line` is a program, or a whole command line."""
+    if command_line is None:
         return HostProcess(pid)
-    command = clean(told)
+    command = clean(command_line)
     found = _PROGRAM.match(command)
     program = found[0] if found else ""
     name = ntpath.basename(program).encode()[:MAX_FILE_NAME].decode(errors="ignore")

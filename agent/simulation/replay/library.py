@@ -48,12 +48,12 @@ def replay(path: str, **timing: Any) -> Simulation:
     return replay_document(read_document(path), **timing)
 
 
-def replay_document(told: Section, **timing: Any) -> Simulation:
+def replay_document(section: Section, **timing: Any) -> Simulation:
     """The same for a parsed document."""
-    gpus = list(told.sections("gpu"))
+    gpus = list(section.sections("gpu"))
     simulation = Simulation(len(gpus), models=[MODEL], **timing)
-    simulation.driver_version = told.version("kmd_version", "driver_version")
-    simulation.cuda_version = _cuda_version(told)
+    simulation.driver_version = section.version("kmd_version", "driver_version")
+    simulation.cuda_version = _cuda_version(section)
     simulation.nvml_version = MISSING
     for symbol in _UNTOLD:
         simulation.remove_function(symbol)
@@ -68,8 +68,8 @@ def replay_document(told: Section, **timing: Any) -> Simulation:
     return simulation
 
 
-def _cuda_version(told: Section) -> int | NvmlReturn:
-    text = told.version("cuda_umd_version", "cuda_version")
+def _cuda_version(section: Section) -> int | NvmlReturn:
+    text = section.version("cuda_umd_version", "cuda_version")
     if isinstance(text, NvmlReturn):
         return text
     version = _VERSION.fullmatch(text)

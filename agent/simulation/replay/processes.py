@@ -24,12 +24,12 @@ _LISTS = (
 )
 
 
-def replay_processes(gpu: SimulatedGpu, told: Section) -> Mapping[int, str | None]:
+def replay_processes(gpu: SimulatedGpu, section: Section) -> Mapping[int, str | None]:
     """Give the GPU the processes of the document; returns their names, None if unknown."""
     processes: list[SimulatedProcess] = []
     names: dict[int, str | None] = {}
-    refusal = None if told.is_blank("processes") else told.text("processes")
-    for one in told.sections("processes/process_info"):
+    refusal = None if section.is_blank("processes") else section.text("processes")
+    for one in section.sections("processes/process_info"):
         pid, name = one.number("pid"), one.text("process_name")
         if isinstance(pid, NvmlReturn):  # NVML lists none without: what is left is not the whole list
             refusal = NvmlReturn.UNKNOWN if is_absent(pid) else pid
@@ -44,9 +44,9 @@ def replay_processes(gpu: SimulatedGpu, told: Section) -> Mapping[int, str | Non
     return names
 
 
-def _process(gpu: SimulatedGpu, pid: int, told: Section) -> SimulatedProcess:
-    kind, memory = told.text("type"), told.bytes("used_memory")
-    ids = _ids(told.number("gpu_instance_id"), told.number("compute_instance_id"))
+def _process(gpu: SimulatedGpu, pid: int, section: Section) -> SimulatedProcess:
+    kind, memory = section.text("type"), section.bytes("used_memory")
+    ids = _ids(section.number("gpu_instance_id"), section.number("compute_instance_id"))
     on = (
         one
         for one in gpu.mig_instances

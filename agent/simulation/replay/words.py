@@ -72,11 +72,11 @@ class Section:
         """As it stands."""
         found = MISSING
         for path in paths:
-            told = _understood(self._text(path))
-            if not isinstance(told, NvmlReturn):
-                return told
+            known = _understood(self._text(path))
+            if not isinstance(known, NvmlReturn):
+                return known
             if found is MISSING:
-                found = told
+                found = known
         return found
 
     def version(self, *paths: str) -> str | NvmlReturn:
@@ -115,8 +115,8 @@ class Section:
         for number in numbers:
             if isinstance(number, NvmlReturn) and not is_absent(number):
                 return number
-        told = [number for number in numbers if not isinstance(number, NvmlReturn)]
-        return sum(told) if told else _first_code(numbers)
+        known = [number for number in numbers if not isinstance(number, NvmlReturn)]
+        return sum(known) if known else _first_code(numbers)
 
     def choice(self, meanings: Mapping[str, int], *paths: str) -> int | NvmlReturn:
         """The meaning of a word, in upper or lower case; UNKNOWN for another word."""
@@ -128,10 +128,10 @@ class Section:
     def bits(self, *paths_of: tuple[int, tuple[str, ...]]) -> int | NvmlReturn:
         """All bits whose paths say "Active"; those that are not told are taken for inactive."""
         answers = [(bit, self.choice(_ACTIVE, *paths)) for bit, paths in paths_of]
-        told = [(bit, answer) for bit, answer in answers if not isinstance(answer, NvmlReturn)]
-        if not told:
+        known = [(bit, answer) for bit, answer in answers if not isinstance(answer, NvmlReturn)]
+        if not known:
             return _first_code(answer for _, answer in answers)
-        return sum(bit for bit, is_active in told if is_active)
+        return sum(bit for bit, is_active in known if is_active)
 
     def _text(self, path: str) -> str | None:
         """None: there is no such tag. A word instead of a whole section stands for all in it."""
@@ -164,8 +164,8 @@ def is_absent(answer: object) -> bool:
 
 def together(*parts: int) -> tuple[int, ...] | NvmlReturn:
     """The values of one function; it fails only if all are missing."""
-    is_told = any(not isinstance(part, NvmlReturn) for part in parts)
-    return parts if is_told else _first_code(parts)
+    is_known = any(not isinstance(part, NvmlReturn) for part in parts)
+    return parts if is_known else _first_code(parts)
 
 
 def _first_code(answers: Iterable[int]) -> NvmlReturn:

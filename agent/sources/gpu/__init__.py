@@ -44,7 +44,7 @@ from agent.sources.gpu.throttling import ThrottlingSource
 from agent.sources.gpu.unknown import Record, Refusal
 from agent.sources.gpu.utilization import read_utilization
 from agent.sources.nvml import unreadable_gpu
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,7 +87,7 @@ class GpuSource:
         """
         try:
             if self._open is None:
-                self._open = self._contact()
+                self._open = self._make_contact()
             reading = self._open.sample(watched=watched)
         except pynvml.NVMLError as error:
             # A handle made before a reset or a reload never recovers: the next read makes a new one.
@@ -101,7 +101,7 @@ class GpuSource:
         self._before = only_possible(reading, self._before)
         return self._before
 
-    def _contact(self) -> _OpenGpu:
+    def _make_contact(self) -> _OpenGpu:
         """Make contact with the GPU that has this index now."""
         self._record.begin(self._since_boot())
         handle = GpuHandle(None, self._record)
@@ -110,7 +110,7 @@ class GpuSource:
             raise pynvml.NVMLError(raw.code or pynvml.NVML_ERROR_NOT_SUPPORTED)
         handle.raw = raw
         identity = IdentitySource(handle)
-        self._recognise(identity.which(self._clock()))
+        self._recognise(identity.read_reported(self._clock()))
         handle.record = self._record
         return _OpenGpu(
             *(self.index, handle, identity, self._inforom, self._seen),
@@ -119,16 +119,18 @@ class GpuSource:
             since_boot=self._since_boot,
         )
 
-    def _recognise(self, told: GpuIdentity) -> None:
+    def _recognise(self, identity: GpuIdentity) -> None:
         """The identity; values that are not reported are kept, because a lost GPU reports few."""
-        if told.uuid is None and self._identity.uuid is not None:
+        if identity.uuid is None and self._identity.uuid is not None:
             return
-        if told.uuid != self._identity.uuid:
+        if identity.uuid != self._identity.uuid:
             self._inforom = InforomSource()
-        self._identity = GpuIdentity(told.uuid, told.name, told.pci_bus_id)
-        if told.uuid is not None:
+        self._identity = GpuIdentity(identity.uuid, identity.name, identity.pci_bus_id)
+        if identity.uuid is not None:
             is_of_another = any(self._record is record for record in self._records.values())
-            self._record = self._records.setdefault(told.uuid, Record() if is_of_another else self._record)
+            self._record = self._records.setdefault(
+                identity.uuid, Record() if is_of_another else self._record
+            )
 
     def _lasting(self) -> GpuReading:
         """The values that stay known for a GPU that cannot be read."""
@@ -198,11 +200,11 @@ class _OpenGpu:
         self._fabric = FabricSource(handle)
         self._recovery = RecoverySource(handle, fields)
         mps = MpsClients(handle, clock)
-        self._processes = ProcessesSource(handle, mps.of, clock, now)
+        self._processes = ProcessesSource(handle, mps.clients_of, clock, now)
         self._stand_ins = StandIns(handle)
         self._engines = EnginesSource(handle)
         self._modes = ModesSource(handle)
-        self._mig = MigSource(handle, mps.of)
+        self._mig = MigSource(handle, mps.clients_of)
         self._memory_errors = Paced(ERRORS_PACE, lambda: read_memory_errors(handle))
 
     def sample(self, *, watched: bool) -> GpuReading:
@@ -217,7 +219,7 @@ class _OpenGpu:
         thermal = self._thermal.read(moment)
         modes = self._modes.read(moment)
         if identity.uuid:
-            self._seen = self._all_seen.of(identity, self._seen)
+            self._seen = self._all_seen.get(identity, self._seen)
         pcie = self.pcie.read(
             moment,
             bus_id=identity.pci_bus_id,
@@ -265,11 +267,11 @@ class _OpenGpu:
     def _raise_if_silent(self, reading: GpuReading) -> None:
         """Raise if the driver reports neither memory nor any other current value: the GPU is out of reach."""
         refusal = self._memory.refusal
-        if refusal is not None and refusal.reason is Reason.FAILED and not _tells_of_now(reading):
+        if refusal is not None and refusal.reason is Reason.FAILED and not _has_live_values(reading):
             raise pynvml.NVMLError(refusal.code)
 
 
-def _tells_of_now(reading: GpuReading) -> bool:
+def _has_live_values(reading: GpuReading) -> bool:
     live = (
         reading.utilization.gpu_percent,
         reading.thermal.gpu_celsius,

@@ -10,7 +10,7 @@ from agent.readings import Clocks
 from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.once import Once
 from agent.sources.gpu.paces import DETAIL_PACE, SLOW_PACE
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,7 +36,7 @@ class ClocksSource:
         return Clocks(
             graphics_mhz=_clock(handle, "clocks.graphics_mhz", pynvml.NVML_CLOCK_GRAPHICS),
             memory_mhz=self._memory.get(moment.now),
-            event_reasons=handle.ask_first(
+            event_reasons=handle.query_first(
                 "clocks.event_reasons",
                 "nvmlDeviceGetCurrentClocksEventReasons",
                 "nvmlDeviceGetCurrentClocksThrottleReasons",  # its name before R535
@@ -48,12 +48,12 @@ class ClocksSource:
 
 
 def _clock(handle: GpuHandle, field: str, clock: int) -> int | None:
-    mhz: int | None = handle.ask(field, "nvmlDeviceGetClockInfo", clock)
+    mhz: int | None = handle.query(field, "nvmlDeviceGetClockInfo", clock)
     return mhz
 
 
 def _max_clock(handle: GpuHandle, field: str, clock: int) -> int | None:
-    mhz: int | None = handle.ask(field, "nvmlDeviceGetMaxClockInfo", clock)
+    mhz: int | None = handle.query(field, "nvmlDeviceGetMaxClockInfo", clock)
     return mhz
 
 

@@ -9,7 +9,7 @@ from agent.readings import Engines
 from agent.readings.gpu.utilization import WORKS_PERCENT
 from agent.sources.gpu.paces import DETAIL_PACE, SLOW_PACE
 from agent.sources.nvml import number
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from agent.sources.gpu.handle import GpuHandle

@@ -12,7 +12,7 @@ from agent.readings import Fabric, FabricState
 from agent.sources.gpu.paces import DETAIL_PACE
 from agent.sources.gpu.unknown import Refusal
 from agent.sources.nvml import call_c_function
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 from agent.sources.return_codes import words_of
 
 if TYPE_CHECKING:
@@ -98,9 +98,9 @@ def _flag(shift: int) -> _Value:
     )
 
 
-def _uuid(told: Any) -> str | None:
+def _uuid(raw: Any) -> str | None:
     """As nvidia-smi writes it; all zeros where the fabric has none, as inside a single machine."""
-    return str(uuid.UUID(bytes=bytes(told))) if any(told) else None
+    return str(uuid.UUID(bytes=bytes(raw))) if any(raw) else None
 
 
 def _words(status: int) -> str:

@@ -13,7 +13,7 @@ from agent.sources.gpu.handle import Elements
 from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.ranges import RANGES
 from agent.sources.nvml import call_c_function
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,7 +28,7 @@ class FansSource:
         self._handle = handle
         self._clock = clock
         self._count: Fixed[int | None] = Fixed(
-            handle, lambda: handle.ask("fans.count", "nvmlDeviceGetNumFans")
+            handle, lambda: handle.query("fans.count", "nvmlDeviceGetNumFans")
         )
         self._first_of_none = Fixed(handle, lambda: _read_first(handle))
         self._celsius: int | None = None
@@ -45,7 +45,7 @@ class FansSource:
         fans = Elements(handle)
         rpm = [handle.call(_fan_speed_rpm, fan) for fan in _believable(count)]
         each = tuple(
-            Fan(fans.ask("nvmlDeviceGetFanSpeed_v2", fan), fans.take(told)) for fan, told in enumerate(rpm)
+            Fan(fans.query("nvmlDeviceGetFanSpeed_v2", fan), fans.take(told)) for fan, told in enumerate(rpm)
         )
         fans.record("fans.each")
         return Fans(
@@ -61,7 +61,7 @@ def _read_first(handle: GpuHandle, rpm: Any = None) -> dict[str, int | None]:
     if rpm is None:
         rpm = handle.call(_fan_speed_rpm, 0)
     return {
-        "speed_percent": handle.ask("fans.speed_percent", "nvmlDeviceGetFanSpeed"),
+        "speed_percent": handle.query("fans.speed_percent", "nvmlDeviceGetFanSpeed"),
         "speed_rpm": handle.take("fans.speed_rpm", rpm, int),
     }
 

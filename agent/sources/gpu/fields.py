@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pynvml
 
-from agent.sources.field_values import FUNCTION, ask_field_values, told
+from agent.sources.field_values import FUNCTION, query_field_values, unpack_field_values
 from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -24,11 +24,13 @@ def field_values(handle: GpuHandle, fields: Sequence[FieldKey], *, counters: boo
     `counters`: only values of 64 bits; another driver may use the id for something else.
     NVML: nvmlDeviceGetFieldValues, in which each field has a return code of its own.
     """
-    answer = handle.call(ask_field_values, fields)
+    answer = handle.call(query_field_values, fields)
     if isinstance(answer, Refusal):
         return [answer] * len(fields)
     values: list[Any] = []
-    for field, (code, number) in zip(fields, told(answer, len(fields), counters=counters), strict=True):
+    for field, (code, number) in zip(
+        fields, unpack_field_values(answer, len(fields), counters=counters), strict=True
+    ):
         if code == pynvml.NVML_ERROR_RESET_REQUIRED or handle.requires_reset:
             handle.follow_reset(f"{FUNCTION} {field}", code)
         values.append(_refusal(handle, code) if number is None else number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
-from agent.sources.paced import JITTER, Paced, Value
+from agent.sources.paced_value import JITTER, Paced, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,9 +17,9 @@ class Fixed(Paced[Value]):
     """Read every five minutes, and again soon if the driver failed to report a part."""
 
     def __init__(self, handle: GpuHandle, read: Callable[[], Value]) -> None:
-        super().__init__(FIXED_PACE, self._noting)
+        super().__init__(FIXED_PACE, self._read_and_note_failure)
         self._handle = handle
-        self._ask = read
+        self._read_value = read
         self._has_failed = False
 
     def get(self, now: float) -> Value:
@@ -28,9 +28,9 @@ class Fixed(Paced[Value]):
             self.forget()
         return super().get(now)
 
-    def _noting(self) -> Value:
+    def _read_and_note_failure(self) -> Value:
         before = self._failures()
-        value = self._ask()
+        value = self._read_value()
         self._has_failed = self._failures() > before
         return value
 

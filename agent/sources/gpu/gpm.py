@@ -11,7 +11,7 @@ from agent.readings import Gpm
 from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.unknown import Refusal
 from agent.sources.nvml import member
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 from agent.sources.rates import gap
 
 if TYPE_CHECKING:

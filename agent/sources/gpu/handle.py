@@ -29,7 +29,7 @@ class GpuHandle:
     def __init__(self, raw: Any, record: Record) -> None:
         self.raw = raw
         self.record = record
-        self._asked: Function = ""  # last
+        self._last_called: Function = ""  # last
         # Functions that returned RESET_REQUIRED, and have not succeeded since.
         self._wants_reset: set[str] = set()
 
@@ -38,22 +38,22 @@ class GpuHandle:
         """Whether a function returned RESET_REQUIRED, and none of those has succeeded since."""
         return bool(self._wants_reset)
 
-    def ask(self, field: str, function: Function, *arguments: Any) -> Any:
+    def query(self, field: str, function: Function, *arguments: Any) -> Any:
         """The value of a field of the reading from this function; None: the reason is recorded."""
         answer = self.call_exactly(function, self.raw, *arguments)
         if answer.__class__ is Refusal:
             self.record.note(field, answer)
             return None
-        self.record.told(field)
+        self.record.note_reported(field)
         return answer
 
-    def ask_first(self, field: str, *functions: Function) -> Any:
-        """Like `ask`, from the first of these functions that reports the value."""
+    def query_first(self, field: str, *functions: Function) -> Any:
+        """Like `query`, from the first of these functions that reports the value."""
         refusals = []
         for function in functions:
             answer = self.call(function)
             if not isinstance(answer, Refusal):
-                self.record.told(field)
+                self.record.note_reported(field)
                 return answer
             refusals.append(answer)
         self.record.note(field, gravest(refusals))
@@ -69,9 +69,9 @@ class GpuHandle:
             return None
         value = value_of(answer)
         if value is None:
-            self.record.note(field, Refusal(_name(self._asked), pynvml.NVML_SUCCESS))
+            self.record.note(field, Refusal(_name(self._last_called), pynvml.NVML_SUCCESS))
         else:
-            self.record.told(field)
+            self.record.note_reported(field)
         return value
 
     def call(self, function: Function, *arguments: Any) -> Any:
@@ -80,7 +80,7 @@ class GpuHandle:
 
     def call_exactly(self, function: Function, *arguments: Any) -> Any:
         """Like `call`, for a function without a handle, or with another one."""
-        self._asked = function
+        self._last_called = function
         try:
             answer = query(function, *arguments)
         except pynvml.NVMLError as error:
@@ -119,12 +119,12 @@ class Elements:
         self.handle = handle
         self.refusals: list[Refusal] = []
 
-    def ask(self, function: Function, *arguments: Any) -> Any:
+    def query(self, function: Function, *arguments: Any) -> Any:
         """The value of an element from this function; None if not reported."""
-        return self.ask_of(self.handle.raw, function, *arguments)
+        return self.query_handle(self.handle.raw, function, *arguments)
 
-    def ask_of(self, raw: Any, function: Function, *arguments: Any) -> Any:
-        """Like `ask`, for an element with an NVML handle of its own."""
+    def query_handle(self, raw: Any, function: Function, *arguments: Any) -> Any:
+        """Like `query`, for an element with an NVML handle of its own."""
         return self.take(self.handle.call_exactly(function, raw, *arguments))
 
     def take(self, answer: Any) -> Any:

@@ -26,7 +26,7 @@ class IdentitySource:
         self._once = Once("identity", handle, _ONCE)
         self._board = Once("identity", handle, _BOARD, seldom=True)
 
-    def which(self, now: float) -> GpuIdentity:
+    def read_reported(self, now: float) -> GpuIdentity:
         """UUID, name and bus id, as far as reported, also for a lost GPU."""
         with contextlib.suppress(*FATAL):  # the memory, which is asked next, says that it is lost
             self._once.get(now)
@@ -44,8 +44,8 @@ def bus_id(info: Any) -> str | None:
 
 
 _ONCE: Mapping[str, Callable[[GpuHandle], Any]] = {
-    "uuid": lambda handle: handle.ask("identity.uuid", "nvmlDeviceGetUUID"),
-    "name": lambda handle: handle.ask("identity.name", "nvmlDeviceGetName"),
+    "uuid": lambda handle: handle.query("identity.uuid", "nvmlDeviceGetUUID"),
+    "name": lambda handle: handle.query("identity.name", "nvmlDeviceGetName"),
     "pci_bus_id": lambda handle: handle.take(
         "identity.pci_bus_id", handle.call("nvmlDeviceGetPciInfo"), bus_id
     ),
@@ -61,17 +61,17 @@ def _gsp_firmware_mode(handle: Any) -> int:
 _gsp_firmware_mode.__name__ = "nvmlDeviceGetGspFirmwareMode"  # so it is called where its errors are shown
 
 _BOARD: Mapping[str, Callable[[GpuHandle], Any]] = {
-    "serial": lambda handle: handle.ask("identity.serial", "nvmlDeviceGetSerial"),
+    "serial": lambda handle: handle.query("identity.serial", "nvmlDeviceGetSerial"),
     "part_number": lambda handle: handle.take(  # some boards answer ""
         "identity.part_number", handle.call("nvmlDeviceGetBoardPartNumber"), lambda text: text or None
     ),
-    "vbios_version": lambda handle: handle.ask("identity.vbios_version", "nvmlDeviceGetVbiosVersion"),
+    "vbios_version": lambda handle: handle.query("identity.vbios_version", "nvmlDeviceGetVbiosVersion"),
     "compute_capability": lambda handle: handle.take(
         "identity.compute_capability",
         handle.call("nvmlDeviceGetCudaComputeCapability"),
         lambda capability: (capability[0], capability[1]),
     ),
-    "architecture": lambda handle: handle.ask("identity.architecture", "nvmlDeviceGetArchitecture"),
+    "architecture": lambda handle: handle.query("identity.architecture", "nvmlDeviceGetArchitecture"),
     "gsp_firmware_version": lambda handle: handle.take(
         "identity.gsp_firmware_version",
         handle.call("nvmlDeviceGetGspFirmwareVersion"),

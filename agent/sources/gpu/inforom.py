@@ -29,7 +29,7 @@ class InforomSource:
     def measure(self, handle: GpuHandle, now: float) -> None:
         """At first contact, and every hour. NVML: nvmlDeviceValidateInforom."""
         if now - self._measured_at >= INFOROM_PACE:
-            self._reading = Inforom(handle.ask(FIELD, _is_valid))
+            self._reading = Inforom(handle.query(FIELD, _is_valid))
             self._measured_at = now
 
 

@@ -10,7 +10,7 @@ from agent.readings import Memory
 from agent.sources.gpu.paces import DETAIL_PACE
 from agent.sources.gpu.unknown import Refusal
 from agent.sources.nvml import number
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from agent.sources.gpu.handle import GpuHandle

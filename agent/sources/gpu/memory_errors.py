@@ -63,12 +63,12 @@ def read_memory_errors(handle: GpuHandle) -> MemoryErrors:
 
 
 def _total(handle: GpuHandle, name: str, kind: int, counter: int) -> int | None:
-    errors: int | None = handle.ask(f"memory_errors.{name}", "nvmlDeviceGetTotalEccErrors", kind, counter)
+    errors: int | None = handle.query(f"memory_errors.{name}", "nvmlDeviceGetTotalEccErrors", kind, counter)
     return errors
 
 
 def _at(handle: GpuHandle, place: str, kind: str, since: str) -> int | None:
-    errors: int | None = handle.ask(
+    errors: int | None = handle.query(
         f"memory_errors.{place}_{kind}_{since}",
         "nvmlDeviceGetMemoryErrorCounter",
         _KINDS[kind],

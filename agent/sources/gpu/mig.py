@@ -12,7 +12,7 @@ from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.processes import ProcessList, compute_processes, merge
 from agent.sources.gpu.unknown import Refusal
 from agent.sources.nvml import number
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,21 +28,23 @@ _MOST_INSTANCES = 64  # more is garbage; GPUs of 2026 have seven at most
 
 
 class MigReading(NamedTuple):
-    """The known MIG devices; `all_told`: whether these are all."""
+    """The known MIG devices; `is_complete`: whether these are all."""
 
     mig: Mig
-    all_told: bool = True
+    is_complete: bool = True
 
     def processes(self, of_gpu: ProcessList) -> ProcessList:
         """The processes on the GPU as a whole, whose own list is `of_gpu`."""
         if not self.mig.instances:
-            return ProcessList(of_gpu.processes, of_gpu.is_partial or not (self.all_told or of_gpu.processes))
+            return ProcessList(
+                of_gpu.processes, of_gpu.is_partial or not (self.is_complete or of_gpu.processes)
+            )
         # The parent's own list is empty, or only for root: use those of its instances.
         lists = [instance.processes for instance in self.mig.instances]
-        told = [processes for processes in lists if processes is not None]
+        known = [processes for processes in lists if processes is not None]
         return ProcessList(
-            tuple(process for processes in told for process in processes) if told else None,
-            is_partial=len(told) < len(lists) or not self.all_told,
+            tuple(process for processes in known for process in processes) if known else None,
+            is_partial=len(known) < len(lists) or not self.is_complete,
         )
 
 
@@ -78,16 +80,16 @@ class MigSource:
         if current != pynvml.NVML_DEVICE_MIG_ENABLE:
             return MigReading(Mig(enabled=False, pending=is_pending))
         elements = Elements(handle)
-        count = elements.ask(_COUNT)
+        count = elements.query(_COUNT)
         can_be = count is None or count <= _MOST_INSTANCES
-        all_told, instances = count is not None and can_be, []
-        for slot in range(count if all_told else 0):
+        is_complete, instances = count is not None and can_be, []
+        for slot in range(count if is_complete else 0):
             instance = handle.call("nvmlDeviceGetMigDeviceHandleByIndex", slot)
             if not isinstance(instance, Refusal):
                 instances.append(self._instance(slot, instance, elements))
             elif instance.code not in _THERE_IS_NONE:
                 elements.take(instance)
-                all_told = False
+                is_complete = False
         if can_be:
             elements.record("mig.instances")
         else:
@@ -95,16 +97,16 @@ class MigSource:
         self._ids = {
             one.uuid: (one.gpu_instance_id, one.compute_instance_id) for one in instances if one.uuid
         }
-        told = tuple(instances) if instances or all_told else None
-        return MigReading(Mig(enabled=True, pending=is_pending, instances=told), all_told)
+        known = tuple(instances) if instances or is_complete else None
+        return MigReading(Mig(enabled=True, pending=is_pending, instances=known), is_complete)
 
     def _instance(self, mig_index: int, raw: Any, elements: Elements) -> MigInstance:
-        uuid = elements.ask_of(raw, "nvmlDeviceGetUUID")
+        uuid = elements.query_handle(raw, "nvmlDeviceGetUUID")
         ids = self._ids.get(uuid, (None, None))
         if None in ids:
             ids = (
-                elements.ask_of(raw, "nvmlDeviceGetGpuInstanceId"),
-                elements.ask_of(raw, "nvmlDeviceGetComputeInstanceId"),
+                elements.query_handle(raw, "nvmlDeviceGetGpuInstanceId"),
+                elements.query_handle(raw, "nvmlDeviceGetComputeInstanceId"),
             )
         return _read_instance(mig_index, raw, elements, self._clients(raw), uuid, ids)
 
@@ -117,13 +119,13 @@ def _read_instance(
     uuid: str | None,
     ids: tuple[int | None, int | None],
 ) -> MigInstance:
-    memory = elements.ask_of(raw, "nvmlDeviceGetMemoryInfo")
-    compute = elements.ask_of(raw, compute_processes)
+    memory = elements.query_handle(raw, "nvmlDeviceGetMemoryInfo")
+    compute = elements.query_handle(raw, compute_processes)
     of_mps = {entry.pid for entry in clients}
     return MigInstance(
         mig_index=mig_index,
         uuid=uuid,
-        name=elements.ask_of(raw, "nvmlDeviceGetName"),
+        name=elements.query_handle(raw, "nvmlDeviceGetName"),
         gpu_instance_id=ids[0],
         compute_instance_id=ids[1],
         memory_total_bytes=number(memory, "total"),

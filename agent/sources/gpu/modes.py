@@ -9,7 +9,7 @@ import pynvml
 from agent.readings import Modes
 from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.paces import SETTINGS_PACE, SLOW_PACE
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from agent.sources.gpu.handle import GpuHandle
@@ -43,14 +43,14 @@ def _read_settings(handle: GpuHandle) -> dict[str, Any]:
         "persistence_mode": handle.take(
             "modes.persistence_mode", handle.call("nvmlDeviceGetPersistenceMode"), bool
         ),
-        "compute_mode": handle.ask("modes.compute_mode", "nvmlDeviceGetComputeMode"),
+        "compute_mode": handle.query("modes.compute_mode", "nvmlDeviceGetComputeMode"),
     }
 
 
 def _read_fixed(handle: GpuHandle) -> dict[str, Any]:
     return {
-        "virtualization_mode": handle.ask("modes.virtualization_mode", "nvmlDeviceGetVirtualizationMode"),
-        "addressing_mode": handle.ask("modes.addressing_mode", "nvmlDeviceGetAddressingMode"),
+        "virtualization_mode": handle.query("modes.virtualization_mode", "nvmlDeviceGetVirtualizationMode"),
+        "addressing_mode": handle.query("modes.addressing_mode", "nvmlDeviceGetAddressingMode"),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from agent.sources.gpu.paces import UNWATCHED_PACE
-from agent.sources.paced import JITTER
+from agent.sources.paced_value import JITTER
 
 
 class Moment(NamedTuple):

@@ -12,7 +12,7 @@ from nvitop import libnvml
 
 from agent.readings import Reason
 from agent.sources.gpu.paces import FIXED_PACE
-from agent.sources.gpu.processes import asked_again
+from agent.sources.gpu.processes import read_growing_list
 from agent.sources.gpu.unknown import Refusal
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def mps_clients(raw: Any) -> list[Any]:
     """NVML: nvmlDeviceGetMPSComputeRunningProcesses, of the GPU or MIG device behind NVML's handle `raw`."""
-    return asked_again(libnvml.nvmlDeviceGetMPSComputeRunningProcesses, raw)
+    return read_growing_list(libnvml.nvmlDeviceGetMPSComputeRunningProcesses, raw)
 
 
 mps_clients.__name__ = "nvmlDeviceGetMPSComputeRunningProcesses"  # so it is called where its errors are shown
@@ -38,16 +38,16 @@ class MpsClients:
     def __init__(self, handle: GpuHandle, clock: Callable[[], float]) -> None:
         self._handle = handle
         self._clock = clock
-        self._ask_at = float("-inf")
+        self._due_at = float("-inf")
 
-    def of(self, raw: Any) -> Iterable[Any]:
+    def clients_of(self, raw: Any) -> Iterable[Any]:
         """The listed clients; none if the list is refused."""
         now = self._clock()
-        if now < self._ask_at:
+        if now < self._due_at:
             return ()
         answer: Any = self._handle.call_exactly(mps_clients, raw)
         if not isinstance(answer, Refusal):
             return cast("Iterable[Any]", answer)
         if answer.reason in (Reason.NOT_SUPPORTED, Reason.MISSING):
-            self._ask_at = now + FIXED_PACE
+            self._due_at = now + FIXED_PACE
         return ()

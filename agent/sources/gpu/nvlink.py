@@ -20,7 +20,7 @@ from agent.sources.gpu.nvlink_errors import NvLinkErrors
 from agent.sources.gpu.nvlink_states import NvLinkStates
 from agent.sources.gpu.paces import NVLINK_FACTS_PACE, SLOW_PACE
 from agent.sources.gpu.unknown import Refusal, gravest
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +44,7 @@ class _Facts(NamedTuple):
     refusals: Sequence[Refusal]  # what was not reported of it
 
 
-class _Make(NamedTuple):
+class _Connection(NamedTuple):
     """Values of one link that change only when it goes down or comes up."""
 
     version: int | None
@@ -65,7 +65,7 @@ class NvLinkSource:
         self._details_at = float("-inf")  # seconds of the monotonic clock
         self._most_active = 0  # of this card, as it was seen before
         self._paced_links = Paced(SLOW_PACE, self._read_links)
-        self._begin_anew()
+        self._forget_facts()
 
     def read(self, moment: Moment, seen: Seen) -> NvLinks:
         """Every link. NVML: see the fields of NvLink. `seen`: the highest numbers of this card so far."""
@@ -78,10 +78,10 @@ class NvLinkSource:
         seen.nvlinks = max(seen.nvlinks, sum(self._states))
         return NvLinks(links, seen.nvlinks)
 
-    def _begin_anew(self) -> None:
+    def _forget_facts(self) -> None:
         """Links went down or came up: read the rarely changing values again."""
         self._facts = Paced(NVLINK_FACTS_PACE, self._read_facts)
-        self._makes = Fixed(self._handle, self._read_makes)
+        self._connections = Fixed(self._handle, self._read_connections)
         self._errors.forget()
 
     def _read_links(self) -> tuple[NvLink, ...] | None:
@@ -92,72 +92,74 @@ class NvLinkSource:
             return None
         if states != self._states:
             self._states = states
-            self._begin_anew()
-        facts, makes = self._facts.get(now), self._makes.get(self._details_at)
+            self._forget_facts()
+        facts, connections = self._facts.get(now), self._connections.get(self._details_at)
         of_packets = bool(self._errors.are_of_packets)
         rates, refusals = self._counters.rates(
-            now, len(states), self._link_states.told, of_packets=of_packets
+            now, len(states), self._link_states.values, of_packets=of_packets
         )
         refusals += [refusal for fact in facts for refusal in fact.refusals]
-        refusals += [refusal for make in makes for refusal in make.refusals]
+        refusals += [refusal for connection in connections for refusal in connection.refusals]
         self._handle.record.note("nvlink.links", gravest(refusals))
         return tuple(
             NvLink(
                 link,
                 states[link],
-                version=make.version,
-                peer=make.peer,
+                version=connection.version,
+                peer=connection.peer,
                 speed_megabytes_per_second=fact.speed,
                 counts_packets=of_packets,
                 tx_kib_per_second=sent,
                 rx_kib_per_second=received,
                 **fact.errors,
             )
-            for link, (fact, make, sent, received) in enumerate(
-                zip(facts, makes, rates[::2], rates[1::2], strict=True)
+            for link, (fact, connection, sent, received) in enumerate(
+                zip(facts, connections, rates[::2], rates[1::2], strict=True)
             )
         )
 
     def _read_facts(self) -> tuple[_Facts, ...]:
         """NVML: field value 164 of each link, or 90 of all that are up; and see nvlink_errors.py.
 
-        Older drivers tell the second alone; 0 is the speed of a link that is down.
+        Older drivers report only the second; 0 is the speed of a link that is down.
         """
         links, now = range(len(self._states)), self._clock()
-        why_not = self._errors.find_their_kind()
+        why_not = self._errors.detect_kind()
         fields = [(field, link) for link in links for field in (_SPEED, *self._errors.fields)]
-        told = fields_by_key(self._handle, [*fields, _COMMON_SPEED])
+        values = fields_by_key(self._handle, [*fields, _COMMON_SPEED])
         facts = []
         for link in links:
             elements = Elements(self._handle)
             elements.refusals += why_not
-            speed = told[_SPEED, link]
-            if isinstance(speed, Refusal) and not isinstance(told[_COMMON_SPEED], Refusal):
-                speed = told[_COMMON_SPEED]
+            speed = values[_SPEED, link]
+            if isinstance(speed, Refusal) and not isinstance(values[_COMMON_SPEED], Refusal):
+                speed = values[_COMMON_SPEED]
             facts.append(
                 _Facts(
                     speed=elements.take(speed or _NO_SPEED) if self._states[link] else None,
-                    errors=self._errors.of_link(link, told, elements, now, self._details_at),
+                    errors=self._errors.read_link(link, values, elements, now, self._details_at),
                     refusals=elements.refusals,
                 )
             )
         return tuple(facts)
 
-    def _read_makes(self) -> tuple[_Make, ...]:
+    def _read_connections(self) -> tuple[_Connection, ...]:
         """NVML: field value 166, else nvmlDeviceGetNvLinkVersion."""
         versions = field_values(self._handle, [(_VERSION, link) for link in range(len(self._states))])
-        makes = []
+        connections = []
         for link, (version, is_active) in enumerate(zip(versions, self._states, strict=True)):
             elements = Elements(self._handle)
             is_absent = isinstance(version, Refusal) and version.is_absence
-            makes.append(
-                _Make(
-                    elements.ask("nvmlDeviceGetNvLinkVersion", link) if is_absent else elements.take(version),
+            connections.append(
+                _Connection(
+                    elements.query("nvmlDeviceGetNvLinkVersion", link)
+                    if is_absent
+                    else elements.take(version),
                     _peer(elements, link) if is_active else elements.take(_LEADS_NOWHERE),
                     elements.refusals,
                 )
             )
-        return tuple(makes)
+        return tuple(connections)
 
 
 def _peer(elements: Elements, link: int) -> str | None:
@@ -166,4 +168,4 @@ def _peer(elements: Elements, link: int) -> str | None:
     if handle.call("nvmlDeviceGetNvLinkRemoteDeviceType", link) == pynvml.NVML_NVLINK_DEVICE_TYPE_SWITCH:
         return NVSWITCH
     # A driver that does not tell the type does tell the bus id; that of anything but a GPU is no GPU's.
-    return bus_id(elements.ask("nvmlDeviceGetNvLinkRemotePciInfo", link)) or elements.take(_LEADS_NOWHERE)
+    return bus_id(elements.query("nvmlDeviceGetNvLinkRemotePciInfo", link)) or elements.take(_LEADS_NOWHERE)

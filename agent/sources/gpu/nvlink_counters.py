@@ -54,26 +54,26 @@ class NvLinkCounters:
         return self._unit.sent, self._unit.received
 
     def rates(
-        self, now: float, links: int, told: Mapping[FieldKey, Any], *, of_packets: bool
+        self, now: float, links: int, values: Mapping[FieldKey, Any], *, of_packets: bool
     ) -> tuple[list[float | None], list[Refusal]]:
         """KiB a second sent and received by each link, one after the other; and why some are unknown.
 
-        `told`: field values that were asked before, by field and link.
+        `values`: field values that were asked before, by field and link.
         """
-        answers = self._of(links, told)
+        answers = self._read_counters(links, values)
         if of_packets and self._unit is _KIB and all(map(_is_absent, answers)):
             self._unit = _BYTES
-            answers = self._of(links, told)
+            answers = self._read_counters(links, values)
         sizes = tuple(None if isinstance(answer, Refusal) else answer for answer in answers)
         earlier, self._last = self._last, _Counted(now, sizes, self._unit)
         return _rates(earlier, self._last), [answer for answer in answers if isinstance(answer, Refusal)]
 
-    def _of(self, links: int, told: Mapping[FieldKey, Any]) -> list[Any]:
+    def _read_counters(self, links: int, values: Mapping[FieldKey, Any]) -> list[Any]:
         """A number or a Refusal for each direction of each link."""
         keys: list[FieldKey] = [(field, link) for link in range(links) for field in self.fields]
-        if any(key not in told for key in keys):
-            told = fields_by_key(self._handle, keys)
-        return [told[key] for key in keys]
+        if any(key not in values for key in keys):
+            values = fields_by_key(self._handle, keys)
+        return [values[key] for key in keys]
 
 
 def _is_absent(answer: object) -> bool:

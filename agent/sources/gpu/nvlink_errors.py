@@ -9,7 +9,7 @@ import pynvml
 from agent.sources.gpu.fields import field_values
 from agent.sources.gpu.paces import FIXED_PACE, NVLINK_FACTS_PACE
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.paced import JITTER
+from agent.sources.paced_value import JITTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +65,7 @@ class NvLinkErrors:
     def _by_field(self) -> Mapping[str, int]:
         return _OF_PACKETS if self.are_of_packets else _BEFORE_5
 
-    def find_their_kind(self) -> list[Refusal]:
+    def detect_kind(self) -> list[Refusal]:
         """Find out by the first link whether they count as NVLink 5 does; returns why that is unknown."""
         if self.are_of_packets is not None:
             return []
@@ -78,21 +78,21 @@ class NvLinkErrors:
             self.are_of_packets = False
         return failed if self.are_of_packets is None else []
 
-    def of_link(
-        self, link: int, told: Mapping[FieldKey, Any], elements: Elements, now: float, details_at: float
+    def read_link(
+        self, link: int, values: Mapping[FieldKey, Any], elements: Elements, now: float, details_at: float
     ) -> Mapping[str, int | None]:
-        """By the field of NvLink; `told` are the field values, by field and link.
+        """By the field of NvLink; `values` are the field values, by field and link.
 
         `details_at`: as `now`, but it stands still while nobody looks.
         """
-        answers: dict[str, Any] = {name: told[field, link] for name, field in self._by_field.items()}
+        answers: dict[str, Any] = {name: values[field, link] for name, field in self._by_field.items()}
         for name in _COUNTERS:
             # Not where the field has failed in passing: another counter counts from elsewhere.
             if name not in answers or (isinstance(answers[name], Refusal) and answers[name].is_absence):
-                answers[name] = self._ask(link, name, now if name in _BEFORE_5 else details_at)
+                answers[name] = self._read_counter(link, name, now if name in _BEFORE_5 else details_at)
         return {name: elements.take(answer) for name, answer in answers.items()}
 
-    def _ask(self, link: int, name: str, now: float) -> Any:
+    def _read_counter(self, link: int, name: str, now: float) -> Any:
         """One call for each counter of each link; seldom if no accuracy is lost."""
         place = link, name
         if now >= self._due_at.get(place, now):
@@ -104,5 +104,5 @@ class NvLinkErrors:
         return self._answers[place]
 
     def forget(self) -> None:
-        """Links went down or came up: read all of them at the next `of_link`."""
+        """Links went down or came up: read all of them at the next `read_link`."""
         self._due_at.clear()

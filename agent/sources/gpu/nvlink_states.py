@@ -10,7 +10,7 @@ from agent.readings import Reason
 from agent.sources.gpu.fields import field_values, fields_by_key
 from agent.sources.gpu.paces import FIXED_PACE, NVLINK_FACTS_PACE
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,13 +25,13 @@ _THERE_IS_NONE = Refusal("nvmlDeviceGetFieldValues", pynvml.NVML_SUCCESS)
 
 
 class NvLinkStates:
-    """The links of the GPU behind one handle. After each `read`, `told` has the other values of that call."""
+    """The links of the GPU behind one handle. After `read`, `values` has the other values of that call."""
 
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
         self._count = Paced(NVLINK_FACTS_PACE, self._read_count)
         self._by_function_until = float("-inf")  # no field value tells them; seconds of the monotonic clock
-        self.told: Mapping[FieldKey, Any] = {}  # by field and link: a number, or a Refusal
+        self.values: Mapping[FieldKey, Any] = {}  # by field and link: a number, or a Refusal
 
     def read(self, now: float, also: Sequence[int], *, some_were_up: bool) -> tuple[bool, ...] | Refusal:
         """Whether each link is up; or none, or the reason why it is not reported.
@@ -43,13 +43,13 @@ class NvLinkStates:
         count = self._count.get(now)
         most = count or pynvml.NVML_NVLINK_MAX_LINKS
         states: tuple[bool, ...] | Refusal | None = None
-        self.told = {}
+        self.values = {}
         if now >= self._by_function_until:
             states = self._read_fields(most, also)
             if isinstance(states, Refusal) and states.is_absence:
                 states, self._by_function_until = None, now + FIXED_PACE
         if states is None:
-            states = _until_the_last(self._ask(link) for link in range(most))
+            states = _up_to_the_last_link(self._read_state(link) for link in range(most))
         # A driver may report links that the GPU lacks, as down: as many as the largest GPU has.
         if count == 0 and not isinstance(states, Refusal) and not any(states) and not some_were_up:
             return _THERE_IS_NONE
@@ -62,18 +62,18 @@ class NvLinkStates:
 
     def _read_fields(self, most: int, also: Sequence[int]) -> tuple[bool, ...] | Refusal:
         links = range(most)
-        self.told = fields_by_key(
+        self.values = fields_by_key(
             self._handle, [(field, link) for link in links for field in (_STATE, *also)]
         )
-        states = (self.told[_STATE, link] for link in links)
-        return _until_the_last(state if isinstance(state, Refusal) else state in _UP for state in states)
+        states = (self.values[_STATE, link] for link in links)
+        return _up_to_the_last_link(state if isinstance(state, Refusal) else state in _UP for state in states)
 
-    def _ask(self, link: int) -> bool | Refusal:
+    def _read_state(self, link: int) -> bool | Refusal:
         state = self._handle.call("nvmlDeviceGetNvLinkState", link)
         return state if isinstance(state, Refusal) else state == pynvml.NVML_FEATURE_ENABLED
 
 
-def _until_the_last(states: Iterable[bool | Refusal]) -> tuple[bool, ...] | Refusal:
+def _up_to_the_last_link(states: Iterable[bool | Refusal]) -> tuple[bool, ...] | Refusal:
     """Of the links that there are; the refusal of the first, or of one that the driver failed to report."""
     known: list[bool] = []
     for state in states:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.paces import SLOW_PACE
 from agent.sources.gpu.ranges import RANGES
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 from agent.sources.return_codes import FATAL
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from agent.sources.gpu.paces import ERRORS_PACE, FIXED_PACE, SLOW_PACE
 from agent.sources.gpu.ranges import RANGES
 from agent.sources.gpu.seen import Seen
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 from agent.sources.rates import gap, rate
 
 if TYPE_CHECKING:
@@ -87,20 +87,22 @@ def _kib(size: float | None) -> float | None:
 
 
 _ONCE: Mapping[str, Callable[[GpuHandle], int | None]] = {
-    "max_generation": lambda handle: handle.ask("pcie.max_generation", "nvmlDeviceGetMaxPcieLinkGeneration"),
-    "max_width": lambda handle: handle.ask("pcie.max_width", "nvmlDeviceGetMaxPcieLinkWidth"),
+    "max_generation": lambda handle: handle.query(
+        "pcie.max_generation", "nvmlDeviceGetMaxPcieLinkGeneration"
+    ),
+    "max_width": lambda handle: handle.query("pcie.max_width", "nvmlDeviceGetMaxPcieLinkWidth"),
 }
 
 
 def _read_slow(handle: GpuHandle) -> dict[str, int | None]:
     return {
-        "generation": handle.ask("pcie.generation", "nvmlDeviceGetCurrPcieLinkGeneration"),
-        "width": handle.ask("pcie.width", "nvmlDeviceGetCurrPcieLinkWidth"),
+        "generation": handle.query("pcie.generation", "nvmlDeviceGetCurrPcieLinkGeneration"),
+        "width": handle.query("pcie.width", "nvmlDeviceGetCurrPcieLinkWidth"),
     }
 
 
 def _read_replays(handle: GpuHandle) -> int | None:
-    replays: int | None = handle.ask("pcie.replays", "nvmlDeviceGetPcieReplayCounter")
+    replays: int | None = handle.query("pcie.replays", "nvmlDeviceGetPcieReplayCounter")
     return replays
 
 
@@ -162,7 +164,7 @@ class PcieSource:
         )
 
     def _read_card_generation(self) -> int | None:
-        generation: int | None = self._handle.ask(
+        generation: int | None = self._handle.query(
             "pcie.card_generation", "nvmlDeviceGetGpuMaxPcieLinkGeneration"
         )
         return generation
@@ -187,7 +189,7 @@ class PcieSource:
             if not isinstance(counters, Refusal):
                 self._counters = counters
                 for field in _THROUGHPUT:
-                    self._handle.record.told(field)
+                    self._handle.record.note_reported(field)
                 return throughput(earlier, counters)
             if earlier is not None:  # they were there: a passing fault
                 for field in _THROUGHPUT:
@@ -202,7 +204,7 @@ class PcieSource:
             return
         self._window = PcieThroughput(
             *(
-                self._handle.ask(field, "nvmlDeviceGetPcieThroughput", direction)
+                self._handle.query(field, "nvmlDeviceGetPcieThroughput", direction)
                 for field, direction in _THROUGHPUT.items()
             )
         )

@@ -32,22 +32,24 @@ def only_possible(reading: GpuReading, before: GpuReading | None = None) -> GpuR
     found: _Found = {}
     sifted: GpuReading = _READING.sift(reading, reading, found)
     unknown = dict(reading.unknown)
-    for path, (told, words) in found.items():
+    for path, (allowed, words) in found.items():
         if path not in unknown or unknown[path].reason is not Reason.FAILED:
-            unknown[path] = _impossible(path, told.function, words, reading, before)
+            unknown[path] = _impossible(path, allowed.function, words, reading, before)
     return replace(sifted, unknown=MappingProxyType(unknown))
 
 
 def _impossible(
     path: str, function: str, words: str, reading: GpuReading, before: GpuReading | None
 ) -> Unknown:
-    since, told_before = reading.sampled_since_boot, False
+    since, reported_before = reading.sampled_since_boot, False
     if before is not None:
         earlier = before.unknown.get(path)
-        told_before = attrgetter(path)(before) is not None or (earlier is not None and earlier.told_before)
+        reported_before = attrgetter(path)(before) is not None or (
+            earlier is not None and earlier.reported_before
+        )
         if earlier is not None and earlier.reason is Reason.IMPOSSIBLE:
             since = earlier.since
-    return Unknown(Reason.IMPOSSIBLE, function, SUCCESS, words, since, told_before)
+    return Unknown(Reason.IMPOSSIBLE, function, SUCCESS, words, since, reported_before)
 
 
 class _Check:
@@ -153,7 +155,7 @@ class _Part:
                     found[f"{self._within}.{name}"] = (one, one.words(value))
                 else:
                     found.setdefault(self._noted, (one, f"{one.words(value)} ({name})"))
-                if one.names:
+                if one.is_essential:
                     return None
                 changes[name] = None
         for name, part in self._parts.items():

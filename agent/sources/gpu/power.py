@@ -9,7 +9,7 @@ import pynvml
 from agent.readings import Power
 from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.paces import DETAIL_PACE, SLOW_PACE
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ class PowerSource:
         """NVML: see the fields of Power."""
         fields = self._fields.get(moment.verdicts)
         return Power(
-            usage_watts=_watts(self._handle.ask("power.usage_watts", "nvmlDeviceGetPowerUsage")),
+            usage_watts=_watts(self._handle.query("power.usage_watts", "nvmlDeviceGetPowerUsage")),
             **{name: _watts(fields[field]) for name, field in _FIELDS.items()},
             **self._limits.get(moment.details),
             **self._energy.get(moment.details),
@@ -61,15 +61,15 @@ def _watts(milliwatts: int | None) -> float | None:
 
 
 def _read_energy(handle: GpuHandle) -> dict[str, float | None]:
-    energy = handle.ask("power.energy_joules", "nvmlDeviceGetTotalEnergyConsumption")
+    energy = handle.query("power.energy_joules", "nvmlDeviceGetTotalEnergyConsumption")
     return {"energy_joules": None if energy is None else energy / 1000}
 
 
 def _read_limits(handle: GpuHandle) -> dict[str, float | None]:
     return {
-        "limit_watts": _watts(handle.ask("power.limit_watts", "nvmlDeviceGetPowerManagementLimit")),
+        "limit_watts": _watts(handle.query("power.limit_watts", "nvmlDeviceGetPowerManagementLimit")),
         "enforced_limit_watts": _watts(
-            handle.ask("power.enforced_limit_watts", "nvmlDeviceGetEnforcedPowerLimit")
+            handle.query("power.enforced_limit_watts", "nvmlDeviceGetEnforcedPowerLimit")
         ),
     }
 
@@ -80,6 +80,6 @@ def _read_fixed(handle: GpuHandle) -> dict[str, float | None]:
         "min_limit_watts": _watts(handle.take("power.min_limit_watts", limits, lambda both: both[0])),
         "max_limit_watts": _watts(handle.take("power.max_limit_watts", limits, lambda both: both[1])),
         "default_limit_watts": _watts(
-            handle.ask("power.default_limit_watts", "nvmlDeviceGetPowerManagementDefaultLimit")
+            handle.query("power.default_limit_watts", "nvmlDeviceGetPowerManagementDefaultLimit")
         ),
     }

@@ -14,7 +14,7 @@ from agent.sources.gpu.paces import PROCESS_PACE
 from agent.sources.gpu.process_utilization import IDLE, UNKNOWN, ProcessUtilizationSource
 from agent.sources.gpu.unknown import Refusal, gravest
 from agent.sources.nvml import number
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 from agent.sources.rates import gap
 
 if TYPE_CHECKING:
@@ -85,14 +85,16 @@ class ProcessesSource:
             for answer in (compute, graphics)
             if isinstance(answer, Refusal) and (answer is compute or answer.reason in _MAY_HAVE_SOME)
         ]
-        compute, graphics = (None if isinstance(told, Refusal) else told for told in (compute, graphics))
+        compute, graphics = (
+            None if isinstance(answer, Refusal) else answer for answer in (compute, graphics)
+        )
         of_mps = {entry.pid for entry in clients}
         if compute is None and not graphics and not of_mps:
             handle.record.note("processes", gravest(missing))
             return ProcessList(None)
         listed = merge(compute or (), graphics or (), clients)
-        not_told = [_NO_MEMORY] if any(memory is None for _, memory in listed.values()) else []
-        handle.record.note("processes", gravest([*missing, *not_told]))
+        without_memory = [_NO_MEMORY] if any(memory is None for _, memory in listed.values()) else []
+        handle.record.note("processes", gravest([*missing, *without_memory]))
         utilization = (
             self._utilization.read(since, listed, gpu_may_have_worked=gpu_may_have_worked) if listed else None
         )
@@ -109,12 +111,12 @@ class ProcessesSource:
 
 def compute_processes(raw: Any) -> list[Any]:
     """NVML: nvmlDeviceGetComputeRunningProcesses, of the GPU or MIG device behind NVML's handle `raw`."""
-    return asked_again(libnvml.nvmlDeviceGetComputeRunningProcesses, raw)
+    return read_growing_list(libnvml.nvmlDeviceGetComputeRunningProcesses, raw)
 
 
 def graphics_processes(raw: Any) -> list[Any]:
     """NVML: nvmlDeviceGetGraphicsRunningProcesses."""
-    return asked_again(libnvml.nvmlDeviceGetGraphicsRunningProcesses, raw)
+    return read_growing_list(libnvml.nvmlDeviceGetGraphicsRunningProcesses, raw)
 
 
 # So they are called where their errors are shown.
@@ -122,7 +124,7 @@ compute_processes.__name__ = "nvmlDeviceGetComputeRunningProcesses"
 graphics_processes.__name__ = "nvmlDeviceGetGraphicsRunningProcesses"
 
 
-def asked_again(function: Callable[[Any], list[Any]], raw: Any) -> list[Any]:
+def read_growing_list(function: Callable[[Any], list[Any]], raw: Any) -> list[Any]:
     """A list of NVML; read again if it grew between NVML's two calls."""
     for _ in range(2):
         with contextlib.suppress(pynvml.NVMLError_InsufficientSize):

@@ -28,7 +28,7 @@ class Range:
     least: float = 0
     only: frozenset[int] | None = None  # of those between, where not every one is possible
     limit: Callable[[GpuReading], float | None] | None = None  # less than `most`, where the GPU reports it
-    names: bool = False  # without it, what holds it means nothing
+    is_essential: bool = False  # without it, what holds it means nothing
 
     @property
     def is_plain(self) -> bool:
@@ -52,12 +52,12 @@ class Range:
         """The value as text: "4,294,967 W"."""
         match value:
             case int():
-                told = f"{value:,}"
+                text = f"{value:,}"
             case float():
-                told = f"{value:,.10g}"
+                text = f"{value:,.10g}"
             case _:
-                told = str(value)
-        return f"{told} {self.unit}".rstrip()
+                text = str(value)
+        return f"{text} {self.unit}".rstrip()
 
 
 class RangeOfEach(Range):
@@ -79,32 +79,32 @@ _MICROSECONDS = 3_600_000_000  # an hour
 _WIDTHS = frozenset({1, 2, 4, 8, 12, 16, 32})
 
 
-def _of_memory(reading: GpuReading) -> float | None:
+def _memory_limit(reading: GpuReading) -> float | None:
     """Rounding, and memory that is counted twice."""
     total = reading.memory.total_bytes
     return total * 1.1 + (64 << 20) if total is not None and total > 0 else None
 
 
-def _of_told_memory(reading: GpuReading) -> float | None:
+def _memory_part_limit(reading: GpuReading) -> float | None:
     """Part of the same struct as the total: where the total is impossible, so are the others."""
     total = reading.memory.total_bytes
-    return -1 if total is not None and not 0 <= total <= _BYTES else _of_memory(reading)
+    return -1 if total is not None and not 0 <= total <= _BYTES else _memory_limit(reading)
 
 
-def _of_bar1(reading: GpuReading) -> float | None:
+def _bar1_limit(reading: GpuReading) -> float | None:
     total = reading.memory.bar1_total_bytes
     return total if total is not None and total > 0 else None
 
 
-def _of_power_limit(reading: GpuReading) -> float | None:
+def _power_limit(reading: GpuReading) -> float | None:
     """The greatest of the limits: one that is set low does not hold at once."""
     power = reading.power
     limit = max(power.limit_watts or 0, power.enforced_limit_watts or 0, power.default_limit_watts or 0)
     return 3 * limit + 100 if limit > 0 else None
 
 
-def _of_clock(maximum: Callable[[Clocks], int | None]) -> Callable[[GpuReading], float | None]:
-    """Overclocked GPUs run above the maximum that they tell."""
+def _clock_limit(maximum: Callable[[Clocks], int | None]) -> Callable[[GpuReading], float | None]:
+    """Overclocked GPUs run above the maximum that they report."""
 
     def limit(reading: GpuReading) -> float | None:
         mhz = maximum(reading.clocks)
@@ -113,7 +113,7 @@ def _of_clock(maximum: Callable[[Clocks], int | None]) -> Callable[[GpuReading],
     return limit
 
 
-def _of_pcie(reading: GpuReading) -> float | None:
+def _pcie_limit(reading: GpuReading) -> float | None:
     """Four times the link: a lane of generation 1 carries 250 MB/s, each generation twice that before."""
     generation, width = reading.pcie.max_generation, reading.pcie.max_width
     if generation is None or width is None or not 1 <= generation <= 7 or width not in _WIDTHS:
@@ -121,14 +121,14 @@ def _of_pcie(reading: GpuReading) -> float | None:
     return width * 2.0 ** (20 + generation - 1)
 
 
-def _of_nvlink(reading: GpuReading) -> float | None:
+def _nvlink_limit(reading: GpuReading) -> float | None:
     """The speed of the fastest link, which carries less than that: a part of it is for the protocol."""
     speeds = [link.speed_megabytes_per_second or 0 for link in reading.nvlink.links or ()]
     fastest = max(speeds, default=0)
     return 1.1 * fastest * 1_000_000 / 1024 if fastest >= _SLOWEST_LINK else None
 
 
-def _of_module_limit(reading: GpuReading) -> float | None:
+def _module_power_limit(reading: GpuReading) -> float | None:
     limit = reading.power.module_limit_watts
     return 3 * limit + 100 if limit is not None and limit > 0 else None
 
@@ -153,8 +153,10 @@ def _bytes(function: str, limit: Callable[[GpuReading], float | None] | None = N
 def _process(listed: str) -> dict[str, Range]:
     function = "nvmlDeviceGetProcessUtilization"
     return {
-        f"{listed}.pid": Range("nvmlDeviceGetComputeRunningProcesses", "as a pid", (1 << 31) - 1, names=True),
-        f"{listed}.gpu_memory_bytes": _bytes("nvmlDeviceGetComputeRunningProcesses", _of_memory),
+        f"{listed}.pid": Range(
+            "nvmlDeviceGetComputeRunningProcesses", "as a pid", (1 << 31) - 1, is_essential=True
+        ),
+        f"{listed}.gpu_memory_bytes": _bytes("nvmlDeviceGetComputeRunningProcesses", _memory_limit),
         f"{listed}.sm_utilization_percent": _percent(function),
         f"{listed}.memory_utilization_percent": _percent(function),
         f"{listed}.encoder_utilization_percent": _percent(function),
@@ -178,11 +180,11 @@ RANGES: Mapping[str, Range] = {
     "identity.compute_capability": RangeOfEach("nvmlDeviceGetCudaComputeCapability", "", 999),
     "identity.architecture": Range("nvmlDeviceGetArchitecture", "as an architecture", 999),
     "memory.total_bytes": _bytes(_MEMORY),
-    "memory.used_bytes": _bytes(_MEMORY, _of_told_memory),
-    "memory.free_bytes": _bytes(_MEMORY, _of_told_memory),
-    "memory.reserved_bytes": _bytes(_MEMORY, _of_told_memory),
+    "memory.used_bytes": _bytes(_MEMORY, _memory_part_limit),
+    "memory.free_bytes": _bytes(_MEMORY, _memory_part_limit),
+    "memory.reserved_bytes": _bytes(_MEMORY, _memory_part_limit),
     "memory.bar1_total_bytes": _bytes(_BAR1),
-    "memory.bar1_used_bytes": _bytes(_BAR1, _of_bar1),
+    "memory.bar1_used_bytes": _bytes(_BAR1, _bar1_limit),
     "utilization.gpu_percent": _percent(_RATES),
     "utilization.memory_controller_percent": _percent(_RATES),
     "gpm.sm_activity_percent": _percent(_GPM),
@@ -199,24 +201,24 @@ RANGES: Mapping[str, Range] = {
     "engines.capture_sessions": Range(_CAPTURE, "sessions", 100_000),
     "engines.capture_fps": Range(_CAPTURE, "frames per second", 10_000_000),
     "engines.capture_latency_microseconds": Range(_CAPTURE, "µs", _MICROSECONDS),
-    "power.usage_watts": Range("nvmlDeviceGetPowerUsage", "W", _WATTS, limit=_of_power_limit),
-    "power.average_watts": Range(_FIELDS, "W", _WATTS, limit=_of_power_limit),
-    "power.instant_watts": Range(_FIELDS, "W", _WATTS, limit=_of_power_limit),
+    "power.usage_watts": Range("nvmlDeviceGetPowerUsage", "W", _WATTS, limit=_power_limit),
+    "power.average_watts": Range(_FIELDS, "W", _WATTS, limit=_power_limit),
+    "power.instant_watts": Range(_FIELDS, "W", _WATTS, limit=_power_limit),
     "power.limit_watts": Range("nvmlDeviceGetPowerManagementLimit", "W", _WATTS),
     "power.enforced_limit_watts": Range("nvmlDeviceGetEnforcedPowerLimit", "W", _WATTS),
     "power.default_limit_watts": Range("nvmlDeviceGetPowerManagementDefaultLimit", "W", _WATTS),
     "power.min_limit_watts": Range(_LIMITS, "W", _WATTS),
     "power.max_limit_watts": Range(_LIMITS, "W", _WATTS),
-    "power.memory_average_watts": Range(_FIELDS, "W", _WATTS, limit=_of_power_limit),
-    "power.memory_instant_watts": Range(_FIELDS, "W", _WATTS, limit=_of_power_limit),
-    "power.module_average_watts": Range(_FIELDS, "W", _WATTS, limit=_of_module_limit),
-    "power.module_instant_watts": Range(_FIELDS, "W", _WATTS, limit=_of_module_limit),
+    "power.memory_average_watts": Range(_FIELDS, "W", _WATTS, limit=_power_limit),
+    "power.memory_instant_watts": Range(_FIELDS, "W", _WATTS, limit=_power_limit),
+    "power.module_average_watts": Range(_FIELDS, "W", _WATTS, limit=_module_power_limit),
+    "power.module_instant_watts": Range(_FIELDS, "W", _WATTS, limit=_module_power_limit),
     "power.module_limit_watts": Range(_FIELDS, "W", _WATTS),
     "power.energy_joules": Range("nvmlDeviceGetTotalEnergyConsumption", "J", _COUNT / 1000),
-    "clocks.graphics_mhz": Range(_CLOCK, "MHz", _MHZ, limit=_of_clock(lambda of: of.max_graphics_mhz)),
-    "clocks.memory_mhz": Range(_CLOCK, "MHz", _MHZ, limit=_of_clock(lambda of: of.max_memory_mhz)),
-    "clocks.sm_mhz": Range(_CLOCK, "MHz", _MHZ, limit=_of_clock(lambda of: of.max_sm_mhz)),
-    "clocks.video_mhz": Range(_CLOCK, "MHz", _MHZ, limit=_of_clock(lambda of: of.max_video_mhz)),
+    "clocks.graphics_mhz": Range(_CLOCK, "MHz", _MHZ, limit=_clock_limit(lambda of: of.max_graphics_mhz)),
+    "clocks.memory_mhz": Range(_CLOCK, "MHz", _MHZ, limit=_clock_limit(lambda of: of.max_memory_mhz)),
+    "clocks.sm_mhz": Range(_CLOCK, "MHz", _MHZ, limit=_clock_limit(lambda of: of.max_sm_mhz)),
+    "clocks.video_mhz": Range(_CLOCK, "MHz", _MHZ, limit=_clock_limit(lambda of: of.max_video_mhz)),
     "clocks.max_graphics_mhz": Range(_MAX_CLOCK, "MHz", _MHZ),
     "clocks.max_memory_mhz": Range(_MAX_CLOCK, "MHz", _MHZ),
     "clocks.max_sm_mhz": Range(_MAX_CLOCK, "MHz", _MHZ),
@@ -257,14 +259,14 @@ RANGES: Mapping[str, Range] = {
     "pcie.samples.width": Range("nvmlDeviceGetCurrPcieLinkWidth", "lanes", 32, only=_WIDTHS),
     "pcie.samples.performance_state": Range("nvmlDeviceGetPerformanceState", "as a P-state", 15),
     "pcie.samples.gpu_percent": _percent(_RATES),
-    "pcie.tx_kib_per_second": Range("nvmlDeviceGetPcieThroughput", "KiB/s", 2.0**30, limit=_of_pcie),
-    "pcie.rx_kib_per_second": Range("nvmlDeviceGetPcieThroughput", "KiB/s", 2.0**30, limit=_of_pcie),
+    "pcie.tx_kib_per_second": Range("nvmlDeviceGetPcieThroughput", "KiB/s", 2.0**30, limit=_pcie_limit),
+    "pcie.rx_kib_per_second": Range("nvmlDeviceGetPcieThroughput", "KiB/s", 2.0**30, limit=_pcie_limit),
     "pcie.replays": Range("nvmlDeviceGetPcieReplayCounter", "replays", _COUNT),
     "nvlink.links.version": Range("nvmlDeviceGetNvLinkVersion", "as a version", 63),
     "nvlink.links.speed_megabytes_per_second": Range(_FIELDS, "MB/s", 10_000_000),
     # 1 TiB/s; a link of NVLink 5 carries 50 GB/s in each direction.
-    "nvlink.links.tx_kib_per_second": Range(_FIELDS, "KiB/s", 2.0**30, limit=_of_nvlink),
-    "nvlink.links.rx_kib_per_second": Range(_FIELDS, "KiB/s", 2.0**30, limit=_of_nvlink),
+    "nvlink.links.tx_kib_per_second": Range(_FIELDS, "KiB/s", 2.0**30, limit=_nvlink_limit),
+    "nvlink.links.rx_kib_per_second": Range(_FIELDS, "KiB/s", 2.0**30, limit=_nvlink_limit),
     "nvlink.links.replay_errors": Range(_LINK_ERRORS, "errors", _COUNT),
     "nvlink.links.recovery_errors": Range(_LINK_ERRORS, "errors", _COUNT),
     "nvlink.links.crc_flit_errors": Range(_LINK_ERRORS, "errors", _COUNT),
@@ -285,7 +287,7 @@ RANGES: Mapping[str, Range] = {
         for since in ("volatile", "aggregate")
     },
     **{
-        f"memory_errors.sram_sources.{part}": Range(_SRAM, "errors", _COUNT, names=True)
+        f"memory_errors.sram_sources.{part}": Range(_SRAM, "errors", _COUNT, is_essential=True)
         for part in ("l2", "sm", "microcontroller", "pcie", "other")
     },
     **{
@@ -298,7 +300,7 @@ RANGES: Mapping[str, Range] = {
     "memory_errors.remapped_rows_corrected": Range(_REMAPPED, "rows", _ROWS),
     "memory_errors.remapped_rows_uncorrected": Range(_REMAPPED, "rows", _ROWS),
     **{
-        f"memory_errors.remap_banks.{spare}": Range(_BANKS, "banks", _ROWS, names=True)
+        f"memory_errors.remap_banks.{spare}": Range(_BANKS, "banks", _ROWS, is_essential=True)
         for spare in ("all", "most", "some", "few", "none")
     },
     "modes.performance_state": Range("nvmlDeviceGetPerformanceState", "as a P-state", 15),
@@ -309,8 +311,8 @@ RANGES: Mapping[str, Range] = {
     **_process("processes"),
     "mig.instances.gpu_instance_id": Range("nvmlDeviceGetGpuInstanceId", "as an id", 1 << 20),
     "mig.instances.compute_instance_id": Range("nvmlDeviceGetComputeInstanceId", "as an id", 1 << 20),
-    "mig.instances.memory_total_bytes": _bytes(_MEMORY, _of_memory),
-    "mig.instances.memory_used_bytes": _bytes(_MEMORY, _of_memory),
-    "mig.instances.memory_free_bytes": _bytes(_MEMORY, _of_memory),
+    "mig.instances.memory_total_bytes": _bytes(_MEMORY, _memory_limit),
+    "mig.instances.memory_used_bytes": _bytes(_MEMORY, _memory_limit),
+    "mig.instances.memory_free_bytes": _bytes(_MEMORY, _memory_limit),
     **_process("mig.instances.processes"),
 }

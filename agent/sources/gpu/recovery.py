@@ -9,7 +9,7 @@ import pynvml
 from agent.readings import Recovery
 from agent.sources.gpu.paces import ERRORS_PACE
 from agent.sources.nvml import flag
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -27,7 +27,7 @@ class SeenCards:
         self._best = dict(best)
         self._cards: dict[str, Seen] = {}
 
-    def of(self, identity: GpuIdentity, so_far: Seen) -> Seen:
+    def get(self, identity: GpuIdentity, so_far: Seen) -> Seen:
         """Of this card, whose UUID is known; if it is new, what was seen of it `so_far`."""
         seen = self._cards.setdefault(identity.uuid or "", so_far)
         best = self._best.pop((identity.uuid or "", identity.pci_bus_id or ""), None)

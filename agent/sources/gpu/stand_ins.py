@@ -18,7 +18,7 @@ from agent.readings import Reason
 from agent.sources.gpu.fields import field_values
 from agent.sources.gpu.paces import FIXED_PACE, SLOW_PACE
 from agent.sources.gpu.unknown import Refusal
-from agent.sources.paced import JITTER
+from agent.sources.paced_value import JITTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -44,7 +44,7 @@ def _from_thousandths(number: int) -> float:
     return number / 1000
 
 
-def _of_first_fan(name: str) -> Callable[[GpuReading], Any]:
+def _first_fan(name: str) -> Callable[[GpuReading], Any]:
     return lambda reading: getattr(reading.fans.each[0], name) if reading.fans.each else None
 
 
@@ -68,8 +68,8 @@ STAND_INS: Mapping[str, StandIn] = {
     "power.energy_joules": StandIn(
         (pynvml.NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION, pynvml.NVML_FI_DEV_ENERGY), _from_thousandths
     ),
-    "fans.speed_percent": StandIn(known=_of_first_fan("speed_percent")),
-    "fans.speed_rpm": StandIn(known=_of_first_fan("speed_rpm")),
+    "fans.speed_percent": StandIn(known=_first_fan("speed_percent")),
+    "fans.speed_rpm": StandIn(known=_first_fan("speed_rpm")),
     "pcie.replays": StandIn((pynvml.NVML_FI_DEV_PCIE_REPLAY_COUNTER,)),
     "memory_errors.corrected_volatile": StandIn((pynvml.NVML_FI_DEV_ECC_SBE_VOL_TOTAL,)),
     "memory_errors.uncorrected_volatile": StandIn((pynvml.NVML_FI_DEV_ECC_DBE_VOL_TOTAL,)),
@@ -84,7 +84,7 @@ class StandIns:
 
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
-        self._told: dict[int, int | None] = {}  # by field
+        self._field_values: dict[int, int | None] = {}  # by field
         self._due_at: dict[int, float] = {}  # by field; seconds of the monotonic clock
         self._called_at = float("-inf")
 
@@ -97,7 +97,7 @@ class StandIns:
         ]
         if not missing:
             return reading
-        self._ask(missing, now)
+        self._read_fields(missing, now)
         found = {path: value for path in missing if (value := self._value(path, reading)) is not None}
         return _with(reading, found) if found else reading
 
@@ -108,7 +108,7 @@ class StandIns:
                 for field in stand_in.fields:
                     self._due_at.pop(field, None)
 
-    def _ask(self, missing: Iterable[str], now: float) -> None:
+    def _read_fields(self, missing: Iterable[str], now: float) -> None:
         due = {
             field: STAND_INS[path].pace
             for path in missing
@@ -120,7 +120,7 @@ class StandIns:
         self._called_at = now
         for field, answer in zip(due, field_values(self._handle, tuple(due)), strict=True):
             refused = isinstance(answer, Refusal)
-            self._told[field] = None if refused else answer
+            self._field_values[field] = None if refused else answer
             self._due_at[field] = now + (FIXED_PACE if refused else due[field]) - JITTER
 
     def _value(self, path: str, reading: GpuReading) -> Any:
@@ -128,8 +128,8 @@ class StandIns:
         known = stand_in.known(reading)
         if known is not None:
             return known
-        told = (self._told.get(field) for field in stand_in.fields)
-        return next((stand_in.value_of(value) for value in told if value is not None), None)
+        values = (self._field_values.get(field) for field in stand_in.fields)
+        return next((stand_in.value_of(value) for value in values if value is not None), None)
 
 
 def _is_forbidden(reading: GpuReading, path: str) -> bool:

@@ -10,7 +10,7 @@ from agent.readings import Thermal
 from agent.sources.gpu.fields import field_values
 from agent.sources.gpu.fixed import Fixed
 from agent.sources.gpu.paces import DETAIL_PACE
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from agent.sources.gpu.fields import SlowFields
@@ -30,13 +30,13 @@ class ThermalSource:
         self._fields = fields
         self._thresholds = Fixed(handle, lambda: _read_thresholds(handle) | _read_tlimits(handle))
         self._margin: Paced[int | None] = Paced(  # 1 ms on an H100
-            DETAIL_PACE, lambda: handle.ask("thermal.margin_celsius", "nvmlDeviceGetMarginTemperature")
+            DETAIL_PACE, lambda: handle.query("thermal.margin_celsius", "nvmlDeviceGetMarginTemperature")
         )
 
     def read(self, moment: Moment) -> Thermal:
         """NVML: see the fields of Thermal."""
         return Thermal(
-            gpu_celsius=self._handle.ask(
+            gpu_celsius=self._handle.query(
                 "thermal.gpu_celsius", "nvmlDeviceGetTemperature", pynvml.NVML_TEMPERATURE_GPU
             ),
             memory_celsius=self._fields.get(moment.verdicts)[MEMORY],

@@ -11,7 +11,7 @@ from agent.sources.gpu.fields import field_values
 from agent.sources.gpu.paces import COUNTERS_PACE
 from agent.sources.gpu.unknown import Refusal, gravest
 from agent.sources.nvml import number
-from agent.sources.paced import Paced
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,13 +56,13 @@ class ThrottlingSource:
         return self._paced.get(now)
 
     def _read(self) -> Throttling:
-        told = dict(zip(_FIELDS, field_values(self._handle, _FIELDS, counters=True), strict=True))
+        values = dict(zip(_FIELDS, field_values(self._handle, _FIELDS, counters=True), strict=True))
         return Throttling(
-            **{name: self._seconds(f"throttling.{name}", one, told) for name, one in _COUNTERS.items()}
+            **{name: self._seconds(f"throttling.{name}", one, values) for name, one in _COUNTERS.items()}
         )
 
-    def _seconds(self, field: str, counter: _Counter, told: Mapping[int, Any]) -> float | None:
-        answers = [told[one] for one in counter.fields]
+    def _seconds(self, field: str, counter: _Counter, values: Mapping[int, Any]) -> float | None:
+        answers = [values[one] for one in counter.fields]
         if counter.policy is not None and all(map(_may_be_asked_elsewhere, answers)):
             status = self._handle.call("nvmlDeviceGetViolationStatus", counter.policy)
             answers.append(status if isinstance(status, Refusal) else number(status, "violationTime"))

@@ -56,7 +56,7 @@ class Record:
     def __init__(self) -> None:
         self._refusals: dict[str, Refusal | None] = {}  # by field; None: it was reported
         self._unknown: dict[str, Unknown] = {}
-        self._told: set[str] = set()  # since the agent started
+        self._reported: set[str] = set()  # since the agent started
         self._errors: dict[tuple[str, str], int] = {}
         self._at = 0.0  # seconds since boot, of the present sample
         self._seen_unknown: Mapping[str, Unknown] | None = None
@@ -66,19 +66,19 @@ class Record:
         """A sample begins."""
         self._at = since_boot
 
-    def told(self, field: str) -> None:
-        """The field is told."""
+    def note_reported(self, field: str) -> None:
+        """The driver reports the field."""
         if self._refusals.get(field, _NEVER) is not None:
             self.note(field, None)
 
     def note(self, field: str, refusal: Refusal | None) -> None:
-        """The field is told (None), or it is refused."""
+        """The driver reports the field (None), or refuses it."""
         if self._refusals.get(field, _NEVER) == refusal and (refusal is None or not refusal.is_failure):
             return
         self._refusals[field] = refusal
         self._seen_unknown = None
         if refusal is None:
-            self._told.add(field)
+            self._reported.add(field)
             self._unknown.pop(field, None)
             return
         before = self._unknown.get(field)
@@ -88,14 +88,14 @@ class Record:
             error=symbol_of(refusal.code),
             words=words_of(refusal.code),
             since=before.since if before is not None and self._goes_on(before, refusal) else self._at,
-            told_before=field in self._told,
-            asked=self._at,
+            reported_before=field in self._reported,
+            called_at=self._at,
         )
 
     def _goes_on(self, before: Unknown, refusal: Refusal) -> bool:
         """Whether the refusal repeats the one before. The time is noted for failures only."""
         return before.reason is refusal.reason and (
-            not refusal.is_failure or self._at - before.asked <= MAX_GAP
+            not refusal.is_failure or self._at - before.called_at <= MAX_GAP
         )
 
     def note_impossible(self, field: str, function: str, words: str) -> None:
@@ -105,7 +105,7 @@ class Record:
         since = before.since if before is not None and lasts else self._at
         self._refusals[field] = _NEVER  # so that any later answer counts as another
         self._unknown[field] = Unknown(
-            Reason.IMPOSSIBLE, function, SUCCESS, words, since, told_before=field in self._told
+            Reason.IMPOSSIBLE, function, SUCCESS, words, since, reported_before=field in self._reported
         )
         self._seen_unknown = None
 

@@ -74,7 +74,7 @@ class XidEventSource:
         reason, before = reason_of(error.value), self._refused.get(uuid)
         since = before.since if before is not None and before.reason is reason else self._since_boot()
         self._refused[uuid] = Unknown(
-            reason, function, symbol_of(error.value), words_of(error.value), since, told_before=False
+            reason, function, symbol_of(error.value), words_of(error.value), since, reported_before=False
         )
 
     def wait(self) -> tuple[str, int] | None:

@@ -126,7 +126,7 @@ class GpuJson:
             more.kernel_log = log
         yield b","
         yield from _without_brace(
-            filled(more, topology=self._topology.of("rows", partial(_topology, self._snapshot)))
+            filled(more, topology=self._topology.get("rows", partial(_topology, self._snapshot)))
         )
 
     def _gpu(self, gpu: GpuSample, *, detail: bool) -> bytes:

@@ -85,16 +85,16 @@ def ecc_errors_by_place(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Fam
 
 
 def _at_places(errors: MemoryErrors, scope: str) -> Iterator[tuple[str, str, int | None]]:
-    def told(name: str) -> int | None:
+    def count(name: str) -> int | None:
         count: int | None = getattr(errors, f"{name}_{scope}")
         return count
 
-    yield "dram", "corrected", told("dram_corrected")
-    yield "dram", "uncorrected", told("dram_uncorrected")
-    yield "sram", "corrected", told("sram_corrected")
-    parity, secded = told("sram_parity"), told("sram_secded")
+    yield "dram", "corrected", count("dram_corrected")
+    yield "dram", "uncorrected", count("dram_uncorrected")
+    yield "sram", "corrected", count("sram_corrected")
+    parity, secded = count("sram_parity"), count("sram_secded")
     if parity is None and secded is None:
-        yield "sram", "uncorrected", told("sram_uncorrected")
+        yield "sram", "uncorrected", count("sram_uncorrected")
     yield "sram", "uncorrected_parity", parity
     yield "sram", "uncorrected_secded", secded
 

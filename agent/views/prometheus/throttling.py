@@ -28,12 +28,12 @@ def throttled_seconds(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Famil
 
 
 def _by_reason(reading: GpuReading) -> Sequence[tuple[str, float | None]]:
-    told = reading.throttling
+    throttling = reading.throttling
     return (
-        ("sw_power_cap", told.power_cap_seconds),
-        ("sync_boost", told.sync_boost_seconds),
-        ("sw_thermal_slowdown", told.software_thermal_seconds),
-        ("hw_thermal_slowdown", told.hardware_thermal_seconds),
-        ("hw_power_brake_slowdown", told.power_brake_seconds),
-        ("thermal", told.thermal_seconds),
+        ("sw_power_cap", throttling.power_cap_seconds),
+        ("sync_boost", throttling.sync_boost_seconds),
+        ("sw_thermal_slowdown", throttling.software_thermal_seconds),
+        ("hw_thermal_slowdown", throttling.hardware_thermal_seconds),
+        ("hw_power_brake_slowdown", throttling.power_brake_seconds),
+        ("thermal", throttling.thermal_seconds),
     )

@@ -26,7 +26,7 @@ HEALTHY_READING = reading(
 
 
 def failed(
-    function: str, *, ago: float = 60.0, told_before: bool = False, error: str = "UNKNOWN", **changes: Any
+    function: str, *, ago: float = 60.0, reported_before: bool = False, error: str = "UNKNOWN", **changes: Any
 ) -> Unknown:
     """A value that failed `ago` seconds ago for the first time."""
     words = {"UNKNOWN": "Unknown Error", "TIMEOUT": "Timeout"}.get(error, error)
@@ -36,8 +36,8 @@ def failed(
         f"NVML_ERROR_{error}",
         words,
         since=NOW - ago,
-        told_before=told_before,
-        asked=NOW,
+        reported_before=reported_before,
+        called_at=NOW,
     )
     return replace(unknown, **changes)
 
@@ -105,18 +105,18 @@ def test_a_gpu_without_power_and_temperature_is_offered() -> None:
     assert not choose(candidates(snapshot(POWER | UTILIZATION)), Wish()).satisfied
 
 
-@pytest.mark.parametrize("told_before", [False, True])
-def test_an_optional_value_is_judged_only_if_it_was_reported_before(told_before: bool) -> None:
+@pytest.mark.parametrize("reported_before", [False, True])
+def test_an_optional_value_is_judged_only_if_it_was_reported_before(reported_before: bool) -> None:
     """Eight real V100s always answer Unknown Error for one PCIe value, and are healthy."""
-    replays = failed("nvmlDeviceGetPcieReplayCounter", ago=1e6, told_before=told_before)
+    replays = failed("nvmlDeviceGetPcieReplayCounter", ago=1e6, reported_before=reported_before)
 
-    assert len(health({"pcie.replays": replays}).findings) == int(told_before)
+    assert len(health({"pcie.replays": replays}).findings) == int(reported_before)
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.FAILED])
 def test_no_other_reason_for_an_unknown_value_is_a_finding(reason: Reason) -> None:
     unknown = {
-        field: failed("nvmlDevice", ago=1e6, told_before=True, reason=reason)
+        field: failed("nvmlDevice", ago=1e6, reported_before=True, reason=reason)
         for field in (*MEMORY, *UTILIZATION, *POWER, *TEMPERATURE, "pcie.replays")
     }
 
@@ -124,7 +124,7 @@ def test_no_other_reason_for_an_unknown_value_is_a_finding(reason: Reason) -> No
 
 
 def test_a_required_reset_is_no_driver_error_but_has_its_own_finding() -> None:
-    temperature = failed("nvmlDeviceGetTemperature", ago=1e6, told_before=True, error="RESET_REQUIRED")
+    temperature = failed("nvmlDeviceGetTemperature", ago=1e6, reported_before=True, error="RESET_REQUIRED")
 
     names = [finding.name for finding in health({"thermal.gpu_celsius": temperature}).findings]
     assert "driver_errors" not in names
@@ -133,7 +133,7 @@ def test_a_required_reset_is_no_driver_error_but_has_its_own_finding() -> None:
 @pytest.mark.parametrize(("asked", "findings"), [(NOW - 241, 0), (NOW - 240, 1)])
 def test_a_single_error_of_a_rarely_read_value_is_no_finding(asked: float, findings: int) -> None:
     """The value failed five minutes ago; it counts only if a second call has failed since then."""
-    power = failed("nvmlDeviceGetPowerUsage", ago=300, asked=asked)
+    power = failed("nvmlDeviceGetPowerUsage", ago=300, called_at=asked)
 
     assert len(health({"power.usage_watts": power}).findings) == findings
 
@@ -148,7 +148,7 @@ def test_a_lost_gpu_is_judged_only_as_lost() -> None:
 
 def test_the_sentence_names_at_most_three_functions_vital_ones_first() -> None:
     many = {
-        f"clocks.{number}": failed(f"nvmlDeviceGetClock{number}", told_before=True) for number in range(9)
+        f"clocks.{number}": failed(f"nvmlDeviceGetClock{number}", reported_before=True) for number in range(9)
     }
     (finding,) = health(many | POWER).findings
 

@@ -203,7 +203,7 @@ def links(active: int, most: int, peer: str | None = NVSWITCH) -> dict[str, Any]
 
 def unreported(reason: Reason, error: str = "NVML_SUCCESS") -> dict[str, Any]:
     """NVLinks that the driver does not report, or of which it reports that there are none."""
-    why = Unknown(reason, "f", error, "w", 0.0, told_before=False)
+    why = Unknown(reason, "f", error, "w", 0.0, reported_before=False)
     return {"nvlink_links": None, "unknown": {"nvlink.links": why}}
 
 

@@ -15,7 +15,7 @@ from agent.simulation.nvml.registry import FIELDS
 from agent.sources.gpu import GpuSource
 from agent.sources.return_codes import FATAL
 from tests.simulation.test_return_codes import CODES, OF_A_GPU
-from tests.sources.one_gpu import Clock, OneGpu, one_gpu
+from tests.sources.one_gpu import OneGpu, TwoClocks, one_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +150,7 @@ SHOWN: dict[str, set[tuple[int, str]]] = {  # scenario -> its findings within tw
 
 @pytest.mark.parametrize("scenario", SHOWN)
 def test_each_fault_scenario_causes_exactly_the_findings_it_is_made_for(scenario: str) -> None:
-    clock = Clock()
+    clock = TwoClocks()
     seen = set()
     with Simulation(7, scenario=scenario, clock=clock, wall_clock=clock.wall, pcie_window_seconds=0):
         gpus = [GpuSource(index, clock=clock, now=clock.wall, since_boot=clock) for index in range(7)]

@@ -73,7 +73,7 @@ def assert_unknown_alone(path: str, garbage: float) -> None:
     assert why[0] == noted_as(path)
     assert why[1].reason is Reason.IMPOSSIBLE
     assert why[1].function == RANGES[path].function
-    assert (why[1].error, why[1].since, why[1].told_before) == ("NVML_SUCCESS", 100.0, False)
+    assert (why[1].error, why[1].since, why[1].reported_before) == ("NVML_SUCCESS", 100.0, False)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_an_impossible_value_has_the_start_of_its_run_and_whether_it_was_reporte
     again = only_possible(dataclasses.replace(garbage, sampled_since_boot=104.0), valid_again)
 
     assert [one.unknown[path].since for one in (first, second, again)] == [101.0, 101.0, 104.0]
-    assert all(one.unknown[path].told_before for one in (first, second, again))
+    assert all(one.unknown[path].reported_before for one in (first, second, again))
     assert valid_again.unknown == {}
 
 
@@ -169,7 +169,7 @@ def test_a_source_recovers_from_one_impossible_sample() -> None:
     assert before is not None
     assert garbage.power.usage_watts is None
     assert garbage.unknown["power.usage_watts"].words == "4,294,967 W"
-    assert garbage.unknown["power.usage_watts"].told_before
+    assert garbage.unknown["power.usage_watts"].reported_before
     assert after.power.usage_watts is not None
     assert "power.usage_watts" not in after.unknown
 

@@ -37,9 +37,15 @@ def test_a_rarely_read_value_keeps_its_reason_until_it_is_reported_again(one: On
     one.gpu.fail(SELDOM, NvmlReturn.TIMEOUT)
     began = one.read(after=SLOW_PACE).sampled_since_boot
     first = Unknown(
-        Reason.FAILED, SELDOM, "NVML_ERROR_TIMEOUT", "Timeout", since=began, told_before=True, asked=began
+        Reason.FAILED,
+        SELDOM,
+        "NVML_ERROR_TIMEOUT",
+        "Timeout",
+        since=began,
+        reported_before=True,
+        called_at=began,
     )
-    second = replace(first, asked=began + SLOW_PACE)
+    second = replace(first, called_at=began + SLOW_PACE)
 
     assert [one.read(after=1).unknown.get(STATE) for _ in range(8)] == [first] * 4 + [second] * 4
     one.gpu.heal()
@@ -76,7 +82,7 @@ def test_failures_with_more_than_ten_minutes_between_them_are_separate(
 
 
 def celsius_was_reported_before(one: OneGpu) -> bool:
-    return one.read(after=FIXED_PACE).unknown[CELSIUS].told_before
+    return one.read(after=FIXED_PACE).unknown[CELSIUS].reported_before
 
 
 def test_whether_a_value_was_reported_before_is_remembered_by_gpu_and_not_by_handle(one: OneGpu) -> None:

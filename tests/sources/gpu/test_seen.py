@@ -21,26 +21,26 @@ BEST = {("GPU-a", "0000:01:00.0"): KeptCard(4, 16)}
     ],
 )
 def test_a_card_is_recognized_by_its_uuid_and_slot(expected: Seen, uuid: str, bus: str | None) -> None:
-    assert SeenCards(BEST).of(GpuIdentity(uuid, pci_bus_id=bus), Seen(2, 8)) == expected
+    assert SeenCards(BEST).get(GpuIdentity(uuid, pci_bus_id=bus), Seen(2, 8)) == expected
 
 
 def test_each_card_has_its_own_highest_numbers() -> None:
     cards, a, b = SeenCards({}), GpuIdentity("GPU-a"), GpuIdentity("GPU-b")
 
-    assert (cards.of(a, Seen()), cards.of(b, Seen(2, 8))) == (Seen(0, None), Seen(2, 8))
-    assert cards.of(a, Seen(3, 4)) == Seen(0, None)
+    assert (cards.get(a, Seen()), cards.get(b, Seen(2, 8))) == (Seen(0, None), Seen(2, 8))
+    assert cards.get(a, Seen(3, 4)) == Seen(0, None)
 
 
 def test_a_card_that_was_never_under_load_has_no_lanes() -> None:
     best = {("GPU-a", "0000:01:00.0"): KeptCard(4, None)}
 
-    assert SeenCards(best).of(GpuIdentity("GPU-a", pci_bus_id="0000:01:00.0"), Seen()) == Seen(4, None)
+    assert SeenCards(best).get(GpuIdentity("GPU-a", pci_bus_id="0000:01:00.0"), Seen()) == Seen(4, None)
 
 
 def test_higher_numbers_since_the_start_are_kept() -> None:
     cards, identity = SeenCards(BEST), GpuIdentity("GPU-a", pci_bus_id="0000:01:00.0")
-    seen = cards.of(identity, Seen(6, None))
+    seen = cards.get(identity, Seen(6, None))
     seen.lanes = 32
 
-    assert cards.of(identity, Seen()) is seen
+    assert cards.get(identity, Seen()) is seen
     assert seen == Seen(6, 32)

@@ -203,14 +203,14 @@ def test_a_failure_dates_from_the_first_of_its_run_without_a_pause_of_ten_minute
 
 def test_a_value_reported_again_has_no_reason_and_counts_as_reported_before() -> None:
     record = Record()
-    told_before = []
+    reported_before = []
     for _ in range(2):
         record.note("field", Refusal("f", 999))
-        told_before.append(record.unknown["field"].told_before)
-        record.told("field")
+        reported_before.append(record.unknown["field"].reported_before)
+        record.note_reported("field")
         assert not record.unknown
 
-    assert told_before == [False, True]
+    assert reported_before == [False, True]
 
 
 def test_an_impossible_value_dates_from_the_first_of_its_run() -> None:

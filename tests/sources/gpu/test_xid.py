@@ -73,7 +73,7 @@ def test_the_reason_why_a_gpu_is_not_listened_to_is_known_until_it_joins() -> No
         why = source.why_not(second)
         assert why is not None
         assert (why.reason, why.function) == (Reason.NO_PERMISSION, "nvmlDeviceRegisterEvents")
-        assert (why.since, why.told_before) == (5.0, False)
+        assert (why.since, why.reported_before) == (5.0, False)
         simulation.gpus[1].heal()
         source.listen(2)
         assert source.why_not(second) is None

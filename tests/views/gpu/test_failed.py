@@ -16,7 +16,7 @@ from tests.support.readings import with_values
 from tests.views.samples import HEALTHY, PROCESSES, READING, snapshot
 
 FAILED = Unknown(
-    Reason.FAILED, "nvmlFunction", "NVML_ERROR_UNKNOWN", "Unknown Error", since=0.0, told_before=False
+    Reason.FAILED, "nvmlFunction", "NVML_ERROR_UNKNOWN", "Unknown Error", since=0.0, reported_before=False
 )
 
 

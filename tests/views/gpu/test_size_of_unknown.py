@@ -22,7 +22,7 @@ def test_many_unknown_values_are_shortened_and_the_gravest_reasons_are_first(
     reasons = {field: chance.choice([*Reason]) for field in fields}
     unknown = {
         field: Unknown(
-            reason, "nvmlDeviceGetFieldValues", "NVML_ERROR_X", "Any words", 0.0, told_before=False
+            reason, "nvmlDeviceGetFieldValues", "NVML_ERROR_X", "Any words", 0.0, reported_before=False
         )
         for field, reason in reasons.items()
     }

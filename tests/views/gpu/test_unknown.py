@@ -254,7 +254,7 @@ def test_an_object_that_is_null_for_two_reasons_is_listed_value_by_value() -> No
     why = {"encoder_percent": Reason.NOT_SUPPORTED} | dict.fromkeys([*parts, *sessions], Reason.NO_PERMISSION)
     unknown = {
         f"engines.{name}": Unknown(
-            reason, "nvmlDeviceGetX", "NVML_ERROR_X", "X", since=0.0, told_before=False
+            reason, "nvmlDeviceGetX", "NVML_ERROR_X", "X", since=0.0, reported_before=False
         )
         for name, reason in why.items()
     }

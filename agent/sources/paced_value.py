@@ -36,6 +36,6 @@ class Paced(Generic[Value]):
         self._read_at = float("-inf")
 
 
-def slow(read: Callable[[], Value], otherwise: Value) -> Paced[Value]:
+def paced_slowly(read: Callable[[], Value], otherwise: Value) -> Paced[Value]:
     """Read about every ten seconds, however often it is called; `otherwise` if it cannot be read."""
     return Paced(HOST_SLOW_PACE, lambda: attempt(read, otherwise))

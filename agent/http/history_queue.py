@@ -1,4 +1,4 @@
-"""The queue of answers that take long to make."""
+"""The queue of answers with hours of history, which take long to make."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MAX_WAITING = 32  # requests: enough for many people who open the page at once
 PATIENCE = 2.0  # seconds that each waits for its turn
 
 
-def long_answers(patience: float = PATIENCE) -> ShortQueue:
+def history_queue(patience: float = PATIENCE) -> ShortQueue:
     """Requests that it refuses are answered 503."""
     return ShortQueue(
         TryAgainLater,

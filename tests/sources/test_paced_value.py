@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.sources.paced import Paced, slow
+from agent.sources.paced_value import Paced, paced_slowly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,6 @@ def test_a_paced_value_that_failed_is_read_again_at_once() -> None:
 
 def test_slow_values_of_the_host_are_read_every_ten_seconds() -> None:
     counter = iter(range(1, 10))
-    paced = slow(lambda: next(counter), 0)
+    paced = paced_slowly(lambda: next(counter), 0)
 
     assert [paced.get(now) for now in (0, 9.89, 9.91)] == [1, 1, 2]

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from agent.http.errors import TryAgainLater
-from agent.http.short_queue import PATIENCE, long_answers
+from agent.http.history_queue import PATIENCE, history_queue
 
 MAX_WAITING = 32
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_at_most_32_requests_wait_and_the_next_is_refused_for_now() -> None:
-    queue, gate = long_answers(), threading.Event()
+    queue, gate = history_queue(), threading.Event()
     first = asyncio.create_task(queue.run(gate.wait))
     await asyncio.sleep(0)
     others = [asyncio.create_task(queue.run(lambda: True)) for _ in range(MAX_WAITING)]
@@ -30,7 +30,7 @@ async def test_at_most_32_requests_wait_and_the_next_is_refused_for_now() -> Non
 
 async def test_a_request_that_waits_too_long_is_refused_for_now() -> None:
     assert PATIENCE == 2
-    queue, gate = long_answers(patience=0.01), threading.Event()
+    queue, gate = history_queue(patience=0.01), threading.Event()
     first = asyncio.create_task(queue.run(gate.wait))
     await asyncio.sleep(0)
     with pytest.raises(TryAgainLater, match="takes too long"):
@@ -41,7 +41,7 @@ async def test_a_request_that_waits_too_long_is_refused_for_now() -> None:
 
 
 async def test_an_abandoned_thread_keeps_its_turn_until_it_ends() -> None:
-    queue, gate, at_work = long_answers(), threading.Event(), threading.Event()
+    queue, gate, at_work = history_queue(), threading.Event(), threading.Event()
 
     def work() -> None:
         at_work.set()

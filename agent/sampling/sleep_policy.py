@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from agent.readings import RuntimePower
 
-LET_GO_AFTER = 30.0  # seconds without demand
-LOOK_PACE = 300.0  # seconds between two samples of GPUs that another program keeps awake, without demand
+SLEEP_AFTER = 30.0  # seconds without demand
+CHECK_PACE = 300.0  # seconds between two samples of GPUs that another program keeps awake, without demand
 
 
 class Round(Enum):
     """The action of a sampling round."""
 
     SAMPLE = auto()
-    LOOK = auto()  # a sample, after which NVML is released at once if the GPUs are idle
-    LET_GO = auto()  # of NVML, whose open handle alone keeps a GPU awake
+    CHECK = auto()  # a sample, after which NVML is released at once if the GPUs are idle
+    RELEASE = auto()  # NVML is released, because its open handle alone keeps a GPU awake
     REST = auto()  # nothing is read
 
 
-class Bedtime:
+class SleepPolicy:
     """Decides for each round in turn."""
 
     def __init__(self) -> None:
@@ -38,14 +38,14 @@ class Bedtime:
         if watched:
             self._watched_at = now
         if power is not None and power.are_suspended:  # they are not woken, not even for a client
-            return Round.LET_GO if is_held else Round.REST
+            return Round.RELEASE if is_held else Round.REST
         if power is None or watched:
             due = True
         elif is_held:
-            due = not is_idle or now - self._watched_at < LET_GO_AFTER
+            due = not is_idle or now - self._watched_at < SLEEP_AFTER
         else:
-            due = now - self._sampled_at >= LOOK_PACE
+            due = now - self._sampled_at >= CHECK_PACE
         if due:
             self._sampled_at = now
-            return Round.SAMPLE if power is None or watched or is_held else Round.LOOK
-        return Round.LET_GO if is_held else Round.REST
+            return Round.SAMPLE if power is None or watched or is_held else Round.CHECK
+        return Round.RELEASE if is_held else Round.REST
