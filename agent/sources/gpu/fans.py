@@ -45,7 +45,8 @@ class FansSource:
         fans = Elements(handle)
         rpm = [handle.call(_fan_speed_rpm, fan) for fan in _believable(count)]
         each = tuple(
-            Fan(fans.query("nvmlDeviceGetFanSpeed_v2", fan), fans.take(told)) for fan, told in enumerate(rpm)
+            Fan(fans.query("nvmlDeviceGetFanSpeed_v2", fan), fans.take(answer))
+            for fan, answer in enumerate(rpm)
         )
         fans.record("fans.each")
         return Fans(
