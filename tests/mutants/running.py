@@ -34,8 +34,8 @@ LONGEST = 60.0  # seconds that the tests of one mutant may take: it may let them
 MOST_WORK = 30  # seconds of a processor that they may take: it may go round in a circle
 ANSWERS = Path("tests/exact/test_answers.py")  # every answer to the letter: for what makes answers
 # Rooms whose tests start so many agents that only those of the module can run for each mutant.
-TOO_MANY = {"http"}
-# What has tests of other names, because they ask for it over HTTP.
+TOO_MANY = {"http", "server"}
+# What has tests of other names, because they ask for it over HTTP or on a connection.
 NAMED = {
     "agent.http.errors": {"test_envelope", "test_bad_input"},
     "agent.http.kept_response": {"test_response_cache", "test_compression", "test_entity_tags"},
@@ -45,6 +45,17 @@ NAMED = {
     "agent.http.shared_state": {"test_shared_state", "test_response_cache", "test_stream"},
     "agent.http.pieces": {"test_response_cache"},
     "agent.http.stored": {"test_usage"},
+    "agent.server.agent_server": {"test_agent_server", "test_handshakes"},
+    "agent.server.cycles": {"test_limits", "test_protocol", "test_repeated_requests"},
+    "agent.server.protocol": {
+        "test_head_timer",
+        "test_limits",
+        "test_protocol",
+        "test_repeated_requests",
+        "test_timers",
+        "test_unix_socket",
+    },
+    "agent.server.signals": {"test_signals", "test_protocol"},
 }
 IMPORTS = imported_modules()
 

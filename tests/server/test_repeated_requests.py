@@ -2,103 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from logging.handlers import BufferingHandler
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from uvicorn import Config
-from uvicorn.server import ServerState
 
-from agent.server.protocol import LimitedHttpProtocol
+from tests.server.in_memory import GET, LENGTH, POST, Connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.types import Receive, Scope, Send
-
 pytestmark = pytest.mark.anyio
 
-GET = b"GET /a%20b?x=1 HTTP/1.1\r\nHost: gpu\r\n\r\n"
 HEAD = b"HEAD" + GET[3:]
-POST = b"POST / HTTP/1.1\r\nHost: gpu\r\nContent-Length: %d\r\n\r\n"
-LENGTH = b"content-length", b"5"
-
-
-class Wire(asyncio.Transport):
-    """A transport that keeps what is written."""
-
-    def __init__(self) -> None:
-        super().__init__({"peername": ("192.0.2.1", 1), "sockname": ("192.0.2.2", 80)})
-        self.written = b""
-        self.closed = False
-
-    def write(self, data: Any) -> None:
-        self.written += bytes(data)
-
-    def write_eof(self) -> None:
-        pass
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-
-class Counting(LimitedHttpProtocol):
-    """Counts what it has parsed."""
-
-    parsed = 0
-
-    def on_headers_complete(self) -> None:
-        self.parsed += 1
-        super().on_headers_complete()
-
-
-class Connection:
-    """A connection to an app that says "hello" without reading a body; no network is between."""
-
-    def __init__(self) -> None:
-        self.scopes: list[dict[str, Any]] = []  # of the requests so far, as they came
-        self.answers = 200, [LENGTH]
-        config = Config(
-            self._app, interface="asgi3", http=Counting, ws="none", log_config=None, access_log=False
-        )
-        config.load()
-        self.wire = Wire()
-        self.protocol = Counting(config, ServerState(), {})
-        self.protocol.connection_made(self.wire)
-
-    async def says(self, *pieces: bytes) -> bytes:
-        """What is written by the time that everybody has had a turn."""
-        self.wire.written = b""
-        for piece in pieces:
-            self.protocol.data_received(piece)
-        for _ in range(10):
-            await asyncio.sleep(0)
-        return self.wire.written
-
-    async def _app(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """Changes all that it may."""
-        self.scopes.append({**scope, "headers": list(scope["headers"]), "state": dict(scope["state"])})
-        scope["root_path"] = "/changed"
-        scope["headers"].append((b"added", b"1"))
-        scope["state"]["added"] = 1
-        status, headers = self.answers
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await asyncio.sleep(0)
-        await send({"type": "http.response.body", "body": b"hello"})
 
 
 @pytest.fixture
