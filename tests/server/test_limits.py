@@ -90,6 +90,21 @@ async def test_the_second_half_of_a_request_is_no_request(connection: Connection
     assert (await connection.says(GET[20:])).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([b"GET / RTSP/1.0\r\n", b"Host: gpu\r\n\r\n"], id="a line"),
+        pytest.param([b"GET / RT", b"SP/1.0\r\nHost: gpu\r\n\r\n"], id="half a line"),
+        pytest.param([b"\r\nGET / RT", b"SP/", b"1.0\r\nHost: gpu\r\n\r\n"], id="behind a blank line"),
+    ],
+)
+async def test_another_protocol_is_refused_in_whatever_pieces_it_comes(
+    connection: Connection, pieces: list[bytes]
+) -> None:
+    assert (await connection.says(*pieces)).startswith(b"HTTP/1.1 400 ")
+    assert connection.scopes == []
+
+
 async def test_a_blank_line_is_not_the_request_before_it(connection: Connection) -> None:
     await connection.says(GET)
     for _ in range(3):
@@ -134,7 +149,8 @@ async def test_a_request_of_32_lines_is_remembered(connection: Connection, lines
         pytest.param(b"GET / HTTP/1.0\r\n", [], id="HTTP/1.0"),
         pytest.param(b"GET / HTTP/1.0\r\nHost: a\r\n", [b"a"], id="HTTP/1.0, a host"),
         pytest.param(b"GET http://a/ HTTP/1.0\r\n", [b"a"], id="HTTP/1.0, a host in the target"),
-        pytest.param(b"GET http://a/ HTTP/1.0\r\nHost: a\r\nX: y\r\n", [b"a"], id="HTTP/1.0, twice"),
+        pytest.param(b"GET http://a/ HTTP/1.0\r\nX: y\r\n", [b"a"], id="HTTP/1.0, beside another header"),
+        pytest.param(b"GET http://a/ HTTP/1.0\r\nHost: a\r\n", [b"a"], id="HTTP/1.0, twice"),
         pytest.param(b"GET http://a/ HTTP/1.1\r\nX: y\r\nHost: a\r\n", [b"a"], id="HTTP/1.1, twice"),
     ],
 )
@@ -166,9 +182,11 @@ async def test_a_request_whose_body_breaks_off_gets_the_refusal_and_nothing_else
     connection: Connection,
 ) -> None:
     connection.reads_body = True
-    assert (await connection.says(CHUNKED, b"no length\r\n")).startswith(b"HTTP/1.1 400 ")
+    assert await connection.says(CHUNKED) == b""
+    answer = await connection.says(b"no length\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert OK not in answer
     assert not connection.protocol.tasks, "the app waits for no body"
-    assert await connection.says() == b""
 
 
 async def test_a_request_that_waits_and_breaks_off_is_never_begun(connection: Connection) -> None:

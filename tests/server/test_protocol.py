@@ -128,7 +128,13 @@ def serving(protocol: type[LimitedHttpProtocol], handshakes: Handshakes | None =
         access_log=False,
     )
     server = AgentServer(config, handshakes=handshakes)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    ended: list[int] = []
+
+    def run() -> None:
+        server.run(sockets=[listener])
+        ended.append(server.status)
+
+    thread = threading.Thread(target=run)
     thread.start()
     wait_until(lambda: server.started)
     try:
@@ -137,7 +143,7 @@ def serving(protocol: type[LimitedHttpProtocol], handshakes: Handshakes | None =
     finally:
         server.should_exit = True
         thread.join(DEADLINE)
-    assert not thread.is_alive()
+    assert ended == [0], "in order"
 
 
 @pytest.fixture(autouse=True)
