@@ -12,7 +12,10 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    # As socket.getaddrinfo returns it: family, kind, protocol, the host's name, address.
+    Address = tuple[int, int, int, str, tuple[Any, ...]]
 
 BACKLOG = 2048  # connections that wait to be accepted; the kernel caps it at net.core.somaxconn
 SEND_TIMEOUT_MS = 30_000  # a connection without an acknowledgement for so long is dropped
@@ -32,6 +35,16 @@ def listen(host: str, port: int, *, backlog: int | None = BACKLOG) -> socket.soc
         addresses = _addresses(host, port)
     except OSError as error:
         raise CannotListen(f"Cannot listen on {url_host(host)}:{port}: {_reason(error)} (HOST)") from error
+    try:
+        return listen_at_first(addresses, backlog)
+    except OSError as error:
+        raise CannotListen(
+            f"Cannot listen on {url_host(host)}:{port}: {_reason(error)} (PORT, HOST)"
+        ) from error
+
+
+def listen_at_first(addresses: Iterable[Address], backlog: int | None) -> socket.socket:
+    """A listening socket at the first of these addresses that this machine has. Raises OSError."""
     failure = OSError()
     for family, kind, protocol, _, address in addresses:
         try:
@@ -40,9 +53,7 @@ def listen(host: str, port: int, *, backlog: int | None = BACKLOG) -> socket.soc
             failure = error
             if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 break
-    raise CannotListen(
-        f"Cannot listen on {url_host(host)}:{port}: {_reason(failure)} (PORT, HOST)"
-    ) from failure
+    raise failure
 
 
 def may_listen(host: str, port: int) -> None:
@@ -111,9 +122,9 @@ def url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _addresses(host: str, port: int) -> list[tuple[Any, ...]]:
+def _addresses(host: str, port: int) -> Sequence[Address]:
     """The addresses from `socket.getaddrinfo`, in a thread: a silent name server must not delay signals."""
-    found: SimpleQueue[list[tuple[Any, ...]] | OSError] = SimpleQueue()
+    found: SimpleQueue[Sequence[Address] | OSError] = SimpleQueue()
 
     def resolve() -> None:
         try:

@@ -106,7 +106,9 @@ def test_nothing_ends_a_process_whose_server_has_ended() -> None:
 
     config = Config(ends_at_once, ws="none", lifespan="on", log_config=None)
     with handled(signal.SIGALRM), socket.create_server(("127.0.0.1", 0)) as listener:
-        AgentServer(config, exit_deadline=60, end=pytest.fail).run(sockets=[listener])
+        AgentServer(config, exit_deadline=60, end=lambda status: pytest.fail(str(status))).run(
+            sockets=[listener]
+        )
         assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
@@ -171,17 +173,17 @@ async def test_a_start_that_is_nearly_complete_is_completed_before_the_end() -> 
 
     async def starts_slowly(_scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        seen.append([name for name, _ in server.server_state.default_headers])
-        server.handle_exit(signal.SIGTERM, None)
+        seen.append([name for name, _ in one.server_state.default_headers])
+        one.handle_exit(signal.SIGTERM, None)
         await asyncio.sleep(0.1)
         await send({"type": "lifespan.startup.complete"})
         seen.append((await receive())["type"])
         await send({"type": "lifespan.shutdown.complete"})
 
-    server = AgentServer(Config(starts_slowly, ws="none", lifespan="on", log_config=None))
+    one = AgentServer(Config(starts_slowly, ws="none", lifespan="on", log_config=None))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with asyncio.timeout(10):
-            await server.serve(sockets=[listener])
+            await one.serve(sockets=[listener])
     assert seen == [[b"date", b"server"], "lifespan.shutdown"], (
         "early answers have the headers of all answers"
     )

@@ -13,6 +13,7 @@ from agent.server.listener import (
     SOCKET_MODE,
     CannotListen,
     listen,
+    listen_at_first,
     listening_at,
     may_listen,
     may_listen_at,
@@ -20,6 +21,8 @@ from agent.server.listener import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from agent.server.listener import Address
 
 SEND_TIMEOUT_MS = 30_000  # after that long without an acknowledgement a connection is dropped
 
@@ -81,6 +84,26 @@ def test_an_address_of_another_machine_is_reported_in_one_line() -> None:
     line = r"^Cannot listen on 192\.0\.2\.1:8000: cannot assign requested address \(PORT, HOST\)$"
     with pytest.raises(CannotListen, match=line):
         listen("192.0.2.1", 8000)  # TEST-NET-1 is nobody's
+
+
+def addresses(*hosts: str, port: int) -> list[Address]:
+    """As a name with these addresses has them."""
+    kind = socket.SOCK_STREAM, socket.IPPROTO_TCP
+    return [(socket.AF_INET, *kind, "", (host, port)) for host in hosts]
+
+
+def test_of_a_name_with_several_addresses_the_first_of_this_machine_counts() -> None:
+    """As where localhost is ::1 too, and the kernel has no IPv6."""
+    with listen_at_first(addresses("192.0.2.1", "127.0.0.1", port=0), BACKLOG) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_name_whose_first_address_is_in_use_is_refused() -> None:
+    """At the next one only some clients would find the agent."""
+    with listen("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(OSError, match="Address already in use"):
+            listen_at_first(addresses("127.0.0.1", "127.0.0.2", port=port), BACKLOG)
 
 
 def test_a_client_that_acknowledges_nothing_is_dropped_in_the_end() -> None:
