@@ -46,7 +46,7 @@ NAMED = {
     "agent.http.pieces": {"test_response_cache"},
     "agent.http.stored": {"test_usage"},
     "agent.server.agent_server": {"test_agent_server", "test_handshakes"},
-    "agent.server.cycles": {"test_cycles", "test_limits", "test_protocol", "test_repeated_requests"},
+    "agent.server.cycles": {"test_cycles", "test_protocol", "test_repeated_requests", "test_timers"},
     "agent.server.protocol": {
         "test_head_timer",
         "test_limits",

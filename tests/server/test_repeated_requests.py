@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.server.cycles import known_header
 from tests.server.in_memory import GET, LENGTH, POST, Connection
 
 if TYPE_CHECKING:
@@ -31,6 +32,13 @@ async def test_it_is_parsed_once_and_answered_each_time_as_the_first_time(connec
     assert first == b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
     assert [await connection.says(GET) for _ in range(3)] == [first] * 3
     assert connection.protocol.parsed == 1
+
+
+async def test_the_header_of_its_answer_is_made_once(connection: Connection) -> None:
+    known_header.cache_clear()
+    for _ in range(4):  # the first one is uvicorn's
+        await connection.says(GET)
+    assert known_header.cache_info()[:2] == (2, 1), "taken from memory, made"
 
 
 async def test_an_app_sees_the_same_request_whatever_it_wrote_into_the_one_before(

@@ -96,11 +96,12 @@ async def test_an_answer_that_takes_longer_than_its_minute_is_given_up(connectio
 
 async def test_an_answer_waits_for_a_client_that_does_not_read(connection: Connection) -> None:
     """The kernel drops a TCP client that reads nothing; that takes no timer."""
-    connection.protocol.pause_writing()
-    assert await connection.says(GET) == b""
-    assert connection.timers.running() == []
-    connection.protocol.resume_writing()
-    assert await connection.says() == OK
+    for _ in range(2):
+        connection.protocol.pause_writing()
+        assert await connection.says(GET) == b""
+        assert connection.timers.running() == []
+        connection.protocol.resume_writing()
+        assert await connection.says() == OK
 
 
 async def test_a_client_of_a_unix_socket_has_half_a_minute_to_read() -> None:
