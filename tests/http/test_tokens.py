@@ -274,6 +274,8 @@ async def test_a_file_that_does_not_answer_holds_up_nobody(
     assert tokens.file_health == (False, 1)
     assert len(caplog.messages) == 1
     assert "has not been read within 0.05 s" in caplog.text
+    (waiting,) = [thread for thread in threading.enumerate() if thread.name == "token file"]
+    assert waiting.daemon, "the process ends without it"
     file.back.set()
     async with asyncio.timeout(START_DEADLINE):
         while tokens.in_force != {"two"}:

@@ -47,6 +47,7 @@ NAMED = {
     "agent.http.stored": {"test_usage"},
     "agent.server.agent_server": {"test_agent_server", "test_handshakes"},
     "agent.server.cycles": {"test_cycles", "test_protocol", "test_repeated_requests", "test_timers"},
+    "agent.server.handshakes": {"test_accepting", "test_handshakes"},
     "agent.server.protocol": {
         "test_head_timer",
         "test_limits",

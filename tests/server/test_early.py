@@ -109,21 +109,24 @@ async def test_what_its_making_raises_is_raised_where_it_is_waited_for() -> None
         await EarlyApp(fail, prefix="", simulated=False).make()
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_a_start_that_is_given_up_leaves_its_thread_behind_in_silence() -> None:
-    may_end, ended = threading.Event(), threading.Event()
+    may_end = threading.Event()
 
     def hang() -> Starlette:
         may_end.wait(10)
-        ended.set()
         raise LookupError("too late to be told")
 
     making = asyncio.create_task(EarlyApp(hang, prefix="", simulated=False).make())
     await asyncio.sleep(0)
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "start"]
+    assert thread.daemon, "the process ends without it"
     making.cancel()
     with pytest.raises(asyncio.CancelledError):
         await making
     may_end.set()
-    assert await asyncio.to_thread(ended.wait, 10)
+    await asyncio.to_thread(thread.join, 10)
+    assert not thread.is_alive()
 
 
 class Clock:
