@@ -143,7 +143,10 @@ async def test_a_start_that_ends_early_answers_every_request_that_waits() -> Non
     start = Start()
     asking = [asyncio.create_task(start.client.get("/count")) for _ in range(3)]
     await asyncio.sleep(0)
-    await start.app.give_up()
+    giving_up = asyncio.create_task(start.app.give_up())
+    for _ in range(100):  # turns of the event loop: it is not the time that ends it
+        await asyncio.sleep(0)
+    assert giving_up.done()
     for one in asking:
         answer = await one
         assert (answer.status_code, answer.json(), answer.headers["Retry-After"]) == (503, NOT_STARTED, "1")
