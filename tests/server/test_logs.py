@@ -9,7 +9,7 @@ import re
 import select
 import sys
 import threading
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -320,6 +320,38 @@ def test_lines_of_others_on_the_same_pipe_come_whole(pipe: Pipe) -> None:
     lines = pipe.end()
     assert [line for line in lines if line[0] == "l"] == [LINE % number for number in range(MAX_WAITING // 2)]
     assert [line for line in lines if line[0] != "l"] == ["-" * 100] * (MAX_WAITING // 2)
+
+
+def test_lines_that_wait_are_written_together_as_far_as_a_pipe_keeps_them_whole() -> None:
+    """Beyond that, lines of others could come in between."""
+    read_end, write_end = os.pipe2(os.O_DIRECT)  # each write is read by itself
+    os.set_blocking(write_end, False)
+    with suppress(BlockingIOError):
+        while os.write(write_end, b"-"):
+            pass
+    os.set_blocking(write_end, True)
+    writer = LogWriter(write_end)
+    for size in (select.PIPE_BUF - 1, *[64] * (select.PIPE_BUF // 64), 64):
+        writer.emit(logging.makeLogRecord({"msg": "x" * (size - 1)}))
+    while (written := os.read(read_end, 65_536)) == b"-":
+        pass
+    sizes = [len(written), *(len(os.read(read_end, 65_536)) for _ in range(2))]
+    writer.close()
+    for end in (read_end, write_end):
+        os.close(end)
+    assert sizes == [select.PIPE_BUF - 1, select.PIPE_BUF, 64]
+
+
+def test_a_line_for_which_there_is_no_thread_is_dropped_and_counted(pipe: Pipe) -> None:
+    before = threading.stack_size(1 << 47)  # more memory than there are addresses: no thread can start
+    try:
+        pipe.logger.info("dropped")
+    finally:
+        threading.stack_size(before)
+    assert pipe.writer.dropped == 1
+    pipe.logger.info("written")
+    pipe.reader.start()
+    assert pipe.end()[0] == "written"
 
 
 def test_a_record_that_cannot_be_formatted_is_a_line_of_the_log(pipe: Pipe) -> None:
