@@ -42,6 +42,7 @@ NAMED = {
     "agent.http.middleware": {"test_data_headers", "test_head_and_redirects", "test_hosts_and_origins"},
     "agent.http.openapi": {"test_openapi", "test_openapi_for_generators"},
     "agent.http.parameters": {"test_parameters", "test_endpoint", "test_bad_input"},
+    "agent.http.response_cache": {"test_repeated", "test_response_cache"},
     "agent.http.shared_state": {"test_shared_state", "test_response_cache", "test_stream"},
     "agent.http.pieces": {"test_response_cache"},
     "agent.http.stored": {"test_usage"},
