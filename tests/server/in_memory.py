@@ -29,6 +29,7 @@ class Wire(asyncio.Transport):
         self.written = b""
         self.can_end = True
         self.ended = self.closed = False
+        self.is_read = True
 
     def write(self, data: Any) -> None:
         self.written += bytes(data)
@@ -51,10 +52,10 @@ class Wire(asyncio.Transport):
         self.closed = True
 
     def pause_reading(self) -> None:
-        pass
+        self.is_read = False
 
     def resume_reading(self) -> None:
-        pass
+        self.is_read = True
 
 
 class Timers:

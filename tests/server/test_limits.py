@@ -178,6 +178,12 @@ async def test_a_refusal_has_its_whole_answer_where_the_connection_cannot_be_hal
     assert (await connection.says(b"\0garbage")).endswith(b"}")
 
 
+async def test_what_is_wrong_in_two_ways_is_refused_once(connection: Connection) -> None:
+    answer = await connection.says(b"\0" * 50_000)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"content-length") == 1
+
+
 async def test_a_request_whose_body_breaks_off_gets_the_refusal_and_nothing_else(
     connection: Connection,
 ) -> None:
@@ -208,6 +214,7 @@ async def test_a_request_with_a_short_body_waits_as_any_other(connection: Connec
 async def test_the_body_of_a_request_that_waits_is_bounded(connection: Connection) -> None:
     connection.may_answer.clear()
     assert await connection.says(GET, POST % 100_000 + b"x" * 100_000) == b""
+    assert connection.wire.is_read, "or its end would not be noticed"
     connection.may_answer.set()
     first, _, refusal = (await connection.says()).partition(b"hello")
     assert first.startswith(OK)
