@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     # As socket.getaddrinfo returns it: family, kind, protocol, the host's name, address.
     Address = tuple[int, int, int, str, tuple[Any, ...]]
@@ -26,25 +26,21 @@ class CannotListen(Exception):
     """The address is taken, forbidden or unknown; says so in one line."""
 
 
-def listen(host: str, port: int, *, backlog: int | None = BACKLOG) -> socket.socket:
+def listen(
+    host: str,
+    port: int,
+    *,
+    backlog: int | None = BACKLOG,
+    lookup: Callable[..., Sequence[Address]] = socket.getaddrinfo,
+) -> socket.socket:
     """A listening socket at the first address of `host` that this machine has. Raises CannotListen.
 
     `backlog`: None to bind without listening. Until it listens, another socket may still take the address.
     """
     try:
-        addresses = _addresses(host, port)
+        addresses = _addresses(host, port, lookup)
     except OSError as error:
         raise CannotListen(f"Cannot listen on {url_host(host)}:{port}: {_reason(error)} (HOST)") from error
-    try:
-        return listen_at_first(addresses, backlog)
-    except OSError as error:
-        raise CannotListen(
-            f"Cannot listen on {url_host(host)}:{port}: {_reason(error)} (PORT, HOST)"
-        ) from error
-
-
-def listen_at_first(addresses: Iterable[Address], backlog: int | None) -> socket.socket:
-    """A listening socket at the first of these addresses that this machine has. Raises OSError."""
     failure = OSError()
     for family, kind, protocol, _, address in addresses:
         try:
@@ -53,7 +49,9 @@ def listen_at_first(addresses: Iterable[Address], backlog: int | None) -> socket
             failure = error
             if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
                 break
-    raise failure
+    raise CannotListen(
+        f"Cannot listen on {url_host(host)}:{port}: {_reason(failure)} (PORT, HOST)"
+    ) from failure
 
 
 def may_listen(host: str, port: int) -> None:
@@ -122,13 +120,13 @@ def url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _addresses(host: str, port: int) -> Sequence[Address]:
-    """The addresses from `socket.getaddrinfo`, in a thread: a silent name server must not delay signals."""
+def _addresses(host: str, port: int, lookup: Callable[..., Sequence[Address]]) -> Sequence[Address]:
+    """The addresses of a name, looked up in a thread: a silent name server must not delay signals."""
     found: SimpleQueue[Sequence[Address] | OSError] = SimpleQueue()
 
     def resolve() -> None:
         try:
-            found.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE))
+            found.put(lookup(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE))
         except OSError as error:
             found.put(error)
 
