@@ -56,8 +56,10 @@ def shown(tmp_path: Path) -> Shown:
 
 
 @asynccontextmanager
-async def accepting(listener: socket.socket, shown: Shown) -> AsyncIterator[Handshakes]:
-    handshakes = Handshakes(shown)  # type: ignore[arg-type]  # all that handshakes take of a certificate
+async def accepting(
+    listener: socket.socket, shown: Shown, kind: type[Handshakes] = Handshakes
+) -> AsyncIterator[Handshakes]:
+    handshakes = kind(shown)  # type: ignore[arg-type]  # all that handshakes take of a certificate
     task = asyncio.create_task(handshakes.accept(listener, asyncio.Protocol))
     try:
         yield handshakes
@@ -101,6 +103,27 @@ async def test_a_handshake_that_has_ended_is_forgotten(shown: Shown) -> None:
                 assert len(handshakes.under_way) == 1
             while handshakes.under_way:  # noqa: ASYNC110  (a turn of the event loop ends it)
                 await asyncio.sleep(0)
+
+
+class Impatient(Handshakes):
+    patience = 0.0
+
+
+class ForOne(Impatient):
+    at_once = 1
+
+
+@pytest.mark.parametrize(("kind", "goes_on"), [(Impatient, True), (ForOne, False)])
+async def test_a_slow_handshake_goes_on_while_there_are_places(
+    shown: Shown, kind: type[Handshakes], goes_on: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
+        greeting(listener, stack)
+        async with accepting(listener, shown, kind) as handshakes:
+            await shown.until_taken(1)
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert bool(handshakes.under_way) is goes_on
 
 
 class Full(socket.socket):

@@ -167,6 +167,19 @@ def test_who_watches_the_files_keeps_nobody_from_the_end(pair: TlsPair) -> None:
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "certificate")
 
 
+def test_who_watches_the_files_takes_a_new_pair(pair: TlsPair, tmp_path: Path) -> None:
+    certificate = Certificate(pair, clock=lambda: time.time() + 3600)
+    before = certificate.context
+    certificate.look_interval = 0.01
+    certificate.watch()
+    try:
+        assert certificate.context is before
+        renew(pair, tmp_path / "new")
+        wait_until(lambda: certificate.context is not before)
+    finally:
+        certificate.look_interval = 3600.0  # the thread stays
+
+
 @pytest.mark.slow
 def test_the_agent_takes_a_new_pair_within_seconds(pair: TlsPair, tmp_path: Path) -> None:
     with agent_process("--simulate", "1", TLS_CERT=pair.certificate, TLS_KEY=pair.key) as agent:

@@ -9,6 +9,7 @@ import re
 import select
 import sys
 import threading
+import warnings
 from contextlib import redirect_stderr, suppress
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,18 @@ def test_each_logger_has_its_level(
     assert loggers["uvicorn.error"].level == of_uvicorn
     assert loggers["uvicorn.access"].level == logging.INFO
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("loggers")
+def test_a_warning_of_python_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    configure_logging("info")
+    warnings.showwarning("it is old", DeprecationWarning, "a.py", 7)
+
+    (record,) = caplog.records
+    assert (record.levelname, "a.py:7: DeprecationWarning: it is old" in record.getMessage()) == (
+        "WARNING",
+        True,
+    )
 
 
 def test_credentials_are_masked_once_however_often_and_beside_whatever_it_is_set_up(
