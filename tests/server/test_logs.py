@@ -281,6 +281,16 @@ def test_long_lines_that_nobody_reads_are_bounded_by_their_bytes(pipe: Pipe) -> 
     assert 9 <= 20 - pipe.writer.dropped <= 11, "nine wait, and the thread has one or two"
 
 
+def test_lines_that_were_read_leave_room_for_others(pipe: Pipe) -> None:
+    pipe.reader.start()
+    lines: list[str] = []
+    for letter in "abc":
+        lines.append(letter * (MAX_WAITING_BYTES // 2))
+        pipe.writer.emit(logging.makeLogRecord({"msg": lines[-1]}))
+        wait_until(lambda: pipe.writer.dropped or pipe.reader.lines == lines, "it is read")
+    assert pipe.writer.dropped == 0
+
+
 def test_a_handler_of_what_is_no_file_stays(loggers: dict[str, logging.Logger]) -> None:
     with redirect_stderr(io.StringIO()):
         handler = logging.StreamHandler(sys.stderr)
