@@ -43,6 +43,7 @@ def test_one_thing_is_changed_at_a_time(source: str, changed: list[str]) -> None
         "def a(b: Literal[1]) -> Literal[2]: ...",
         "@dataclass(frozen=True)\nclass A: ...",
         "if TYPE_CHECKING:\n    a = 1",
+        "TYPE_CHECKING = False",
         "log.warning('GPU %d is lost', 7)",
         "a = f'{b + 1}'",
         "a = 'b' + c",
