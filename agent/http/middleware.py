@@ -101,9 +101,6 @@ class DataHeaders:
             self._folders += (f"{endpoint.folder}/",) if endpoint.folder else ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         path = get_route_path(scope)
         document = path in self._documents or path.startswith(self._folders)
 

@@ -29,7 +29,7 @@ class RepeatedCycle(RequestResponseCycle):
     async def send(self, message: Any) -> None:
         known = None
         if message["type"] == "http.response.start" and self._is_plain():
-            known = _known_header(message["status"], (*self.default_headers, *message.get("headers", ())))
+            known = known_header(message["status"], (*self.default_headers, *message.get("headers", ())))
         if known is None:
             await super().send(message)
             return
@@ -45,7 +45,7 @@ class RepeatedCycle(RequestResponseCycle):
 
 
 @lru_cache(maxsize=64)
-def _known_header(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, int] | None:
+def known_header(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> tuple[bytes, int] | None:
     """As uvicorn checks and writes it, and the length of the body. None: leave it to uvicorn."""
     lines = [(name.lower(), value) for name, value in headers]
     lengths = [value for name, value in lines if name == b"content-length" and value.isdigit()]

@@ -86,12 +86,13 @@ class Handshakes:
     at_once = 256  # handshakes at a time; further clients wait for one to end
     patience = 3.0  # seconds after which a handshake is aborted if other clients wait
     shutdown_timeout = 30.0  # seconds for a client to read the end of the connection
+    pause = 1.0  # seconds without accepting, where no file can be opened: as in asyncio
 
     def __init__(self, certificate: Certificate) -> None:
         self._certificate = certificate
         self._places = asyncio.Semaphore(self.at_once)
         self._turnstile = Turnstile()
-        self._under_way: set[asyncio.Task[None]] = set()
+        self.under_way: set[asyncio.Task[None]] = set()
 
     async def accept(self, listener: socket.socket, make: Callable[[], asyncio.Protocol]) -> None:
         """Accept connections until cancelled; `make` makes the protocol of a connection."""
@@ -101,15 +102,15 @@ class Handshakes:
             while True:
                 try:
                     connection, _ = await loop.sock_accept(listener)
-                except OSError as error:  # as asyncio does if no file can be opened
+                except OSError as error:
                     logger.error("No connection can be accepted: %s", error.strerror)  # noqa: TRY400
-                    await asyncio.sleep(1)
+                    await asyncio.sleep(self.pause)
                     continue
                 task = loop.create_task(self._serve(connection, make))
-                self._under_way.add(task)
-                task.add_done_callback(self._under_way.discard)
+                self.under_way.add(task)
+                task.add_done_callback(self.under_way.discard)
         finally:
-            for task in self._under_way:
+            for task in self.under_way:
                 task.cancel()
 
     async def _serve(self, connection: socket.socket, make: Callable[[], asyncio.Protocol]) -> None:

@@ -12,7 +12,10 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    # As socket.getaddrinfo returns it: family, kind, protocol, the host's name, address.
+    Address = tuple[int, int, int, str, tuple[Any, ...]]
 
 BACKLOG = 2048  # connections that wait to be accepted; the kernel caps it at net.core.somaxconn
 SEND_TIMEOUT_MS = 30_000  # a connection without an acknowledgement for so long is dropped
@@ -23,13 +26,19 @@ class CannotListen(Exception):
     """The address is taken, forbidden or unknown; says so in one line."""
 
 
-def listen(host: str, port: int, *, backlog: int | None = BACKLOG) -> socket.socket:
+def listen(
+    host: str,
+    port: int,
+    *,
+    backlog: int | None = BACKLOG,
+    lookup: Callable[..., Sequence[Address]] = socket.getaddrinfo,
+) -> socket.socket:
     """A listening socket at the first address of `host` that this machine has. Raises CannotListen.
 
     `backlog`: None to bind without listening. Until it listens, another socket may still take the address.
     """
     try:
-        addresses = _addresses(host, port)
+        addresses = _addresses(host, port, lookup)
     except OSError as error:
         raise CannotListen(f"Cannot listen on {url_host(host)}:{port}: {_reason(error)} (HOST)") from error
     failure = OSError()
@@ -111,13 +120,13 @@ def url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _addresses(host: str, port: int) -> list[tuple[Any, ...]]:
-    """The addresses from `socket.getaddrinfo`, in a thread: a silent name server must not delay signals."""
-    found: SimpleQueue[list[tuple[Any, ...]] | OSError] = SimpleQueue()
+def _addresses(host: str, port: int, lookup: Callable[..., Sequence[Address]]) -> Sequence[Address]:
+    """The addresses of a name, looked up in a thread: a silent name server must not delay signals."""
+    found: SimpleQueue[Sequence[Address] | OSError] = SimpleQueue()
 
     def resolve() -> None:
         try:
-            found.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE))
+            found.put(lookup(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE))
         except OSError as error:
             found.put(error)
 

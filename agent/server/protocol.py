@@ -274,7 +274,6 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         logger.debug("Refused %s: %d, %s", self.client, status, error)
         self._refused = True
         self._refusal = status, error
-        self._cancel_head_timer()
         self._give_up_request_under_way()
         if self._is_answering():
             self.flow.resume_reading()  # otherwise a disconnect would not be noticed

@@ -131,6 +131,7 @@ CREDENTIALS = {
     "empty key in the query": Credential([], [("api_key", "")]),
     "key twice in the header": Credential(header("X-API-Key", KEY, KEY), []),
     "key twice in the query": Credential([], [("api_key", KEY), ("api_key", KEY)]),
+    "key behind an empty one in the query": Credential([], [("api_key", ""), ("api_key", KEY)]),
     "key as Authorization": Credential(header("Authorization", KEY), []),
     "key as Bearer": Credential(header("Authorization", f"Bearer {KEY}"), []),
     "key as ?API_KEY": Credential([], [("API_KEY", KEY)]),

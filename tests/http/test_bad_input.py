@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NUMBERS = "accepted: numbers joined by commas, as in 0,1"
 OF_FREE = "count, exclude_users, format, max_utilization, mig, min_free_memory, model, wait"
+OF_PROCESS = "Invalid process: it should be 'C', 'G', 'NA' or ''"
 TWICE = "Invalid GPU index: idx is given more than once, it takes a list: idx=0,1"
 
 
@@ -109,9 +110,10 @@ def test_idx_selects_the_listed_gpus(client: httpx.Client, query: str, indices: 
 @pytest.mark.parametrize(
     ("target", "error"),
     [
-        ("/status?process=X", "Invalid process: it should be 'C', 'G', 'NA' or '', got 'X'"),
-        ("/status?process=c", "Invalid process: it should be 'C', 'G', 'NA' or '', got 'c'"),
-        ("/status?process=C%00", "Invalid process: it should be 'C', 'G', 'NA' or '', got 'C\\x00'"),
+        ("/status?process=X", f"{OF_PROCESS}, got 'X'"),
+        (f"/status?process={'c' * 500}", f"{OF_PROCESS}, got '{'c' * 80}'"),
+        ("/status?process=c", f"{OF_PROCESS}, got 'c'"),
+        ("/status?process=C%00", f"{OF_PROCESS}, got 'C\\x00'"),
         ("/status?process=C&process=G", "Invalid process: it is given 2 times, it takes one value"),
         ("/status?mig=2", "Invalid mig: it should be 0, 1, false or true, got '2'"),
         ("/processes?idle=2", "Invalid idle: it should be 0, 1, false or true, got '2'"),

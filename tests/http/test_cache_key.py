@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Depends, Header, Query
 
 from agent.app import create_app
 from agent.http.cache_key import RouteCacheKey, cache_keys
@@ -23,7 +23,7 @@ from tests.support.agents import first_contact, settings
 from tests.support.endpoints import CONSTANT, STREAM, STRICT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.types import Scope
 
@@ -59,16 +59,32 @@ async def agent(**environ: str) -> AsyncIterator[tuple[httpx.AsyncClient, Shared
 async def shown(snapshot: CurrentSnapshot, idx: Indices, x_form: Annotated[str, Header()] = "") -> None: ...
 
 
+async def the_rest(rest: str = "") -> str:
+    return rest
+
+
+async def listed(
+    snapshot: CurrentSnapshot,
+    idx: Indices,
+    rest: Annotated[str, Depends(the_rest)],
+    user: Annotated[str, Query(alias="the user")] = "",
+) -> None: ...
+
+
 def scope_with(query: bytes, form: bytes = b"plain") -> Scope:
     return {"query_string": query, "headers": [(b"accept", b"*/*"), (b"x-form", form)]}
+
+
+def keys_of(endpoint: Callable[..., Any]) -> RouteCacheKey:
+    router = APIRouter()
+    router.add_api_route("/path", endpoint, response_model=None)
+    return cache_keys([Endpoint(router)])["/path"]
 
 
 @pytest.fixture
 def keys() -> RouteCacheKey:
     """The cache keys of a route that takes the Snapshot, GPUs, and a header."""
-    router = APIRouter()
-    router.add_api_route("/shown", shown, response_model=None)
-    return cache_keys([Endpoint(router)])["/shown"]
+    return keys_of(shown)
 
 
 async def test_the_key_depends_on_the_values_and_not_on_their_spelling(keys: RouteCacheKey) -> None:
@@ -82,6 +98,13 @@ async def test_the_key_depends_on_the_values_and_not_on_their_spelling(keys: Rou
         scope_with(b"idx=0,1", b"other"),
     ]
     assert len({key, *[await keys.make(other) for other in others]}) == 5
+
+
+async def test_every_value_that_a_route_takes_is_in_its_key() -> None:
+    keys = keys_of(listed)
+    queries = [b"", b"idx=1", b"rest=1", b"idx=1&rest=1", b"the+user=1", b"the+user=1&idx=1"]
+    assert len({await keys.make(scope_with(query)) for query in queries}) == len(queries)
+    assert await keys.make(scope_with(b"the%20user=1")) == await keys.make(scope_with(b"the+user=1"))
 
 
 async def test_the_keys_of_requests_up_to_512_bytes_are_remembered(keys: RouteCacheKey) -> None:

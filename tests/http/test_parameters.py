@@ -30,6 +30,7 @@ def test_any_other_text_is_an_invalid_index(text: str) -> None:
     ("gpus", "indices", "sentence"),
     [
         (3, {1, 3, 4}, "idx=3; the indices of this host: 0 to 2"),
+        (2, {2}, "idx=2; the indices of this host: 0 to 1"),
         (1, {1}, "idx=1; the indices of this host: 0"),
         (0, {0}, "idx=0; the indices of this host: none"),
     ],

@@ -83,6 +83,7 @@ class Asking:
         self.app = app
         self.memory: dict[int, object] = {}
         self.method = method
+        self.path = "/count"
         self.headers = headers
 
     async def ask(self) -> tuple[int, bytes]:
@@ -99,7 +100,7 @@ class Asking:
         scope: dict[str, Any] = {
             "type": "http",
             "method": self.method,
-            "path": "/count",
+            "path": self.path,
             "query_string": b"",
             "headers": [(name.lower().encode(), value.encode()) for name, value in self.headers.items()],
             MEMORY_KEY: self.memory,
@@ -131,6 +132,19 @@ async def test_a_repeated_request_is_authenticated_again_only_after_the_tokens_c
             new.replace(path)
             await app.state.shared.tokens.reload_if_changed()
             assert (await asking.ask())[0] == 401
+
+
+@pytest.mark.anyio
+async def test_neither_is_what_asks_for_an_answer_that_never_changes() -> None:
+    with Simulation(gpus=1):
+        app = create_app(settings(ALLOWED_HOSTS="gpu.example"), contained=False)
+        async with app.router.lifespan_context(app):
+            asking = Asking(app, Host="gpu.example")
+            asking.path = "/openapi.json"
+            first = await asking.ask()
+            assert first[0] == 200
+            asking.headers = {"Host": "elsewhere.example"}  # to see whether anybody looks
+            assert await asking.ask() == first
 
 
 @pytest.mark.anyio

@@ -276,6 +276,8 @@ async def test_a_token_file_on_a_hanging_server_blocks_nothing(
     assert tokens.file_health == (False, 1)
     assert len(caplog.messages) == 1
     assert "has not been read within 0.05 s" in caplog.text
+    (waiting,) = [thread for thread in threading.enumerate() if thread.name == "token file"]
+    assert waiting.daemon, "the process ends without it"
     file.back.set()
     async with asyncio.timeout(START_DEADLINE):
         while tokens.in_force != {"two"}:

@@ -108,6 +108,15 @@ async def test_answers_are_made_in_turns_of_four_milliseconds() -> None:
     assert b"".join(work.made) == b"llllsslllllll"
 
 
+async def test_the_next_slice_comes_in_the_next_turn_of_the_loop() -> None:
+    work = Work()
+    joining = asyncio.create_task(work.slices.join(work.pieces(b"x", 11)))
+    for made in (4, 8, 11):
+        await asyncio.sleep(0)
+        assert len(work.made) == made
+    assert await joining == b"x" * 11
+
+
 async def test_a_cancelled_answer_makes_no_further_piece() -> None:
     work = Work()
     joining = asyncio.create_task(work.slices.join(work.pieces(b"x", 1000)))

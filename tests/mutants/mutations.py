@@ -80,6 +80,8 @@ def _children(node: ast.AST) -> Iterator[ast.AST]:
     """The nodes below one, without those whose change would change no behaviour."""
     if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.If) and _reads(node.test, "TYPE_CHECKING")):
         return  # Python 3.11 does not know the positions inside an f-string
+    if isinstance(node, ast.Assign) and _reads(node.targets[0], "TYPE_CHECKING"):
+        return  # where a module does without `typing`
     if isinstance(node, ast.keyword) and node.arg == "strict":
         return  # of zip(): the lengths never differ
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LOGGERS:

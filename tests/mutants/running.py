@@ -36,17 +36,30 @@ ANSWERS = Path(
     "tests/exact/test_answers.py"
 )  # the exact text of every answer, for the code that makes answers
 # Folders whose tests start so many agents that for each mutant only the tests of the module can run.
-TOO_MANY = {"http"}
-# Modules whose tests have other names, because they test over HTTP.
+TOO_MANY = {"http", "server"}
+# Modules whose tests have other names, because they test over HTTP or on a connection.
 NAMED = {
     "agent.http.errors": {"test_envelope", "test_bad_input"},
     "agent.http.kept_response": {"test_response_cache", "test_compression", "test_entity_tags"},
     "agent.http.middleware": {"test_data_headers", "test_head_and_redirects", "test_hosts_and_origins"},
     "agent.http.openapi": {"test_openapi", "test_openapi_for_generators"},
     "agent.http.parameters": {"test_parameters", "test_endpoint", "test_bad_input"},
+    "agent.http.response_cache": {"test_repeated", "test_response_cache"},
     "agent.http.shared_state": {"test_shared_state", "test_response_cache", "test_stream"},
     "agent.http.json_response": {"test_response_cache"},
     "agent.http.stored": {"test_usage"},
+    "agent.server.agent_server": {"test_agent_server", "test_handshakes"},
+    "agent.server.cycles": {"test_cycles", "test_protocol", "test_repeated_requests", "test_timers"},
+    "agent.server.handshakes": {"test_accepting", "test_handshakes"},
+    "agent.server.protocol": {
+        "test_head_timer",
+        "test_limits",
+        "test_protocol",
+        "test_repeated_requests",
+        "test_timers",
+        "test_unix_socket",
+    },
+    "agent.server.signals": {"test_signals", "test_protocol"},
 }
 IMPORTS = imported_modules()
 

@@ -43,6 +43,7 @@ def test_each_mutant_has_one_change(source: str, changed: list[str]) -> None:
         "def a(b: Literal[1]) -> Literal[2]: ...",
         "@dataclass(frozen=True)\nclass A: ...",
         "if TYPE_CHECKING:\n    a = 1",
+        "TYPE_CHECKING = False",
         "log.warning('GPU %d is lost', 7)",
         "a = f'{b + 1}'",
         "a = 'b' + c",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,8 @@ from uvicorn import Config
 from agent.server.agent_server import AgentServer, RestartRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from starlette.types import Receive, Scope, Send
 
 pytestmark = pytest.mark.anyio
@@ -60,6 +63,53 @@ async def test_the_server_ends_with_status_75_to_be_restarted(made_before: bool,
     one.handle_exit(signal.SIGTERM, None)
 
     assert one.status == status
+
+
+@contextmanager
+def handled(sig: signal.Signals) -> Iterator[list[int]]:
+    """The times that a signal came; its handler and the timer are afterwards as they were."""
+    seen: list[int] = []
+    before = signal.signal(sig, lambda number, _: seen.append(number))
+    try:
+        yield seen
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(sig, before)
+
+
+def test_a_restart_is_a_signal_that_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    restart = RestartRequest()
+    assert not restart.is_made
+    with handled(signal.SIGTERM) as seen:
+        restart("The driver was replaced")
+    assert (restart.is_made, seen) == (True, [signal.SIGTERM])
+    assert caplog.messages == ["The driver was replaced: the agent ends with status 75, to be started again"]
+
+
+def test_a_second_signal_does_not_put_off_the_end() -> None:
+    ended: list[int] = []
+    one = server(exit_deadline=60, end=ended.append)
+    with handled(signal.SIGALRM):
+        one.handle_exit(signal.SIGTERM, None)
+        assert 59 < signal.getitimer(signal.ITIMER_REAL)[0] <= 60
+        signal.setitimer(signal.ITIMER_REAL, 30)  # as after half of the time
+        one.handle_exit(signal.SIGTERM, None)
+        assert signal.getitimer(signal.ITIMER_REAL)[0] <= 30
+        signal.raise_signal(signal.SIGALRM)
+    assert ended == [0]
+
+
+def test_nothing_ends_a_process_whose_server_has_ended() -> None:
+    async def ends_at_once(scope: Scope, receive: Receive, send: Send) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        await app(scope, receive, send)
+
+    config = Config(ends_at_once, ws="none", lifespan="on", log_config=None)
+    with handled(signal.SIGALRM), socket.create_server(("127.0.0.1", 0)) as listener:
+        AgentServer(config, exit_deadline=60, end=lambda status: pytest.fail(str(status))).run(
+            sockets=[listener]
+        )
+        assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 async def fail() -> None:
@@ -116,3 +166,40 @@ async def test_a_signal_ends_the_server_at_once_between_two_ticks() -> None:
             server.handle_exit(signal.SIGTERM, None)
             await serving
     assert (server.ticks, server.status) == (2, 0)
+
+
+async def test_a_start_that_is_nearly_complete_is_completed_before_the_end() -> None:
+    seen: list[object] = []
+
+    async def starts_slowly(_scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        seen.append([name for name, _ in one.server_state.default_headers])
+        one.handle_exit(signal.SIGTERM, None)
+        await asyncio.sleep(0.1)
+        await send({"type": "lifespan.startup.complete"})
+        seen.append((await receive())["type"])
+        await send({"type": "lifespan.shutdown.complete"})
+
+    one = AgentServer(Config(starts_slowly, ws="none", lifespan="on", log_config=None))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with asyncio.timeout(10):
+            await one.serve(sockets=[listener])
+    assert seen == [[b"date", b"server"], "lifespan.shutdown"], (
+        "early answers have the headers of all answers"
+    )
+
+
+async def test_answers_have_the_date_of_the_last_tick() -> None:
+    server = Counted(Config(app, ws="none", lifespan="on", log_config=None))
+    server.tick_interval = 0.01
+    server.ticked = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        async with asyncio.timeout(10):
+            await server.ticked.wait()
+            server.server_state.default_headers = []
+            server.ticked.clear()
+            await server.ticked.wait()
+            assert b"date" in dict(server.server_state.default_headers)
+            server.handle_exit(signal.SIGTERM, None)
+            await serving

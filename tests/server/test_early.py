@@ -110,21 +110,24 @@ async def test_an_exception_while_the_app_is_made_reaches_the_waiting_server() -
         await EarlyApp(fail, prefix="", simulated=False).make()
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_a_cancelled_start_leaves_its_thread_without_an_error_message() -> None:
-    may_end, ended = threading.Event(), threading.Event()
+    may_end = threading.Event()
 
     def hang() -> Starlette:
         may_end.wait(10)
-        ended.set()
         raise LookupError("too late to be reported")
 
     making = asyncio.create_task(EarlyApp(hang, prefix="", simulated=False).make())
     await asyncio.sleep(0)
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "start"]
+    assert thread.daemon, "the process ends without it"
     making.cancel()
     with pytest.raises(asyncio.CancelledError):
         await making
     may_end.set()
-    assert await asyncio.to_thread(ended.wait, 10)
+    await asyncio.to_thread(thread.join, 10)
+    assert not thread.is_alive()
 
 
 NOT_STARTED = {"code": 2, "data": None, "error": "The agent has not started; try again later"}
@@ -134,7 +137,10 @@ async def test_a_start_that_is_given_up_answers_every_waiting_request_with_503()
     start = Start()
     asking = [asyncio.create_task(start.client.get("/count")) for _ in range(3)]
     await asyncio.sleep(0)
-    await start.app.give_up()
+    giving_up = asyncio.create_task(start.app.give_up())
+    for _ in range(100):  # turns of the event loop: it is not the time that ends it
+        await asyncio.sleep(0)
+    assert giving_up.done()
     for one in asking:
         answer = await one
         assert (answer.status_code, answer.json(), answer.headers["Retry-After"]) == (503, NOT_STARTED, "1")

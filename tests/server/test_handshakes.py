@@ -166,6 +166,19 @@ def test_the_thread_that_watches_the_files_does_not_block_the_exit(pair: TlsPair
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "certificate")
 
 
+def test_a_new_pair_of_files_is_used_by_the_watching_thread(pair: TlsPair, tmp_path: Path) -> None:
+    certificate = Certificate(pair, clock=lambda: time.time() + 3600)
+    before = certificate.context
+    certificate.check_interval = 0.01
+    certificate.watch()
+    try:
+        assert certificate.context is before
+        renew(pair, tmp_path / "new")
+        wait_until(lambda: certificate.context is not before, "the new pair is in use")
+    finally:
+        certificate.check_interval = 3600.0  # the thread stays
+
+
 @pytest.mark.slow
 def test_the_agent_uses_a_new_pair_within_seconds(pair: TlsPair, tmp_path: Path) -> None:
     with agent_process("--simulate", "1", TLS_CERT=pair.certificate, TLS_KEY=pair.key) as agent:

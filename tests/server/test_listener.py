@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import stat
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +20,10 @@ from agent.server.listener import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from agent.server.listener import Address
 
 SEND_TIMEOUT_MS = 30_000  # a connection without an acknowledgement for this long is dropped
 
@@ -81,6 +85,38 @@ def test_an_address_of_another_machine_is_reported_in_one_line() -> None:
     line = r"^Cannot listen on 192\.0\.2\.1:8000: cannot assign requested address \(PORT, HOST\)$"
     with pytest.raises(CannotListen, match=line):
         listen("192.0.2.1", 8000)  # no machine has an address of TEST-NET-1
+
+
+def addressed(*hosts: str) -> Callable[..., list[Address]]:
+    """How a name is looked up that has these addresses."""
+    kind = socket.SOCK_STREAM, socket.IPPROTO_TCP
+    return lambda _, port, **__: [(socket.AF_INET, *kind, "", (host, port)) for host in hosts]
+
+
+def test_of_a_name_with_several_addresses_the_first_of_this_machine_counts() -> None:
+    """As where localhost is ::1 too, and the kernel has no IPv6."""
+    with listen("gpu", 0, lookup=addressed("192.0.2.1", "127.0.0.1")) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_name_whose_first_address_is_in_use_is_refused() -> None:
+    """At the next one only some clients would find the agent."""
+    with listen("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(CannotListen, match="address already in use"):
+            listen("gpu", port, lookup=addressed("127.0.0.1", "127.0.0.2"))
+
+
+def test_a_name_server_that_is_silent_keeps_nobody_from_the_end() -> None:
+    """A signal is handled meanwhile, and the process ends without the thread that waits."""
+    threads: list[threading.Thread] = []
+
+    def lookup(*question: object, **options: Any) -> list[Address]:
+        threads.append(threading.current_thread())
+        return addressed("127.0.0.1")(*question, **options)
+
+    listen("gpu", 0, lookup=lookup).close()
+    assert [(thread.name, thread.daemon) for thread in threads] == [("resolver", True)]
 
 
 def test_a_client_that_acknowledges_nothing_is_dropped_after_30_seconds() -> None:

@@ -9,7 +9,8 @@ import re
 import select
 import sys
 import threading
-from contextlib import redirect_stderr
+import warnings
+from contextlib import redirect_stderr, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,6 +98,18 @@ def test_each_logger_has_its_level(
     assert loggers["uvicorn.error"].level == of_uvicorn
     assert loggers["uvicorn.access"].level == logging.INFO
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("loggers")
+def test_a_warning_of_python_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    configure_logging("info")
+    warnings.showwarning("it is old", DeprecationWarning, "a.py", 7)
+
+    (record,) = caplog.records
+    assert (record.levelname, "a.py:7: DeprecationWarning: it is old" in record.getMessage()) == (
+        "WARNING",
+        True,
+    )
 
 
 def test_repeated_configuration_adds_one_filter_and_keeps_other_filters(
@@ -276,6 +289,16 @@ def test_unread_lines_are_limited_by_their_total_bytes_too(pipe: Pipe) -> None:
     assert 9 <= 20 - pipe.writer.dropped <= 11, "nine lines wait, and the thread has one or two"
 
 
+def test_lines_that_were_read_leave_room_for_others(pipe: Pipe) -> None:
+    pipe.reader.start()
+    lines: list[str] = []
+    for letter in "abc":
+        lines.append(letter * (MAX_WAITING_BYTES // 2))
+        pipe.writer.emit(logging.makeLogRecord({"msg": lines[-1]}))
+        wait_until(lambda: pipe.writer.dropped or pipe.reader.lines == lines, "it is read")
+    assert pipe.writer.dropped == 0
+
+
 def test_a_handler_whose_stream_is_not_a_file_is_not_replaced(loggers: dict[str, logging.Logger]) -> None:
     with redirect_stderr(io.StringIO()):
         handler = logging.StreamHandler(sys.stderr)
@@ -328,6 +351,38 @@ def test_lines_of_two_writers_on_the_same_pipe_are_not_mixed(pipe: Pipe) -> None
     lines = pipe.end()
     assert [line for line in lines if line[0] == "l"] == [LINE % number for number in range(MAX_WAITING // 2)]
     assert [line for line in lines if line[0] != "l"] == ["-" * 100] * (MAX_WAITING // 2)
+
+
+def test_lines_that_wait_are_written_together_as_far_as_a_pipe_keeps_them_whole() -> None:
+    """Beyond that, lines of others could come in between."""
+    read_end, write_end = os.pipe2(os.O_DIRECT)  # each write is read by itself
+    os.set_blocking(write_end, False)
+    with suppress(BlockingIOError):
+        while os.write(write_end, b"-"):
+            pass
+    os.set_blocking(write_end, True)
+    writer = LogWriter(write_end)
+    for size in (select.PIPE_BUF - 1, *[64] * (select.PIPE_BUF // 64), 64):
+        writer.emit(logging.makeLogRecord({"msg": "x" * (size - 1)}))
+    while (written := os.read(read_end, 65_536)) == b"-":
+        pass
+    sizes = [len(written), *(len(os.read(read_end, 65_536)) for _ in range(2))]
+    writer.close()
+    for end in (read_end, write_end):
+        os.close(end)
+    assert sizes == [select.PIPE_BUF - 1, select.PIPE_BUF, 64]
+
+
+def test_a_line_for_which_there_is_no_thread_is_dropped_and_counted(pipe: Pipe) -> None:
+    before = threading.stack_size(1 << 47)  # more memory than there are addresses: no thread can start
+    try:
+        pipe.logger.info("dropped")
+    finally:
+        threading.stack_size(before)
+    assert pipe.writer.dropped == 1
+    pipe.logger.info("written")
+    pipe.reader.start()
+    assert pipe.end()[0] == "written"
 
 
 def test_a_record_that_cannot_be_formatted_is_a_line_of_the_log(pipe: Pipe) -> None:

@@ -2,103 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from logging.handlers import BufferingHandler
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from uvicorn import Config
-from uvicorn.server import ServerState
 
-from agent.server.protocol import LimitedHttpProtocol
+from agent.server.cycles import known_header
+from tests.server.in_memory import GET, LENGTH, POST, Connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.types import Receive, Scope, Send
-
 pytestmark = pytest.mark.anyio
 
-GET = b"GET /a%20b?x=1 HTTP/1.1\r\nHost: gpu\r\n\r\n"
 HEAD = b"HEAD" + GET[3:]
-POST = b"POST / HTTP/1.1\r\nHost: gpu\r\nContent-Length: %d\r\n\r\n"
-LENGTH = b"content-length", b"5"
-
-
-class Wire(asyncio.Transport):
-    """A transport that stores the written bytes."""
-
-    def __init__(self) -> None:
-        super().__init__({"peername": ("192.0.2.1", 1), "sockname": ("192.0.2.2", 80)})
-        self.written = b""
-        self.closed = False
-
-    def write(self, data: Any) -> None:
-        self.written += bytes(data)
-
-    def write_eof(self) -> None:
-        pass
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-
-class Counting(LimitedHttpProtocol):
-    """Counts the parsed requests."""
-
-    parsed = 0
-
-    def on_headers_complete(self) -> None:
-        self.parsed += 1
-        super().on_headers_complete()
-
-
-class Connection:
-    """A connection without a network, to an app that answers "hello" without reading a body."""
-
-    def __init__(self) -> None:
-        self.scopes: list[dict[str, Any]] = []  # of the requests so far, before any change
-        self.answers = 200, [LENGTH]
-        config = Config(
-            self._app, interface="asgi3", http=Counting, ws="none", log_config=None, access_log=False
-        )
-        config.load()
-        self.wire = Wire()
-        self.protocol = Counting(config, ServerState(), {})
-        self.protocol.connection_made(self.wire)
-
-    async def says(self, *pieces: bytes) -> bytes:
-        """Receive these pieces, and return the bytes that are written within ten turns of the loop."""
-        self.wire.written = b""
-        for piece in pieces:
-            self.protocol.data_received(piece)
-        for _ in range(10):
-            await asyncio.sleep(0)
-        return self.wire.written
-
-    async def _app(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """Change everything in the scope that an app may change."""
-        self.scopes.append({**scope, "headers": list(scope["headers"]), "state": dict(scope["state"])})
-        scope["root_path"] = "/changed"
-        scope["headers"].append((b"added", b"1"))
-        scope["state"]["added"] = 1
-        status, headers = self.answers
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await asyncio.sleep(0)
-        await send({"type": "http.response.body", "body": b"hello"})
 
 
 @pytest.fixture
@@ -116,6 +34,13 @@ async def test_a_repeated_request_is_parsed_once_and_gets_the_same_answer_each_t
     assert first == b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
     assert [await connection.says(GET) for _ in range(3)] == [first] * 3
     assert connection.protocol.parsed == 1
+
+
+async def test_the_header_of_its_answer_is_made_once(connection: Connection) -> None:
+    known_header.cache_clear()
+    for _ in range(4):  # the first one is uvicorn's
+        await connection.says(GET)
+    assert known_header.cache_info()[:2] == (2, 1), "taken from memory, made"
 
 
 async def test_changes_of_the_app_to_the_scope_do_not_affect_the_next_request(

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, NoReturn
 
 import httpx
 import pytest
 
-from agent.server.single_worker import PATIENCE, REFUSAL, _is_bound
+from agent.server.signals import STOP_SIGNALS
+from agent.server.single_worker import (
+    LOOK_INTERVAL,
+    PATIENCE,
+    REFUSAL,
+    SingleWorker,
+    _is_bound,
+    is_supervised,
+)
 from tests.packaging.commands import serving
 from tests.support.agents import ROOT, Process, clean_environ, free_port, wait_until
 from tests.support.groups import needs_slow
@@ -40,12 +51,14 @@ async def send(message):
     print(message["type"], message.get("message", ""), flush=True)
 
 async def receive():
+    print("asked", flush=True)
     return {"type": "lifespan.startup"}
 
 signal.signal(signal.SIGTERM, lambda *_: None)  # like a server whose last answers take long
 asyncio.run(SingleWorker(app, patience=float(sys.argv[1]))({"type": "lifespan"}, receive, send))
 sys.stdin.read()
 """
+ASKED = "asked\n"
 STARTED = "lifespan.startup.complete \n"
 REFUSED = f"lifespan.startup.failed {REFUSAL}\n"
 
@@ -82,8 +95,8 @@ def test_a_connection_does_not_count_as_a_listener() -> None:
         assert not _is_bound(one.fileno())
 
 
-def test_a_start_waits_three_seconds_for_the_previous_worker() -> None:
-    assert PATIENCE == 3
+def test_a_start_waits_three_seconds_for_the_previous_worker_and_checks_often() -> None:
+    assert (PATIENCE, LOOK_INTERVAL) == (3, 0.05)
 
 
 @contextmanager
@@ -112,9 +125,44 @@ def test_the_second_worker_on_the_same_socket_is_refused_until_the_first_has_end
     with socket.create_server(("127.0.0.1", 0)) as shared, worker(shared) as first:
         assert line_of(first) == STARTED
         with worker(shared) as second, worker(shared, patience=60) as successor:
-            assert line_of(second) == REFUSED
+            assert [line_of(second), line_of(second)] == [ASKED, REFUSED]
             first.kill()
             assert line_of(successor) == STARTED
+
+
+@pytest.fixture
+def handlers_stay() -> Iterator[None]:
+    before = {sig: signal.getsignal(sig) for sig in STOP_SIGNALS}
+    yield
+    for sig, handler in before.items():
+        signal.signal(sig, handler)
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("handlers_stay")
+async def test_the_event_loop_goes_on_while_a_worker_waits_for_the_one_before_it() -> None:
+    async def app(*_: object) -> None:
+        has_started.set()
+
+    async def nothing(*_: object) -> NoReturn:
+        raise AssertionError("the app starts")
+
+    has_started = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as shared, worker(shared) as first:
+        assert line_of(first) == STARTED
+        waiting = asyncio.create_task(SingleWorker(app, patience=60)({"type": "lifespan"}, nothing, nothing))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        first.kill()
+        await waiting
+    assert has_started.is_set()
+
+
+def test_only_a_server_with_workers_may_have_others() -> None:
+    assert is_supervised() is False
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as workers:
+        assert workers.submit(is_supervised).result(ENDS_WITHIN) is True
 
 
 def test_a_worker_that_gets_sigterm_is_replaced_at_once() -> None:

@@ -64,6 +64,12 @@ def test_an_endless_command_is_cut_after_4095_characters() -> None:
     assert shown == "prog " + "x" * 4090 + "…"
 
 
+@pytest.mark.parametrize("length", [4096, 4097])
+def test_a_command_has_4096_characters_at_most(length: int) -> None:
+    shown = command_text(["x" * length], "prog", hide_arguments=False)
+    assert shown == ("x" * 4096 if length == 4096 else "x" * 4095 + "…")
+
+
 @pytest.mark.parametrize(
     ("content", "arguments"),
     [

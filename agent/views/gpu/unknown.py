@@ -59,7 +59,7 @@ def unknown_view(
     if _size(unknown) > BUDGET:
         unknown, failed = _by_reason(_nulls(view, "", gpu, remembers=remembers, brief=True))
         unknown = _gravest_names(unknown)
-    return unknown, _first(failed, unknown)
+    return unknown, first_failed(failed, unknown)
 
 
 def _by_reason(nulls: Iterable[tuple[str, _Why | None]]) -> tuple[dict[str, list[str]], dict[str, str]]:
@@ -92,7 +92,7 @@ def _size(unknown: Mapping[str, list[str]]) -> int:
     return len(json.dumps({"unknown": unknown, "failed": {}}, separators=(",", ":")))
 
 
-def _first(failed: Mapping[str, str], unknown: Mapping[str, list[str]]) -> dict[str, str]:
+def first_failed(failed: Mapping[str, str], unknown: Mapping[str, list[str]]) -> dict[str, str]:
     """As many entries as fit, together with `unknown`, into BUDGET bytes of JSON."""
     first: dict[str, str] = {}
     room = BUDGET - _size(unknown) + len(",")  # as above

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
 
 from agent.readings import GpuReading, Reason, Unknown
 from agent.views.gpu.feeds import FEEDS
+from agent.views.gpu.unknown import first_failed
 from tests.support.readings import leaves, reading, with_values
 from tests.views.gpu.test_unknown import BUDGET, gpu_object, sample_of, size
 
@@ -38,3 +40,13 @@ def test_many_unknown_values_are_shortened_and_the_gravest_reasons_are_first(
     assert size(gpu) <= BUDGET
     assert "failed" in shown
     assert "impossible" in shown
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_the_words_of_nvml_are_reported_as_far_as_they_fit_to_the_byte(beyond: int) -> None:
+    unknown = {"failed": ["a", "b"]}
+    failed = {"a": "A GPU", "b": ""}
+    empty = len(json.dumps({"unknown": unknown, "failed": failed}, separators=(",", ":")))
+    failed["b"] = "x" * (BUDGET - empty + beyond)
+
+    assert first_failed(failed, unknown) == (failed if not beyond else {"a": "A GPU"})
