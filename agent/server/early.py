@@ -40,9 +40,11 @@ class EarlyApp:
         *,
         prefix: str,
         simulated: bool,
+        patience: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`make` makes the app, once, in a thread."""
+        """`make` makes the app, once, in a thread; a request waits for it `patience` seconds at most."""
+        self._patience = patience
         self._clock = clock
         self._begun_at = clock()
         self._waiting = 0
@@ -97,7 +99,7 @@ class EarlyApp:
             return False
         self._waiting += 1
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 return await self._is_complete.wait()
         except TimeoutError:
             return False

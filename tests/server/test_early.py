@@ -11,8 +11,7 @@ import httpx
 import pytest
 
 from agent.app import create_app
-from agent.server import early
-from agent.server.early import EarlyApp
+from agent.server.early import PATIENCE, EarlyApp
 from agent.simulation import Simulation
 from tests.support.agents import settings
 from tests.support.clock import Clock
@@ -31,12 +30,14 @@ COMMON = {"TOKEN": "hunter2", "CORS_ORIGINS": ORIGIN, "ALLOWED_HOSTS": "gpu.exam
 class Start:
     """An agent whose app is made when the test permits it."""
 
-    def __init__(self, **environ: str) -> None:
+    def __init__(self, *, patience: float = PATIENCE, **environ: str) -> None:
         self.settings = settings(**COMMON, **environ)
         self.may_be_made = threading.Event()
         self.made: Starlette | None = None
         simulated = bool(self.settings.simulate_gpus)
-        self.app = EarlyApp(self._make, prefix=self.settings.url_prefix, simulated=simulated)
+        self.app = EarlyApp(
+            self._make, prefix=self.settings.url_prefix, simulated=simulated, patience=patience
+        )
         transport = httpx.ASGITransport(self.app)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://192.0.2.1")
 
@@ -166,18 +167,15 @@ async def test_health_stops_answering_after_30_seconds_of_a_start_that_hangs() -
         assert (await asking).status_code == 503
 
 
-async def test_a_request_that_waits_too_long_or_is_one_too_many_is_503(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert (early.PATIENCE, early.MAX_WAITING) == (30.0, 256)
+async def test_of_257_waiting_requests_one_is_refused() -> None:
     start = Start()
-    monkeypatch.setattr(early, "MAX_WAITING", 1)
-    waiting = asyncio.create_task(start.client.get("/count"))
-    await asyncio.sleep(0.01)
-    assert (await start.client.get("/count")).json() == NOT_STARTED
+    requests = [asyncio.create_task(start.client.get("/count")) for _ in range(257)]
+    refused, waiting = await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
+    assert [(await request).json() for request in refused] == [NOT_STARTED]
     await start.app.give_up()
-    assert (await waiting).status_code == 503
+    assert {(await request).status_code for request in waiting} == {503}
 
-    hung = Start()
-    monkeypatch.setattr(early, "PATIENCE", 0.01)
-    assert (await hung.client.get("/count")).json() == NOT_STARTED
+
+async def test_a_request_waits_for_a_start_30_seconds_at_most() -> None:
+    assert PATIENCE == 30.0
+    assert (await Start(patience=0.01).client.get("/count")).json() == NOT_STARTED
