@@ -206,7 +206,7 @@ def _obstacle(gpu: GpuSample, health: Health) -> str | None:
 
 
 def _missing_value(reading: GpuReading) -> str | None:
-    """The value of _MUST_BE_TOLD that the driver could report, but does not."""
+    """The value of _REQUIRED_VALUES that the driver could report, but does not."""
     for field, name in _REQUIRED_VALUES.items():
         unknown = reading.unknown.get(field)
         if unknown is not None and unknown.reason is Reason.FAILED:

@@ -22,7 +22,7 @@ class Part(NamedTuple):
     share: float  # of the GPU: 1.0, or that of MIG instances
     used: float | None = None  # SM time in use, at most `share`; None: not reported
     is_idle: bool | None = None  # no process does any work; None: not reported
-    memory_bytes: int | None = None  # None: not told
+    memory_bytes: int | None = None  # None: not reported
 
 
 class Parts(NamedTuple):

@@ -59,11 +59,12 @@ def describe(app: FastAPI, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         )
         _add_answers(document, endpoints)
         document = _with_plain_names(document)
+        schemas = document["components"]["schemas"] = dict(sorted(document["components"]["schemas"].items()))
         for path in document["paths"].values():
             for operation in path.values():
                 _correct_parameters(operation.get("parameters", []))
                 operation.setdefault("security", [])  # says explicitly that no credential is needed
-        for schema in document["components"]["schemas"].values():
+        for schema in schemas.values():
             _simplify(schema)
         app.openapi_schema = document
     return app.openapi_schema
@@ -80,7 +81,7 @@ def _add_answers(document: dict[str, Any], endpoints: Sequence[Endpoint]) -> Non
     known = document["components"].get("schemas", {}) | components["$defs"]
     for schema in ("HTTPValidationError", "ValidationError"):
         known.pop(schema, None)
-    document["components"]["schemas"] = {name: known[name] for name in sorted(known)}
+    document["components"]["schemas"] = known
     failure = {"application/json": {"schema": schemas[_FAILURE, _MODE]}}
     for endpoint in endpoints:
         for path in endpoint.paths & document["paths"].keys():

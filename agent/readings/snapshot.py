@@ -71,7 +71,7 @@ class ProcessUse(NamedTuple):
     gpu_seconds_used: float | None = None  # SM utilization times time; None: never reported
     idle_seconds: float | None = None  # held memory without work, up to now; None: not reported
     uid: int | None = (
-        None  # the owner's number, also while the host does not tell it any more; None: never reported
+        None  # the owner's number, also while the host no longer reports it; None: never reported
     )
 
 
@@ -101,7 +101,7 @@ class LedgerReading:
 
     processes: Mapping[tuple[str, int], ProcessUse] = field(default_factory=dict)  # by GPU UUID and pid
     users: Mapping[str | None, UserUse] = field(default_factory=dict)  # by name; None: owner unknown
-    # By GPU UUID, of the last 60 s; None: not told.
+    # By GPU UUID, of the last 60 s; None: not reported.
     peak_utilization_percent: Mapping[str, int | None] = field(default_factory=dict)
     # By GPU UUID, of the samples of the last 60 s without a listed process; absent: too few of them count.
     unlisted_peak_utilization_percent: Mapping[str, int] = field(default_factory=dict)
@@ -149,7 +149,7 @@ class Snapshot:
     census: GpuCensus = field(default_factory=GpuCensus)
     host: HostReading | None = None  # None: not read, or too long ago
     processes: ProcessesReading | None = None  # as `host`
-    topology: Topology | None = None  # None: not told, or not yet
+    topology: Topology | None = None  # None: not reported, or not yet
     kernel_log: KernelLogReading | None = None  # None: it is not wanted
     not_offered: tuple[str, ...] = ()  # indices and UUIDs of GPUs that the operator keeps out of /free
     simulated: bool = False

@@ -30,7 +30,7 @@ class Idleness:
         """
         is_continued = now - self._observed_at <= self._max_gap
         if sample.state is GpuState.STARTING and is_continued:
-            return None  # it is not read: the next observation tells whether it is still idle
+            return None  # it is not read: the next observation shows whether it is still idle
         self._observed_at = now
         if not _is_idle(sample):
             self._since = None

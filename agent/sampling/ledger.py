@@ -102,7 +102,7 @@ class _Gpu:
             if process is None or is_new:
                 process = _Process(first_seen=snapshot.taken_since_boot)
             process.was_on_full_list |= reading.knows_all_processes
-            # kept, for when the host does not tell in time
+            # kept in case the host does not report it in time
             if host.start_ticks is not None:
                 process.start_ticks = host.start_ticks
                 kept = self.kept.pop(pid, None)

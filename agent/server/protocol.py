@@ -66,7 +66,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._refused = False
         self._is_between = True  # requests: the parser is neither in a head nor in a body
         # By its bytes, what was made of a request that can come again. A dict compares hashes first, so that
-        # the time it takes tells nothing of a credential that came before.
+        # the time it takes reveals nothing about an earlier credential.
         self._repeatable: dict[bytes, dict[str, Any]] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn

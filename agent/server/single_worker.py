@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Seconds that a start waits for the worker before it: `kill -HUP` makes gunicorn start the new one first.
 PATIENCE = 3.0
-LOOK_INTERVAL = 0.05  # seconds between two looks whether it has ended
+CHECK_INTERVAL = 0.05  # seconds between two checks whether it has ended
 REFUSAL = (
     "This is a second worker, and the agent must be one process: two would promise each GPU twice."
     " Start it with one worker (uvicorn --workers 1, gunicorn -w 1)"
@@ -63,7 +63,7 @@ class SingleWorker:
         while not all(map(_lock, listeners)):
             if loop.time() >= deadline:
                 return False
-            await asyncio.sleep(LOOK_INTERVAL)
+            await asyncio.sleep(CHECK_INTERVAL)
         return True
 
 

@@ -24,10 +24,10 @@ class GpuModel:
     memory_total_mib: int | None  # None: the memory is the host's ("unified"), NVML does not report it
     memory_reserved_mib: int = 0  # kept back by driver and firmware
     idle_power_watts: int
-    full_power_watts: int  # drawn at full load, also where no limit is told
+    full_power_watts: int  # drawn at full load, also where no limit is reported
     power_limit_watts: int | None
     power_range_watts: tuple[int, int] | None = None  # that its limit can be set to
-    memory_power_share: float | None = None  # of its power draw, where its memory tells its own
+    memory_power_share: float | None = None  # of its power draw, where its memory reports its own
     idle_celsius: int
     full_celsius: int  # settles here at full load
     slowdown_celsius: int  # software thermal slowdown begins; the hardware's 5 above, shutdown 8 above

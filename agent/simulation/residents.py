@@ -38,5 +38,5 @@ class Residents(Protocol):
         """The process table of the host of these GPUs; the settings are those of the agent."""
 
 
-# Tests of what /proc tells put others in this place, whose processes there are.
+# Tests of /proc put other residents here, which have real processes.
 in_place: Callable[[], Residents] = Lab

@@ -100,7 +100,7 @@ class KernelLogSource:
             except OSError as error:
                 if error.errno in (errno.EPIPE, errno.EINVAL, errno.EINTR):
                     taken += 1
-                    continue  # overwritten, or longer than any may be: the number of the next one tells
+                    continue  # overwritten, or longer than any may be: the number of the next one shows it
                 raise SourceError(self._why(error), todo=_TODO) from error
             if not data:
                 self._caught_up_at = before

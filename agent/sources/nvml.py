@@ -115,9 +115,9 @@ def number(struct: Any, field: str) -> int | None:
         value = member(struct, field)
     except AttributeError:
         return None
-    if value is None or (number := int(value)) in NOT_AVAILABLE:
+    if value is None or (whole := int(value)) in NOT_AVAILABLE:
         return None
-    return number
+    return whole
 
 
 def flag(number: int | None) -> bool | None:

@@ -102,7 +102,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _check_version(path: Path) -> None:
     """Check that the file is the agent's, before anything in it is changed. Raises NewerFile, ForeignFile."""
-    with suppress(sqlite3.OperationalError):  # whoever opens it to write is told the same, or more
+    with suppress(sqlite3.OperationalError):  # whoever opens it to write gets the same error, or a fuller one
         connection = open_to_read(path)
         try:
             version_of(connection)

@@ -11,12 +11,12 @@ const KEY = "agent-awaited";
 const PACE = 10_000; // milliseconds from one time that a question is asked to the next
 const HIDDEN_PACE = 60_000; // in a tab that nobody sees: a browser lets no more often
 const REFUSED = 55_000; // milliseconds until a host is asked again that wants a token
-const FED = 25_000; // milliseconds for which what the page itself was told by a host counts
+const FED = 25_000; // milliseconds for which an answer that the page itself got from a host counts
 
 let watches = kept(tab, KEY).filter((watch) => watch?.kind in KINDS);
 const askedAt = new Map(); // by host, and by host and question: when it was asked, by performance.now()
-const fedAt = new Map(); // by host: when the page itself was told its /summary
-const faults = new Map(); // by host: the error with which it told nothing the last time
+const fedAt = new Map(); // by host: when the page itself got its /summary
+const faults = new Map(); // by host: the error of its last failed answer
 const busy = new Set(); // hosts that are being asked
 const always = new AbortController().signal; // of questions that nobody ends
 

@@ -75,7 +75,7 @@ export function render(place) {
   const { user: wanted, node } = state.view;
   const hosts = fleet.hosts.filter((host) => !node || host.name.toLowerCase().includes(node.toLowerCase()));
   const untold = [];
-  const found = new Map(); // by name: of each host what it tells of them
+  const found = new Map(); // by name: the values of each host
   for (const host of hosts) {
     const answer = answers.get(host.name);
     if (!isLive(host) || !isNow(answer) || !answer.isWhole) untold.push(host.name);

@@ -6,7 +6,7 @@
 //   heardAt    when that came, by clock.js; null: never
 //   lookedAt   when it was asked last, with or without an answer
 //   fault      why the last question brought no answer, as a sentence; null: it did. `error`: the same as it was thrown
-// `on(listener)` calls `listener(host)` after each look at a host and when what it told became old, and
+// `on(listener)` calls `listener(host)` after each answer of a host and when its values became old, and
 // `listener(null)` once a second.
 import { Refused, storageKey, worded } from "./api.js";
 import { now } from "./clock.js";
@@ -63,7 +63,7 @@ function renew(build) {
 }
 
 // Asks this host now.
-export async function poll(host) {
+async function poll(host) {
   const signal = watching;
   const wasRefused = host.isRefused;
   try {

@@ -140,7 +140,7 @@ function mount() {
     element("section", { id: "fleet-view" }),
   );
   on(heard);
-  if (!WALL) mountNeed().catch(() => null); // the browser tells what could not be loaded
+  if (!WALL) mountNeed().catch(() => null); // the browser reports what could not be loaded
 }
 
 // The need line and "Tell me when".

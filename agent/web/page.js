@@ -67,7 +67,7 @@ async function remember(signal) {
     changed();
   } catch (error) {
     if (signal.aborted || state.phase === "lost") return; // the next connection asks anew
-    worded(error); // what is the page's own fault it tells the console
+    worded(error); // a fault of the page itself is in the console
     setTimeout(() => signal.aborted || remember(signal), SELDOM);
   }
 }
@@ -82,7 +82,7 @@ function heard(event, isNew) {
   isComplete = true;
   const signal = connection.signal();
   const load = () => loadRest(signal).catch(() => {
-    isComplete = false; // a part that could not be loaded, which the browser tells: again with the next event
+    isComplete = false; // a part that could not be loaded, which the browser reports: again with the next event
   });
   requestAnimationFrame(() => setTimeout(load)); // the GPUs are painted before the rest is asked
 }

@@ -26,7 +26,7 @@
       // This browser has no storage.
     }
     var answer = fetch(path, { headers: headers, signal: stop.signal, cache: "no-store" });
-    answer.catch(function () {}); // it is told by who takes it
+    answer.catch(function () {}); // the one who takes it reports it
     window.early = { path: path, at: performance.now(), stop: stop, answer: answer };
   }
   var isOne = /[?&]host\b/.test(location.search) || !("fleet" in document.documentElement.dataset);

@@ -16,7 +16,7 @@ export const state = {
   processes: null, // rows of /processes, each with its `key`; null: not known
   processesUnknown: [], // indices of the GPUs whose processes are not known
   processesFault: "", // why none is known, or only those of a time before
-  offers: null, // what /free told, and when it was asked as `at`; null: not known. See offersNow
+  offers: null, // the answer of /free, and the time of the request as `at`; null: not known. See offersNow
   advice: new Map(), // what to do, by the reason of a verdict
   notices: 0, // of what was awaited, and that nobody has seen yet
   view: read(), // what the address asks for
@@ -40,7 +40,7 @@ export function look(fresh) {
 }
 
 const listeners = [];
-let pending = null; // whether a change is to be told, and whether it is more than that time passes
+let pending = null; // whether to report a change, and whether it is more than a change of age
 
 // `listener(isMore)` is called after every change, once for simultaneous changes. `isMore` is false if only the age of
 // current values changed.

@@ -53,8 +53,8 @@ async def test_different_content_has_a_different_tag() -> None:
         assert len(set(tags)) == len(tags)
         page_tag = (await client.get("/")).headers["etag"]
         assert (await other.get("/", headers={"If-None-Match": page_tag})).status_code == 200
-        page_tag = (await client.get("/openapi.json")).headers["etag"]
-        assert (await other.get("/openapi.json", headers={"If-None-Match": page_tag})).status_code == 304
+        document_tag = (await client.get("/openapi.json")).headers["etag"]
+        assert (await other.get("/openapi.json", headers={"If-None-Match": document_tag})).status_code == 304
 
 
 @pytest.mark.usefixtures("simulation")

@@ -53,6 +53,18 @@ def every_schema(document: Schema) -> Iterator[Schema]:
                 yield from schemas_in(media["schema"])
 
 
+def test_a_field_has_its_default_and_never_null_as_default(document: Schema) -> None:
+    """Null as default would say that a field which may be left out may also be null."""
+    assert [schema for schema in every_schema(document) if schema.get("default", 0) is None] == []
+    columns = document["components"]["schemas"]["DeviceHistory"]["properties"]
+    assert columns["fan_speed_percent"]["default"] == []
+
+
+def test_components_are_sorted(document: Schema) -> None:
+    schemas = list(document["components"]["schemas"])
+    assert schemas == sorted(schemas)
+
+
 def test_names_of_components_are_valid_in_every_language(document: Schema) -> None:
     for kind, components in document["components"].items():
         assert components

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PORTION = 256 * 1024
 MAX_ANSWERS = 64
 MAX_BYTES = 32 * 1024**2
-MAX_MAKINGS = 8  # answers made at once; the other requests wait in order
+MAX_CONCURRENT = 8  # answers made at once; the other requests wait in order
 
 pytestmark = pytest.mark.anyio
 
@@ -298,14 +298,14 @@ async def test_at_most_8_answers_are_made_at_once() -> None:
     """The other requests wait, and their answers are then made from the newest Snapshot."""
     async with counting() as (client, app, sampler):
         app.door.clear()
-        asking = [asyncio.create_task(client.get(f"/a?{number}")) for number in range(3 * MAX_MAKINGS)]
-        await turns(lambda: app.at_work == MAX_MAKINGS, at_least=100)
+        asking = [asyncio.create_task(client.get(f"/a?{number}")) for number in range(3 * MAX_CONCURRENT)]
+        await turns(lambda: app.at_work == MAX_CONCURRENT, at_least=100)
         sampler.take()
         app.door.set()
         assert {200} == {(await one).status_code for one in asking}
-        assert app.most_at_work == MAX_MAKINGS
+        assert app.most_at_work == MAX_CONCURRENT
         asked = app.asked.copy()
-        await client.get(f"/a?{3 * MAX_MAKINGS - 1}")
+        await client.get(f"/a?{3 * MAX_CONCURRENT - 1}")
         assert asked == app.asked, "the last was made of the new Snapshot, and is kept"
 
 

@@ -134,6 +134,13 @@ def test_a_gpu_is_idle_since_a_time_that_moves_with_the_wall_clock(watch: Watch)
     assert watch.sample(gpu(uuid=None)).idle_since == {}
 
 
+def test_a_gpu_that_is_asleep_shows_no_idle_time_but_the_time_counts(watch: Watch) -> None:
+    asleep = GpuSample(0, GpuState.ASLEEP, lasting=reading(identity_uuid=UUID))
+    assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 10}
+    assert watch.sample(asleep).idle_since == {}
+    assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 10}
+
+
 @pytest.mark.parametrize("unnamed", [False, True], ids=["the driver is away", "the UUID is unknown"])
 def test_a_gpu_that_was_not_seen_is_idle_only_since_its_return(watch: Watch, unnamed: bool) -> None:
     watch.sample(gpu())

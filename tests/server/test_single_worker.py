@@ -17,7 +17,7 @@ import pytest
 
 from agent.server.signals import STOP_SIGNALS
 from agent.server.single_worker import (
-    LOOK_INTERVAL,
+    CHECK_INTERVAL,
     PATIENCE,
     REFUSAL,
     SingleWorker,
@@ -96,7 +96,7 @@ def test_a_connection_does_not_count_as_a_listener() -> None:
 
 
 def test_a_start_waits_three_seconds_for_the_previous_worker_and_checks_often() -> None:
-    assert (PATIENCE, LOOK_INTERVAL) == (3, 0.05)
+    assert (PATIENCE, CHECK_INTERVAL) == (3, 0.05)
 
 
 @contextmanager

@@ -57,10 +57,10 @@ REFUSED = {
         ('<!DOCTYPE x [<!ENTITY a "aaaa">]>' + WHOLE).encode("utf-16"),
         "declares an XML entity, which nvidia-smi never does",
     ),
-    "no GPU": (b"<nvidia_smi_log></nvidia_smi_log>", "tells of 0 GPUs; 1 to 128 can be replayed"),
+    "no GPU": (b"<nvidia_smi_log></nvidia_smi_log>", "has 0 GPUs; 1 to 128 can be replayed"),
     "too many GPUs": (
         b"<nvidia_smi_log>" + 129 * b"<gpu/>" + b"</nvidia_smi_log>",
-        "tells of 129 GPUs; 1 to 128 can be replayed",
+        "has 129 GPUs; 1 to 128 can be replayed",
     ),
     "too large": (WHOLE.encode() + MAX_BYTES * b" ", "holds more than 8 MiB"),
 }

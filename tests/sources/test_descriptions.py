@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from agent.sources.processes import ProcessReader
 
-LOOK_SECONDS = 60.0  # between two descriptions of an old process
+DESCRIPTION_SECONDS = 60.0  # between two descriptions of an old process
 
 
 class Titles:
@@ -110,7 +110,7 @@ def test_old_processes_are_described_at_different_moments() -> None:
     """So that many processes do not cost a single reading much time."""
     described = [
         sum(description_window(pid, 0.0, at) != description_window(pid, 0.0, at - 1) for pid in range(240))
-        for at in range(1020, 1020 + int(LOOK_SECONDS))
+        for at in range(1020, 1020 + int(DESCRIPTION_SECONDS))
     ]
     assert sum(described) == 240
     assert max(described) == 4

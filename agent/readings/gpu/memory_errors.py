@@ -38,7 +38,7 @@ class MemoryErrors:
     uncorrected_volatile: int | None = None
     corrected_aggregate: int | None = None  # over the life of the GPU
     uncorrected_aggregate: int | None = None
-    # By place. nvmlDeviceGetSramEccErrorStatus, or nvmlDeviceGetMemoryErrorCounter, which tells no kinds
+    # By place. nvmlDeviceGetSramEccErrorStatus, or nvmlDeviceGetMemoryErrorCounter, which reports no kinds
     sram_corrected_volatile: int | None = None
     sram_corrected_aggregate: int | None = None
     sram_uncorrected_volatile: int | None = None  # of both kinds

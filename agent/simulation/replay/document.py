@@ -59,5 +59,5 @@ def parse_document(text: str) -> Section:
         raise DocumentError(f"is damaged ({error})") from error
     gpus = len(root.findall("gpu"))
     if root.tag != _ROOT or not 1 <= gpus <= MAX_GPUS:
-        raise DocumentError(f"tells of {gpus} GPUs; 1 to {MAX_GPUS} can be replayed")
+        raise DocumentError(f"has {gpus} GPUs; 1 to {MAX_GPUS} can be replayed")
     return Section(root)

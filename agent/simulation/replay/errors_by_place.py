@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from agent.simulation.replay.words import Section
 
 _SRAM_PARTS = ("l2", "sm", "microcontroller", "pcie", "other")
-# By the name in ErrorCounters; GPUs before Turing call DRAM by another name, and tell nothing of SRAM.
+# By the name in ErrorCounters; GPUs before Turing call DRAM by another name, and report nothing about SRAM.
 _PLACES = {
     "sram_corrected": ("sram_correctable",),
     "sram_uncorrected": ("sram_uncorrectable",),
@@ -24,9 +24,9 @@ _PLACES = {
 
 
 def replay_errors_by_place(gpu: SimulatedGpu, section: Section) -> None:
-    """Let the GPU count what the document tells.
+    """Set the counters of the GPU to the values in the document.
 
-    R545 and newer tell SRAM in one struct, with the parts of what could not be corrected.
+    R545 and newer report SRAM in one struct, with the parts of what could not be corrected.
     """
     counters = gpu.error_counters
     for ours, theirs in _PLACES.items():

@@ -31,7 +31,7 @@ _NO_UUID = bytes(16)
 
 
 def replay_fabric(section: Section) -> Fabric:
-    """What the document tells of the fabric; of the rest of the struct, that it is not reported."""
+    """The values of the fabric in the document; the rest of the struct is not reported."""
     clique = section.number("fabric/cliqueId")
     return Fabric(
         state=section.choice(_STATES, "fabric/state"),

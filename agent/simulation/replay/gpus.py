@@ -97,7 +97,7 @@ _BUS_ID = re.compile(r"[0-9A-F]{4,8}:[0-9A-F]{2}:[0-9A-F]{2}\.[0-7]")
 def replay_gpu(gpu: SimulatedGpu, section: Section) -> None:
     """Give the GPU the values of the document."""
     gpu.fix(**_values(section))
-    gpu.port_width = None  # of the slot, which no document tells
+    gpu.port_width = None  # of the slot, which no document has
     generation = section.number(f"{_PCIE}/pcie_gen/max_host_link_gen")
     gpu.port_generation = None if isinstance(generation, NvmlReturn) else generation or None
     gpu.nvlinks = []
@@ -196,7 +196,7 @@ def _bus_id(section: Section) -> str | NvmlReturn:
 
 
 def _threshold(section: Section, name: str) -> int | NvmlReturn:
-    """The temperature; newer GPUs tell a margin in its place, and have no such threshold."""
+    """The temperature; newer GPUs report a margin instead, and have no such threshold."""
     if section.has(f"temperature/{name}_tlimit_threshold"):
         return NvmlReturn.NOT_SUPPORTED
     return section.number(f"temperature/{name}_threshold")
@@ -216,11 +216,11 @@ def _slowed(section: Section) -> dict[str, int | NvmlReturn]:
 
 
 def _power(section: Section) -> dict[str, Any]:
-    """Of the GPU, its memory and its module; R535 renamed section and limits, R570 tells two draws."""
+    """Of the GPU, its memory and its module; R535 renamed section and limits, R570 reports two draws."""
 
     def draw(*names: str) -> int | NvmlReturn:
-        sections = ("gpu_power_readings", "power_readings")
-        return section.milliwatts(*(f"{section}/{name}" for section in sections for name in names))
+        places = ("gpu_power_readings", "power_readings")
+        return section.milliwatts(*(f"{place}/{name}" for place in places for name in names))
 
     return {
         "power_usage": draw("power_draw", "average_power_draw", "instant_power_draw"),
@@ -339,7 +339,7 @@ def _replay_errors(gpu: SimulatedGpu, section: Section) -> None:
 _CORRECTED = ("sram_correctable", "dram_correctable")
 _UNCORRECTED = (
     "sram_uncorrectable",
-    "sram_uncorrectable_parity",  # R535 and newer tell it in two parts
+    "sram_uncorrectable_parity",  # R535 and newer report it in two parts
     "sram_uncorrectable_secded",
     "dram_uncorrectable",
 )

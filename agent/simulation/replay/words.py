@@ -126,7 +126,7 @@ class Section:
         return meanings.get(text.lower().replace("_", " "), NvmlReturn.UNKNOWN)
 
     def bits(self, *paths_of: tuple[int, tuple[str, ...]]) -> int | NvmlReturn:
-        """All bits whose paths say "Active"; those that are not told are taken for inactive."""
+        """All bits whose paths say "Active"; those that are not reported are taken for inactive."""
         answers = [(bit, self.choice(_ACTIVE, *paths)) for bit, paths in paths_of]
         known = [(bit, answer) for bit, answer in answers if not isinstance(answer, NvmlReturn)]
         if not known:

@@ -212,7 +212,7 @@ class _OpenGpu:
         moment = self._moments.at(started, watched=watched)
         record = self.handle.record
         record.begin(since_boot)
-        memory = self._memory.read(moment)  # the first: it tells whether the GPU can be read
+        memory = self._memory.read(moment)  # the first: it shows whether the GPU can be read
         utilization = read_utilization(self.handle)
         gpm = self.gpm.read(started)
         identity = self._identity.read(moment)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agent.sources.gpu.handle import GpuHandle
 
 _FUNCTION = "nvmlDeviceGetGpuFabricInfoV"
-# Drivers before R580 know the second form at most, and those before R550 the last, which tells no health.
+# Drivers before R580 know the second form at most, and those before R550 the last, which has no health.
 _FORMS = (
     (_FUNCTION, pynvml.c_nvmlGpuFabricInfo_v3_t),
     (_FUNCTION, pynvml.c_nvmlGpuFabricInfo_v2_t),

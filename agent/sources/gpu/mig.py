@@ -49,7 +49,7 @@ class MigReading(NamedTuple):
 
 
 class MigSource:
-    """The MIG devices of the GPU behind one handle; `clients` tells those of MPS on one of them."""
+    """The MIG devices of the GPU behind one handle; `clients` returns the MPS clients on one of them."""
 
     def __init__(self, handle: GpuHandle, clients: Callable[[Any], Iterable[Any]]) -> None:
         self._handle = handle

@@ -167,5 +167,5 @@ def _peer(elements: Elements, link: int) -> str | None:
     handle = elements.handle
     if handle.call("nvmlDeviceGetNvLinkRemoteDeviceType", link) == pynvml.NVML_NVLINK_DEVICE_TYPE_SWITCH:
         return NVSWITCH
-    # A driver that does not tell the type does tell the bus id; that of anything but a GPU is no GPU's.
+    # A driver that does not report the type does report the bus id; only a GPU has the bus id of a GPU.
     return bus_id(elements.query("nvmlDeviceGetNvLinkRemotePciInfo", link)) or elements.take(_LEADS_NOWHERE)

@@ -30,7 +30,7 @@ class NvLinkStates:
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
         self._count = Paced(NVLINK_FACTS_PACE, self._read_count)
-        self._by_function_until = float("-inf")  # no field value tells them; seconds of the monotonic clock
+        self._by_function_until = float("-inf")  # no field value has them; seconds of the monotonic clock
         self.values: Mapping[FieldKey, Any] = {}  # by field and link: a number, or a Refusal
 
     def read(self, now: float, also: Sequence[int], *, some_were_up: bool) -> tuple[bool, ...] | Refusal:

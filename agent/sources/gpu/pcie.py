@@ -36,7 +36,7 @@ _VIRTUAL = frozenset(
     {pynvml.NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH, pynvml.NVML_GPU_VIRTUALIZATION_MODE_VGPU}
 )
 
-# Of a port in a virtual machine, or one that /sys does not tell.
+# Of a port in a virtual machine, or one that is not in /sys.
 _NOT_KNOWN = Refusal("nvmlDeviceGetVirtualizationMode", pynvml.NVML_SUCCESS)
 
 _THROUGHPUT = {

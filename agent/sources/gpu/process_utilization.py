@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from agent.sources.gpu.handle import Function, GpuHandle
 
-# Samples of one answer; a driver that wants room for more tells garbage.
+# Samples of one answer; a driver that wants room for more returns garbage.
 _MOST_SAMPLES = 16_384
 _TRIES = 3  # the processes may become more between two of them
 
@@ -72,7 +72,7 @@ class ProcessUtilizationSource:
 
     def __init__(self, handle: GpuHandle) -> None:
         self._handle = handle
-        # The second (R550 and newer) is asked where the first does not tell. On Blackwell the first finds
+        # The second (R550 and newer) is called where the first reports nothing. On Blackwell the first finds
         # nothing for ever (Project-HAMi/HAMi#2015).
         self._functions: tuple[Function, ...] = (_Samples(), "nvmlDeviceGetProcessesUtilizationInfo")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Range:
     """The numbers that one field can hold."""
 
-    function: str  # of NVML, that tells it
+    function: str  # of NVML, that reports it
     unit: str
     most: float
     least: float = 0

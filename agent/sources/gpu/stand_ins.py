@@ -36,7 +36,7 @@ class StandIn:
     fields: tuple[int, ...] = ()  # of nvmlDeviceGetFieldValues, after `known`
     value_of: Callable[[int], Any] = int  # of a field, as the reading has it
     known: Callable[[GpuReading], Any] = lambda _: None  # what the reading has under another name
-    pace: float = SLOW_PACE  # seconds between two reads of a field that tells
+    pace: float = SLOW_PACE  # seconds between two reads of a field that is reported
 
 
 def _from_thousandths(number: int) -> float:

@@ -92,9 +92,13 @@ def ecc_view(errors: MemoryErrors) -> GpuEcc:
     )
 
 
-def _sources(told: SramSources) -> GpuSramSources:
+def _sources(sources: SramSources) -> GpuSramSources:
     return GpuSramSources(
-        l2=told.l2, sm=told.sm, microcontroller=told.microcontroller, pcie=told.pcie, other=told.other
+        l2=sources.l2,
+        sm=sources.sm,
+        microcontroller=sources.microcontroller,
+        pcie=sources.pcie,
+        other=sources.other,
     )
 
 

@@ -175,9 +175,9 @@ def _why(name: str, gpu: GpuSample, *, remembers: bool) -> _Why | None:
     if gpu.reading is None:
         return _Why(NOT_READ)
     feeds = FEEDS.get(name, ())
-    told = _gravest(gpu.reading.unknown, feeds)
-    if told is not None:
-        return _Why(told.reason.value, told.words if told.reason is Reason.FAILED else None)
+    gravest = _gravest(gpu.reading.unknown, feeds)
+    if gravest is not None:
+        return _Why(gravest.reason.value, gravest.words if gravest.reason is Reason.FAILED else None)
     if any(feed in NEED_TWO_SAMPLES and _lacks(gpu.reading, feed) for feed in feeds):
         return _Why(NEEDS_TWO_SAMPLES)
     return _Why(NOTHING_IS_REMEMBERED) if name in REMEMBERED else None

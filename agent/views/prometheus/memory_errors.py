@@ -86,8 +86,8 @@ def ecc_errors_by_place(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Fam
 
 def _at_places(errors: MemoryErrors, scope: str) -> Iterator[tuple[str, str, int | None]]:
     def count(name: str) -> int | None:
-        count: int | None = getattr(errors, f"{name}_{scope}")
-        return count
+        counted: int | None = getattr(errors, f"{name}_{scope}")
+        return counted
 
     yield "dram", "corrected", count("dram_corrected")
     yield "dram", "uncorrected", count("dram_uncorrected")
