@@ -153,12 +153,14 @@ async def test_a_stalled_loop_makes_a_sample_late() -> None:
             assert sampler.late_samples > before
 
 
-async def test_sampling_lingers_after_a_poll_and_then_stops() -> None:
+async def test_sampling_lingers_after_a_poll_and_then_stops_until_the_next_one() -> None:
     hardware = FakeHardware()
     async with sampling(hardware, sample_interval=0.1) as sampler:
         await sampler.latest(max_age=0)
         assert await reads_in(hardware, 0.8) == 3
         assert await reads_in(hardware, 0.5) == 0, "nobody looks"
+        await sampler.latest(max_age=60)  # which takes none by itself
+        assert await reads_in(hardware, 0.2) > 0
 
 
 async def test_history_samples_at_its_own_pace_when_nobody_looks() -> None:
