@@ -102,7 +102,7 @@ def test_those_about_the_memory_of_a_gpu_are_summed() -> None:
         assert found == [3, 0, 0]
 
 
-def test_gpus_that_are_all_heard_are_not_listened_to_anew() -> None:
+def test_gpus_that_are_all_heard_cost_no_further_call() -> None:
     clock = Shifted()
     with Simulation(1) as simulation, watching(1, clock) as watch:
         is_heard(watch, simulation)
@@ -112,7 +112,7 @@ def test_gpus_that_are_all_heard_are_not_listened_to_anew() -> None:
             simulation.gpus[0].raise_xid(code)
             heard.append(code)
             wait_until(lambda: [*(watch.counts(uuid(simulation), BOOTED_AT) or ())] == heard, "it is heard")
-        assert simulation.calls["nvmlDeviceRegisterEvents"] == 1
+        assert simulation.calls["nvmlDeviceGetHandleByIndex_v2"] == 1
 
 
 def test_what_the_kernel_log_had_before_a_gpu_is_heard_is_kept() -> None:
