@@ -189,6 +189,32 @@ async def test_a_start_that_is_nearly_complete_is_completed_before_the_end() -> 
     )
 
 
+class Failing:
+    """Handshakes whose accepting ends with a fault when the test says so."""
+
+    def __init__(self) -> None:
+        self.fails = asyncio.Event()
+
+    async def accept(self, *_: object) -> None:
+        await self.fails.wait()
+        raise OSError("no file may be opened")
+
+
+async def test_one_that_accepts_nothing_any_more_ends_at_once_between_two_ticks() -> None:
+    config = Config(app, ws="none", lifespan="on", log_config=None)
+    failing = Failing()
+    server = Counted(config, handshakes=failing)  # type: ignore[arg-type]  # all that a server asks of them
+    server.tick_interval = 3600.0
+    server.ticked = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        async with asyncio.timeout(10):
+            await server.ticked.wait()
+            failing.fails.set()
+            await serving
+    assert server.status == 1
+
+
 async def test_answers_have_the_date_of_the_last_tick() -> None:
     server = Counted(Config(app, ws="none", lifespan="on", log_config=None))
     server.tick_interval = 0.01

@@ -17,7 +17,7 @@ import pytest
 
 from agent.server import log_writer
 from agent.server.log_writer import LogWriter
-from agent.server.logs import LOGGERS, RedactCredentials, configure_logging, dropped_lines, redacted
+from agent.server.logs import LOGGERS, RedactCredentials, configure_logging, dropped_lines, redacted, say
 from agent.server.plain_text import PlainFormatter, plain
 from tests.support.agents import wait_until
 
@@ -50,6 +50,7 @@ MAX_WAITING_BYTES = 1024 * 1024
         ),
         pytest.param("/s?API_KEY=hunter2", "/s?API_KEY=***", id="capitals"),
         pytest.param("/s?X-API-Key=hunter2", "/s?X-API-Key=***", id="the header's name"),
+        pytest.param("/s?x=1&token=hunter2", "/s?x=1&token=***", id="a name without a beginning"),
         pytest.param("/s?token=hunter2", "/s?token=***", id="a token, which no query should hold"),
         pytest.param(
             "/s?a=%" + "25" * 4000 + "&b=1", "***&b=1", id="encoded so often that decoding takes long"
@@ -98,6 +99,28 @@ def test_each_logger_has_its_level(
     assert loggers["uvicorn.error"].level == of_uvicorn
     assert loggers["uvicorn.access"].level == logging.INFO
     assert capfd.readouterr() == ("", "")
+
+
+def test_each_line_has_its_level(
+    loggers: dict[str, logging.Logger], capfd: pytest.CaptureFixture[str]
+) -> None:
+    loggers[""].handlers.clear()  # those of pytest too, which would be enough
+    configure_logging("info")
+    loggers["uvicorn.access"].info("answered")
+    for handler in loggers[""].handlers:
+        handler.close()
+    assert re.fullmatch(r"[0-9-]+ [0-9:,]+ INFO answered\n", capfd.readouterr().err)
+
+
+def test_the_text_of_an_error_is_written_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    written: list[str] = []
+
+    def is_written() -> bool:
+        written.append(capfd.readouterr().err)
+        return "".join(written) == "PORT is 'abc'\n  accepted: 1 to 65535\n"
+
+    say("PORT is 'abc'\n  accepted: 1 to 65535")
+    wait_until(is_written, "a thread has written it")
 
 
 @pytest.mark.usefixtures("loggers")
