@@ -10,7 +10,7 @@ import select
 import sys
 import threading
 import warnings
-from contextlib import redirect_stderr, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -241,8 +241,8 @@ class Pipe:
 
     def fill(self) -> int:
         """Logs more than pipe and queue hold; says how many lines."""
-        number = 0
-        while not self.writer.dropped or number % 100:
+        number, before = 0, self.writer.dropped
+        while self.writer.dropped == before or number % 100:
             self.logger.info(LINE, number)
             number += 1
             assert number < 10 * MAX_WAITING, "it never drops a line"
@@ -388,16 +388,32 @@ def test_lines_that_wait_are_written_together_as_far_as_a_pipe_keeps_them_whole(
     assert sizes == [select.PIPE_BUF - 1, select.PIPE_BUF, 64]
 
 
-def test_a_line_for_which_there_is_no_thread_is_dropped_and_counted(pipe: Pipe) -> None:
-    before = threading.stack_size(1 << 47)  # more memory than there are addresses: no thread can start
+@contextmanager
+def no_thread_can_start() -> Iterator[None]:
+    before = threading.stack_size(1 << 47)  # more memory than there are addresses
     try:
-        pipe.logger.info("dropped")
+        yield
     finally:
         threading.stack_size(before)
+
+
+def test_a_line_for_which_there_is_no_thread_is_dropped_and_counted(pipe: Pipe) -> None:
+    with no_thread_can_start():
+        pipe.logger.info("dropped")
     assert pipe.writer.dropped == 1
     pipe.logger.info("written")
     pipe.reader.start()
     assert pipe.end()[0] == "written"
+
+
+def test_a_thread_tells_of_the_lines_that_were_dropped_in_its_time(pipe: Pipe) -> None:
+    with no_thread_can_start():
+        pipe.logger.info("dropped before")
+    pipe.fill()
+    dropped = pipe.writer.dropped - 1
+    pipe.reader.start()
+    wait_until(lambda: any(map(SAID.fullmatch, pipe.reader.lines)), "the loss is told")
+    assert pipe.end()[-1].startswith(f"{dropped} log lines were dropped")
 
 
 def test_a_record_that_cannot_be_formatted_is_a_line_of_the_log(pipe: Pipe) -> None:
@@ -427,6 +443,19 @@ def test_the_last_lines_before_the_end_are_written(pipe: Pipe) -> None:
     for line in lines:
         pipe.logger.info(line)
     assert pipe.end() == lines
+
+
+def test_a_writer_that_is_closed_leaves_no_thread(pipe: Pipe) -> None:
+    pipe.reader.start()
+    pipe.logger.info("a line")
+    (thread,) = [each for each in threading.enumerate() if each.name == f"log{pipe.write_end}"]
+    assert thread.daemon, "one that waits for a reader keeps nobody from the end"
+    pipe.writer.close()
+    thread.join(5)
+    assert not thread.is_alive()
+    pipe.writer.emit(logging.makeLogRecord({"msg": "too late"}))
+    assert pipe.writer.dropped == 1
+    assert pipe.end() == ["a line"]
 
 
 def test_lines_of_many_threads_come_whole(pipe: Pipe) -> None:
