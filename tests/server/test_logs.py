@@ -106,10 +106,10 @@ def test_each_line_has_its_level(
 ) -> None:
     loggers[""].handlers.clear()  # those of pytest too, which would be enough
     configure_logging("info")
-    loggers["uvicorn.access"].info("answered")
+    logging.getLogger("agent.part").error("failed")
     for handler in loggers[""].handlers:
         handler.close()
-    assert re.fullmatch(r"[0-9-]+ [0-9:,]+ INFO answered\n", capfd.readouterr().err)
+    assert re.fullmatch(r"[0-9-]+ [0-9:,]+ ERROR failed\n", capfd.readouterr().err)
 
 
 def test_the_text_of_an_error_is_written_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
