@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from agent.http.middleware import HeadAsGet
+from agent.http.middleware import HeadAsGet, RootPath
 from agent.http.web import BUILD
 from agent.simulation import Simulation
 from tests.http.wire import A_TOKEN, error_in, request
@@ -53,6 +53,31 @@ def test_head_is_get_without_the_body(url: str, path: str) -> None:
         name: head.headers[name] for name in head.headers.keys() - timeless
     }
     assert int(head.headers["content-length"]) == len(get.body)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("scope", "seen"),
+    [
+        pytest.param({"type": "http", "path": "/gpu"}, ("/proxied", "/proxied/gpu"), id="stripped"),
+        pytest.param(
+            {"type": "http", "root_path": "/other", "path": "/other/gpu"},
+            ("/other", "/other/gpu"),
+            id="restored by an option of the server",
+        ),
+        pytest.param({"type": "lifespan"}, (None, None), id="no request"),
+    ],
+)
+async def test_a_prefix_stripped_by_a_proxy_is_restored_once(
+    scope: Scope, seen: tuple[str | None, str | None]
+) -> None:
+    found: list[tuple[str | None, str | None]] = []
+
+    async def app(scope: Scope, _receive: Receive, _send: Send) -> None:
+        found.append((scope.get("root_path"), scope.get("path")))
+
+    await RootPath(app, root_path="/proxied")(scope, None, None)  # type: ignore[arg-type]  # neither is used
+    assert found == [seen]
 
 
 @pytest.mark.anyio

@@ -282,8 +282,11 @@ async def test_any_other_preflight_is_refused(asked: dict[str, str]) -> None:
     assert answer.status_code == 400
     assert (answer.json()["code"], answer.json()["data"]) == (1, None)
     assert "Disallowed CORS" in answer.json()["error"]
+    assert "Origin" in answer.headers["vary"]
     if asked["Origin"] != ORIGIN:
         assert cors_headers(answer) == {}
+    else:
+        assert cors_headers(answer)["access-control-allow-origin"] == ORIGIN, "its page may read the sentence"
 
 
 @pytest.mark.anyio

@@ -135,7 +135,7 @@ async def test_a_repeated_request_is_authenticated_again_only_after_the_tokens_c
 
 
 @pytest.mark.anyio
-async def test_neither_is_what_asks_for_an_answer_that_never_changes() -> None:
+async def test_a_repeated_request_for_a_constant_answer_is_not_checked_again() -> None:
     with Simulation(gpus=1):
         app = create_app(settings(ALLOWED_HOSTS="gpu.example"), contained=False)
         async with app.router.lifespan_context(app):
@@ -143,7 +143,7 @@ async def test_neither_is_what_asks_for_an_answer_that_never_changes() -> None:
             asking.path = "/openapi.json"
             first = await asking.ask()
             assert first[0] == 200
-            asking.headers = {"Host": "elsewhere.example"}  # to see whether anybody looks
+            asking.headers = {"Host": "elsewhere.example"}  # shows whether anything checks the request
             assert await asking.ask() == first
 
 

@@ -153,12 +153,14 @@ async def test_a_stalled_event_loop_is_counted_as_a_late_sample() -> None:
             assert sampler.late_samples > before
 
 
-async def test_sampling_continues_for_three_samples_after_a_poll_and_then_stops() -> None:
+async def test_sampling_continues_for_three_samples_after_a_poll_and_then_stops_until_the_next() -> None:
     hardware = FakeHardware()
     async with sampling(hardware, sample_interval=0.1) as sampler:
         await sampler.latest(max_age=0)
         assert await reads_in(hardware, 0.8) == 3
         assert await reads_in(hardware, 0.5) == 0, "no viewer"
+        await sampler.latest(max_age=60)  # which takes none by itself
+        assert await reads_in(hardware, 0.2) > 0
 
 
 async def test_without_viewers_history_is_sampled_at_its_own_pace() -> None:

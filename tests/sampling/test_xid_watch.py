@@ -11,6 +11,7 @@ import pytest
 
 from agent.readings import SourceError, XidCount
 from agent.sampling import xid_watch
+from agent.sampling.kernel_log_tally import Tally
 from agent.sampling.xid_watch import XidWatch
 from agent.simulation import NvmlReturn, Simulation
 from agent.sources.gpu.xid import XidEventSource
@@ -37,8 +38,13 @@ class Shifted:
 
 
 @contextmanager
-def watching(gpus: int, clock: Shifted | None = None) -> Iterator[XidWatch]:
-    watch = XidWatch(XidEventSource(), clock=clock or Shifted(), since_boot=lambda: SINCE_BOOT)
+def watching(gpus: int, clock: Shifted | None = None, logged: Tally | None = None) -> Iterator[XidWatch]:
+    watch = XidWatch(
+        XidEventSource(),
+        logged=lambda: logged or Tally(),
+        clock=clock or Shifted(),
+        since_boot=lambda: SINCE_BOOT,
+    )
     watch.follow(gpus)
     try:
         yield watch
@@ -83,6 +89,40 @@ def test_every_xid_is_counted_by_gpu_and_code() -> None:
         expected = {31: XidCount(101, NOW), 79: XidCount(1, NOW)}
         wait_until(lambda: watch.counts(uuid(simulation, 1), BOOTED_AT) == expected, "all are counted")
         assert watch.counts(uuid(simulation, 0), BOOTED_AT) == {}
+
+
+def test_xids_about_the_memory_of_a_gpu_are_summed() -> None:
+    with Simulation(2) as simulation, watching(2) as watch:
+        wait_until_listening(watch, simulation, 1)
+        for code in (48, 31, 63, 48, 79):
+            simulation.gpus[1].raise_xid(code)
+
+        wait_until(lambda: len(watch.counts(uuid(simulation, 1), BOOTED_AT) or ()) == 4, "all are counted")
+        found = [watch.about_memory(each) for each in (uuid(simulation, 1), uuid(simulation, 0), None)]
+        assert found == [3, 0, 0]
+
+
+def test_no_driver_call_is_made_once_events_of_all_gpus_are_awaited() -> None:
+    clock = Shifted()
+    with Simulation(1) as simulation, watching(1, clock) as watch:
+        wait_until_listening(watch, simulation)
+        heard: list[int] = []
+        for code in (31, 79):
+            clock.shift += RETRY
+            simulation.gpus[0].raise_xid(code)
+            heard.append(code)
+            wait_until(lambda: [*(watch.counts(uuid(simulation), BOOTED_AT) or ())] == heard, "it is heard")
+        assert simulation.calls["nvmlDeviceGetHandleByIndex_v2"] == 1
+
+
+def test_earlier_xids_of_the_kernel_log_are_kept_when_events_are_awaited() -> None:
+    logged = Tally()
+    with Simulation(1) as simulation, watching(1, logged=logged) as watch:
+        wait_until_listening(watch, simulation)
+        assert watch.logged_before(uuid(simulation)) is logged
+        for other in ("GPU-other", None):
+            assert watch.logged_before(other) is not logged
+            assert isinstance(watch.logged_before(other), Tally)
 
 
 def test_no_events_are_awaited_before_the_driver_is_contacted() -> None:

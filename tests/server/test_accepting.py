@@ -76,7 +76,7 @@ def greeting(listener: socket.socket, stack: ExitStack) -> socket.socket:
     return client
 
 
-async def test_of_a_crowd_few_handshakes_begin_in_one_turn_of_the_loop(shown: Shown) -> None:
+async def test_few_handshakes_of_a_crowd_begin_in_one_turn_of_the_loop(shown: Shown) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
         for _ in range(3 * AT_ONCE):
             greeting(listener, stack)
@@ -85,7 +85,7 @@ async def test_of_a_crowd_few_handshakes_begin_in_one_turn_of_the_loop(shown: Sh
     assert max(Counter(shown.turns).values()) <= AT_ONCE
 
 
-async def test_the_end_of_accepting_ends_the_handshakes_under_way(shown: Shown) -> None:
+async def test_handshakes_in_progress_end_when_accepting_ends(shown: Shown) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
         client = greeting(listener, stack)
         async with accepting(listener, shown), asyncio.timeout(DEADLINE / 2):
@@ -114,7 +114,7 @@ class ForOne(Impatient):
 
 
 @pytest.mark.parametrize(("kind", "goes_on"), [(Impatient, True), (ForOne, False)])
-async def test_a_slow_handshake_goes_on_while_there_are_places(
+async def test_a_slow_handshake_continues_while_there_is_room(
     shown: Shown, kind: type[Handshakes], goes_on: bool
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as stack:
@@ -136,7 +136,7 @@ class Full(socket.socket):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
-async def test_where_no_file_can_be_opened_it_says_so_and_tries_again_later(
+async def test_accepting_logs_an_error_and_retries_when_no_file_can_be_opened(
     shown: Shown, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert Handshakes.pause == 1

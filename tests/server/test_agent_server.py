@@ -77,7 +77,7 @@ def handled(sig: signal.Signals) -> Iterator[list[int]]:
         signal.signal(sig, before)
 
 
-def test_a_restart_is_a_signal_that_says_why(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_restart_is_a_signal_with_a_reason(caplog: pytest.LogCaptureFixture) -> None:
     restart = RestartRequest()
     assert not restart.is_made
     with handled(signal.SIGTERM) as seen:
@@ -86,7 +86,7 @@ def test_a_restart_is_a_signal_that_says_why(caplog: pytest.LogCaptureFixture) -
     assert caplog.messages == ["The driver was replaced: the agent ends with status 75, to be started again"]
 
 
-def test_a_second_signal_does_not_put_off_the_end() -> None:
+def test_a_second_signal_does_not_delay_the_exit() -> None:
     ended: list[int] = []
     one = server(exit_deadline=60, end=ended.append)
     with handled(signal.SIGALRM):
@@ -99,7 +99,7 @@ def test_a_second_signal_does_not_put_off_the_end() -> None:
     assert ended == [0]
 
 
-def test_nothing_ends_a_process_whose_server_has_ended() -> None:
+def test_a_process_whose_server_has_ended_is_not_killed() -> None:
     async def ends_at_once(scope: Scope, receive: Receive, send: Send) -> None:
         signal.raise_signal(signal.SIGTERM)
         await app(scope, receive, send)
@@ -168,7 +168,7 @@ async def test_a_signal_ends_the_server_at_once_between_two_ticks() -> None:
     assert (server.ticks, server.status) == (2, 0)
 
 
-async def test_a_start_that_is_nearly_complete_is_completed_before_the_end() -> None:
+async def test_a_nearly_complete_start_is_completed_before_the_exit() -> None:
     seen: list[object] = []
 
     async def starts_slowly(_scope: Scope, receive: Receive, send: Send) -> None:
@@ -187,6 +187,32 @@ async def test_a_start_that_is_nearly_complete_is_completed_before_the_end() -> 
     assert seen == [[b"date", b"server"], "lifespan.shutdown"], (
         "early answers have the headers of all answers"
     )
+
+
+class Failing:
+    """Handshakes whose accepting ends with a fault when the test says so."""
+
+    def __init__(self) -> None:
+        self.fails = asyncio.Event()
+
+    async def accept(self, *_: object) -> None:
+        await self.fails.wait()
+        raise OSError("no file may be opened")
+
+
+async def test_a_server_that_no_longer_accepts_ends_between_two_ticks() -> None:
+    config = Config(app, ws="none", lifespan="on", log_config=None)
+    failing = Failing()
+    server = Counted(config, handshakes=failing)  # type: ignore[arg-type]  # all that a server asks of them
+    server.tick_interval = 3600.0
+    server.ticked = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        async with asyncio.timeout(10):
+            await server.ticked.wait()
+            failing.fails.set()
+            await serving
+    assert server.status == 1
 
 
 async def test_answers_have_the_date_of_the_last_tick() -> None:

@@ -85,7 +85,7 @@ async def test_each_request_has_bounds_of_its_own(connection: Connection) -> Non
         assert (await connection.says(GET[:-2] + long + b"\r\n")).startswith(OK)
 
 
-async def test_the_second_half_of_a_request_is_no_request(connection: Connection) -> None:
+async def test_the_second_half_of_a_request_is_not_a_request(connection: Connection) -> None:
     await connection.says(GET[:20], GET[20:])
     assert (await connection.says(GET[20:])).startswith(b"HTTP/1.1 400 ")
 
@@ -98,21 +98,21 @@ async def test_the_second_half_of_a_request_is_no_request(connection: Connection
         pytest.param([b"\r\nGET / RT", b"SP/", b"1.0\r\nHost: gpu\r\n\r\n"], id="behind a blank line"),
     ],
 )
-async def test_another_protocol_is_refused_in_whatever_pieces_it_comes(
+async def test_another_protocol_is_refused_however_it_is_split(
     connection: Connection, pieces: list[bytes]
 ) -> None:
     assert (await connection.says(*pieces)).startswith(b"HTTP/1.1 400 ")
     assert connection.scopes == []
 
 
-async def test_a_blank_line_is_not_the_request_before_it(connection: Connection) -> None:
+async def test_a_blank_line_does_not_repeat_the_previous_request(connection: Connection) -> None:
     await connection.says(GET)
     for _ in range(3):
         assert await connection.says(b"\r\n") == b""
 
 
 @pytest.mark.parametrize("version", [b"1.1", b"1.0"])
-async def test_who_waits_for_no_word_gets_none_before_the_answer(
+async def test_a_client_that_does_not_expect_100_continue_gets_none(
     connection: Connection, version: bytes
 ) -> None:
     """HTTP/1.0 has no interim answers, whatever a client expects."""
@@ -170,7 +170,7 @@ async def test_a_trailer_field_is_no_header(connection: Connection) -> None:
 # What comes with a refusal
 
 
-async def test_a_refusal_has_its_whole_answer_where_the_connection_cannot_be_half_closed(
+async def test_a_refusal_is_complete_on_a_connection_without_half_close(
     connection: Connection,
 ) -> None:
     """As over TLS."""
@@ -178,13 +178,13 @@ async def test_a_refusal_has_its_whole_answer_where_the_connection_cannot_be_hal
     assert (await connection.says(b"\0garbage")).endswith(b"}")
 
 
-async def test_what_is_wrong_in_two_ways_is_refused_once(connection: Connection) -> None:
+async def test_a_request_with_two_faults_is_refused_once(connection: Connection) -> None:
     answer = await connection.says(b"\0" * 50_000)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"content-length") == 1
 
 
-async def test_a_request_whose_body_breaks_off_gets_the_refusal_and_nothing_else(
+async def test_a_request_with_an_interrupted_body_gets_only_the_refusal(
     connection: Connection,
 ) -> None:
     connection.reads_body = True
@@ -195,7 +195,7 @@ async def test_a_request_whose_body_breaks_off_gets_the_refusal_and_nothing_else
     assert not connection.protocol.tasks, "the app waits for no body"
 
 
-async def test_a_request_that_waits_and_breaks_off_is_never_begun(connection: Connection) -> None:
+async def test_an_interrupted_waiting_request_is_never_started(connection: Connection) -> None:
     connection.may_answer.clear()
     assert await connection.says(GET, CHUNKED, b"no length\r\n") == b""
     connection.may_answer.set()
@@ -204,14 +204,14 @@ async def test_a_request_that_waits_and_breaks_off_is_never_begun(connection: Co
     assert [scope["method"] for scope in connection.scopes] == ["GET"]
 
 
-async def test_a_request_with_a_short_body_waits_as_any_other(connection: Connection) -> None:
+async def test_a_request_with_a_short_body_waits_like_any_other(connection: Connection) -> None:
     connection.may_answer.clear()
     assert await connection.says(GET, POST % 3 + b"abc") == b""
     connection.may_answer.set()
     assert (await connection.says()).count(OK) == 2
 
 
-async def test_the_body_of_a_request_that_waits_is_bounded(connection: Connection) -> None:
+async def test_the_body_of_a_waiting_request_is_bounded(connection: Connection) -> None:
     connection.may_answer.clear()
     assert await connection.says(GET, POST % 100_000 + b"x" * 100_000) == b""
     assert connection.wire.is_read, "or its end would not be noticed"
@@ -222,14 +222,14 @@ async def test_the_body_of_a_request_that_waits_is_bounded(connection: Connectio
     assert b"The body of a request that waits for an answer is too long" in refusal
 
 
-async def test_the_body_of_a_request_under_way_may_have_any_length(connection: Connection) -> None:
+async def test_the_body_of_a_request_being_answered_can_have_any_length(connection: Connection) -> None:
     connection.may_answer.clear()
     assert await connection.says(POST % 100_000 + b"x" * 70_000, b"x" * 30_000) == b""
     connection.may_answer.set()
     assert (await connection.says()).startswith(OK)
 
 
-async def test_who_waits_for_a_word_gets_it(connection: Connection) -> None:
+async def test_a_client_that_expects_100_continue_gets_it(connection: Connection) -> None:
     connection.reads_body = True
     request = b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nExpect: 100-continue\r\n\r\n"
     assert await connection.says(request) == b"HTTP/1.1 100 Continue\r\n\r\n"

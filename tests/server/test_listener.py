@@ -93,7 +93,7 @@ def addressed(*hosts: str) -> Callable[..., list[Address]]:
     return lambda _, port, **__: [(socket.AF_INET, *kind, "", (host, port)) for host in hosts]
 
 
-def test_of_a_name_with_several_addresses_the_first_of_this_machine_counts() -> None:
+def test_a_name_with_several_addresses_is_bound_to_the_first_of_this_machine() -> None:
     """As where localhost is ::1 too, and the kernel has no IPv6."""
     with listen("gpu", 0, lookup=addressed("192.0.2.1", "127.0.0.1")) as listener:
         assert listener.getsockname()[0] == "127.0.0.1"
@@ -107,7 +107,7 @@ def test_a_name_whose_first_address_is_in_use_is_refused() -> None:
             listen("gpu", port, lookup=addressed("127.0.0.1", "127.0.0.2"))
 
 
-def test_a_name_server_that_is_silent_keeps_nobody_from_the_end() -> None:
+def test_a_silent_name_server_does_not_block_the_exit() -> None:
     """A signal is handled meanwhile, and the process ends without the thread that waits."""
     threads: list[threading.Thread] = []
 

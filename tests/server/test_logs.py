@@ -10,14 +10,21 @@ import select
 import sys
 import threading
 import warnings
-from contextlib import redirect_stderr, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from agent.server import log_writer
 from agent.server.log_writer import LogWriter
-from agent.server.logs import LOGGERS, RedactCredentials, configure_logging, dropped_lines, redacted
+from agent.server.logs import (
+    LOGGERS,
+    RedactCredentials,
+    configure_logging,
+    dropped_lines,
+    redacted,
+    write_error,
+)
 from agent.server.plain_text import PlainFormatter, plain
 from tests.support.agents import wait_until
 
@@ -50,6 +57,7 @@ MAX_WAITING_BYTES = 1024 * 1024
         ),
         pytest.param("/s?API_KEY=hunter2", "/s?API_KEY=***", id="capitals"),
         pytest.param("/s?X-API-Key=hunter2", "/s?X-API-Key=***", id="the header's name"),
+        pytest.param("/s?x=1&token=hunter2", "/s?x=1&token=***", id="a name without a beginning"),
         pytest.param("/s?token=hunter2", "/s?token=***", id="a token, which no query should hold"),
         pytest.param(
             "/s?a=%" + "25" * 4000 + "&b=1", "***&b=1", id="encoded so often that decoding takes long"
@@ -98,6 +106,28 @@ def test_each_logger_has_its_level(
     assert loggers["uvicorn.error"].level == of_uvicorn
     assert loggers["uvicorn.access"].level == logging.INFO
     assert capfd.readouterr() == ("", "")
+
+
+def test_each_line_has_its_level(
+    loggers: dict[str, logging.Logger], capfd: pytest.CaptureFixture[str]
+) -> None:
+    loggers[""].handlers.clear()  # those of pytest too, which would be enough
+    configure_logging("info")
+    logging.getLogger("agent.part").error("failed")
+    for handler in loggers[""].handlers:
+        handler.close()
+    assert re.fullmatch(r"[0-9-]+ [0-9:,]+ ERROR failed\n", capfd.readouterr().err)
+
+
+def test_the_text_of_an_error_is_written_unchanged(capfd: pytest.CaptureFixture[str]) -> None:
+    written: list[str] = []
+
+    def is_written() -> bool:
+        written.append(capfd.readouterr().err)
+        return "".join(written) == "PORT is 'abc'\n  accepted: 1 to 65535\n"
+
+    write_error("PORT is 'abc'\n  accepted: 1 to 65535")
+    wait_until(is_written, "a thread has written it")
 
 
 @pytest.mark.usefixtures("loggers")
@@ -222,8 +252,8 @@ class Pipe:
 
     def fill(self) -> int:
         """Log more than fits into pipe and queue, and return the number of lines."""
-        number = 0
-        while not self.writer.dropped or number % 100:
+        number, before = 0, self.writer.dropped
+        while self.writer.dropped == before or number % 100:
             self.logger.info(LINE, number)
             number += 1
             assert number < 10 * MAX_WAITING, "it never drops a line"
@@ -353,7 +383,7 @@ def test_lines_of_two_writers_on_the_same_pipe_are_not_mixed(pipe: Pipe) -> None
     assert [line for line in lines if line[0] != "l"] == ["-" * 100] * (MAX_WAITING // 2)
 
 
-def test_lines_that_wait_are_written_together_as_far_as_a_pipe_keeps_them_whole() -> None:
+def test_waiting_lines_are_written_together_up_to_the_atomic_size_of_a_pipe() -> None:
     """Beyond that, lines of others could come in between."""
     read_end, write_end = os.pipe2(os.O_DIRECT)  # each write is read by itself
     os.set_blocking(write_end, False)
@@ -373,16 +403,32 @@ def test_lines_that_wait_are_written_together_as_far_as_a_pipe_keeps_them_whole(
     assert sizes == [select.PIPE_BUF - 1, select.PIPE_BUF, 64]
 
 
-def test_a_line_for_which_there_is_no_thread_is_dropped_and_counted(pipe: Pipe) -> None:
-    before = threading.stack_size(1 << 47)  # more memory than there are addresses: no thread can start
+@contextmanager
+def no_thread_can_start() -> Iterator[None]:
+    before = threading.stack_size(1 << 47)  # more memory than there are addresses
     try:
-        pipe.logger.info("dropped")
+        yield
     finally:
         threading.stack_size(before)
+
+
+def test_a_line_is_dropped_and_counted_when_no_thread_can_start(pipe: Pipe) -> None:
+    with no_thread_can_start():
+        pipe.logger.info("dropped")
     assert pipe.writer.dropped == 1
     pipe.logger.info("written")
     pipe.reader.start()
     assert pipe.end()[0] == "written"
+
+
+def test_a_new_thread_reports_the_lines_dropped_since_its_start(pipe: Pipe) -> None:
+    with no_thread_can_start():
+        pipe.logger.info("dropped before")
+    pipe.fill()
+    dropped = pipe.writer.dropped - 1
+    pipe.reader.start()
+    wait_until(lambda: any(map(REPORT_OF_LOSS.fullmatch, pipe.reader.lines)), "the loss is logged")
+    assert pipe.end()[-1].startswith(f"{dropped} log lines were dropped")
 
 
 def test_a_record_that_cannot_be_formatted_is_a_line_of_the_log(pipe: Pipe) -> None:
@@ -412,6 +458,19 @@ def test_the_last_lines_before_the_end_are_written(pipe: Pipe) -> None:
     for line in lines:
         pipe.logger.info(line)
     assert pipe.end() == lines
+
+
+def test_a_closed_writer_leaves_no_thread(pipe: Pipe) -> None:
+    pipe.reader.start()
+    pipe.logger.info("a line")
+    (thread,) = [each for each in threading.enumerate() if each.name == f"log{pipe.write_end}"]
+    assert thread.daemon, "one that waits for a reader keeps nobody from the end"
+    pipe.writer.close()
+    thread.join(5)
+    assert not thread.is_alive()
+    pipe.writer.emit(logging.makeLogRecord({"msg": "too late"}))
+    assert pipe.writer.dropped == 1
+    assert pipe.end() == ["a line"]
 
 
 def test_lines_of_many_threads_are_not_mixed(pipe: Pipe) -> None:

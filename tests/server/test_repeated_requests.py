@@ -36,7 +36,7 @@ async def test_a_repeated_request_is_parsed_once_and_gets_the_same_answer_each_t
     assert connection.protocol.parsed == 1
 
 
-async def test_the_header_of_its_answer_is_made_once(connection: Connection) -> None:
+async def test_the_header_of_a_repeated_answer_is_made_once(connection: Connection) -> None:
     known_header.cache_clear()
     for _ in range(4):  # the first one is uvicorn's
         await connection.says(GET)

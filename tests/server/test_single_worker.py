@@ -7,9 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, NoReturn
 
 import httpx
@@ -22,7 +20,6 @@ from agent.server.single_worker import (
     REFUSAL,
     SingleWorker,
     _is_bound,
-    is_supervised,
 )
 from tests.packaging.commands import serving
 from tests.support.agents import ROOT, Process, clean_environ, free_port, wait_until
@@ -140,7 +137,7 @@ def handlers_stay() -> Iterator[None]:
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("handlers_stay")
-async def test_the_event_loop_goes_on_while_a_worker_waits_for_the_one_before_it() -> None:
+async def test_the_event_loop_runs_while_a_worker_waits_for_the_previous_one() -> None:
     async def app(*_: object) -> None:
         has_started.set()
 
@@ -159,10 +156,18 @@ async def test_the_event_loop_goes_on_while_a_worker_waits_for_the_one_before_it
     assert has_started.is_set()
 
 
-def test_only_a_server_with_workers_may_have_others() -> None:
-    assert is_supervised() is False
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as workers:
-        assert workers.submit(is_supervised).result(ENDS_WITHIN) is True
+SUPERVISOR = """
+from multiprocessing import get_context
+from agent.server.single_worker import is_supervised
+
+with get_context("fork").Pool(1) as workers:
+    print(is_supervised(), workers.apply(is_supervised))
+"""
+
+
+def test_only_a_worker_started_by_a_server_can_have_siblings() -> None:
+    printed = subprocess.check_output([sys.executable, "-c", SUPERVISOR], cwd=ROOT, text=True)  # noqa: S603  our own script
+    assert printed == "False True\n"
 
 
 def test_a_worker_that_gets_sigterm_is_replaced_at_once() -> None:

@@ -37,7 +37,7 @@ async def test_a_head_has_one_timer_from_its_first_byte_to_its_last(connection: 
         assert connection.timers.running() == BETWEEN
 
 
-async def test_a_request_that_comes_again_ends_the_timer_that_waits_for_it(connection: Connection) -> None:
+async def test_a_repeated_request_cancels_the_timer_that_waits_for_it(connection: Connection) -> None:
     for _ in range(2):
         assert await connection.says(GET) == OK
         assert connection.timers.running() == BETWEEN
@@ -57,15 +57,13 @@ async def test_no_timer_runs_while_an_answer_is_made(
         assert connection.timers.running() == []
 
 
-async def test_a_connection_that_says_nothing_in_time_is_closed(connection: Connection) -> None:
+async def test_a_connection_without_a_request_in_time_is_closed(connection: Connection) -> None:
     connection.timers.run_out()
     assert (connection.wire.closed, connection.wire.written) == (True, b"")
 
 
 @pytest.mark.parametrize("said", [HALF, GARBAGE], ids=["half a head", "garbage"])
-async def test_a_refused_client_may_go_on_for_a_second_whatever_timer_ran_before(
-    connection: Connection, said: bytes
-) -> None:
+async def test_a_refused_client_can_send_for_another_second(connection: Connection, said: bytes) -> None:
     await connection.says(said)
     if said == HALF:
         connection.timers.run_out()
@@ -77,7 +75,7 @@ async def test_a_refused_client_may_go_on_for_a_second_whatever_timer_ran_before
     assert connection.wire.closed
 
 
-async def test_answers_before_a_refusal_have_a_minute(connection: Connection) -> None:
+async def test_answers_before_a_refusal_have_one_minute(connection: Connection) -> None:
     connection.may_answer.clear()
     assert await connection.says(GET, GARBAGE) == b""
     assert connection.timers.running() == UNANSWERED

@@ -43,7 +43,7 @@ def test_many_unknown_values_are_shortened_and_the_gravest_reasons_are_first(
 
 
 @pytest.mark.parametrize("beyond", [0, 1])
-def test_the_words_of_nvml_are_reported_as_far_as_they_fit_to_the_byte(beyond: int) -> None:
+def test_error_texts_of_nvml_are_reported_up_to_the_exact_budget_of_bytes(beyond: int) -> None:
     unknown = {"failed": ["a", "b"]}
     failed = {"a": "A GPU", "b": ""}
     empty = len(json.dumps({"unknown": unknown, "failed": failed}, separators=(",", ":")))
