@@ -43,6 +43,7 @@ function wrong(all) {
 
 // The parts that stand above each view.
 function renderShared() {
+  if (state.phase !== "fleet") return; // it was put off: the page may have hidden everything since
   const live = fleet.hosts.filter(isLive);
   const all = troubles();
   const gpus = live.flatMap(({ summary }) => summary.gpus);
@@ -81,13 +82,11 @@ function controls() {
   }
 }
 
-let isDue = false; // whether that is to be drawn
+let due = 0; // the timer of the next drawing
 
 function soon() {
-  if (isDue) return;
-  isDue = true;
-  setTimeout(() => {
-    isDue = false;
+  due ||= setTimeout(() => {
+    due = 0;
     renderShared();
   }, PAUSE);
 }
@@ -118,7 +117,7 @@ export async function open() {
   }
   view.render(byId("fleet-view"));
   renderShared();
-  tab?.setItem("overview", `${location.pathname}${location.search}${location.hash}`); // where "All hosts" leads back to
+  tab?.setItem("overview", location.href.slice(location.origin.length)); // where "All hosts" leads back to
 }
 
 function filter([name, text]) {
@@ -158,6 +157,7 @@ export async function watch(names, signal) {
   askAll(names, signal);
   await styles; // or what is shown would move when they come
   await open();
+  if (state.phase !== "fleet") return; // as above
   byId("many").hidden = false;
   changed();
 }

@@ -99,7 +99,7 @@ function drawAll(isMore) {
   const isHost = !FLEET && state.event !== null && state.phase !== "broken";
   byId("one").hidden = !isHost; // first: what cannot be drawn must not stay
   login();
-  if (FLEET && state.phase === "broken") for (const id of ["many", "counts"]) byId(id).hidden = true; // nor this
+  if (/login|broken/.test(state.phase)) byId("many").hidden = byId("counts").hidden = true; // nor this
   byId("need").hidden = WALL || byId("one").hidden && byId("many").hidden;
   bar.render(FLEET);
   if (!isHost || !isMore) return;
@@ -112,10 +112,9 @@ function drawAll(isMore) {
 
 // The login form, shown if the agent requires a token; on a wall also if a host requires one.
 function login() {
-  const isAsked = state.phase === "login" || (WALL && refused().length > 0);
+  const isAsked = state.phase === "login" || (WALL && refused().length);
   if (isAsked && byId("login").hidden) setTimeout(() => byId("token").focus());
   byId("login").hidden = !isAsked;
-  byId("many").hidden ||= state.phase === "login";
   byId("kept").hidden = !token.get();
 }
 
@@ -131,9 +130,7 @@ function host() {
 function tabs() {
   for (const tab of byId("tabs").children) {
     tab.href = to({}, tab.dataset.tab === "host" ? "" : `#${tab.dataset.tab}`);
-    const isShown = tab.dataset.tab === state.view.name;
-    if (isShown) tab.ariaCurrent = "page";
-    else tab.removeAttribute("aria-current");
+    tab.ariaCurrent = tab.dataset.tab === state.view.name ? "page" : null;
   }
 }
 

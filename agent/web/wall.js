@@ -4,6 +4,7 @@ import { element, show, styled, byId } from "./draw.js";
 import { fit } from "./fit.js";
 import { age, fleet, isDown, isLive } from "./fleet.js";
 import { tile } from "./gpus.js";
+import { state } from "./state.js";
 import { gpuShown } from "./summary.js";
 import { TEXTS, known } from "./texts.js";
 
@@ -57,7 +58,7 @@ function head(pages) {
     pages > 1 ? TEXTS.page(page + 1, pages) : "",
   ];
   byId("age").textContent = parts.filter(Boolean).join(" · ");
-  byId("age").hidden = false; // the bar hides what is empty
+  byId("age").hidden = state.phase !== "fleet"; // the bar hides what is empty, and with an error the page hides all
   byId("host").textContent = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 }
 

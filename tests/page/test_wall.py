@@ -149,7 +149,35 @@ SOON = """(() => {
     const { setTimeout: after } = window;
     window.setTimeout = (run, wait = 0, ...rest) => after(run, wait >= 60000 ? wait / 60 : wait, ...rest);
 })();"""
+VALUES = "#many:visible, #counts:visible, #age:visible"
 BUG = "() => dispatchEvent(new ErrorEvent('error', { error: new RangeError('a bug of the page') }))"
+
+
+# The page has its error, and shows it, just before a drawing that was put off for 200 ms.
+ERROR_BEFORE_A_DRAWING = """(() => {
+    const { setTimeout: after } = window;
+    window.setTimeout = (run, wait = 0, ...rest) => after(() => {
+        if (wait !== 200 || !window.fails) return run(...rest);
+        window.fails = false;
+        dispatchEvent(new ErrorEvent("error", { error: new RangeError("a bug of the page") }));
+        requestAnimationFrame(() => requestAnimationFrame(() => { run(...rest); window.failed = true; }));
+    }, wait);
+})();"""
+
+
+def test_a_drawing_that_was_put_off_shows_no_value_after_an_error_of_the_page(browser: Browser) -> None:
+    with (
+        Simulation(1),
+        agent_server() as url,
+        opened(
+            browser, f"{url}/?wall", script=ERROR_BEFORE_A_DRAWING, expected=["a bug of the page"]
+        ) as page,
+    ):
+        shown(page, 1)
+        page.locator("#counts").wait_for()
+        page.evaluate("() => { window.fails = true; }")
+        page.wait_for_function("() => window.failed")
+        assert page.locator(VALUES).count() == 0
 
 
 def test_a_wall_with_an_error_hides_all_values_and_reloads_once_it_can(
@@ -167,7 +195,7 @@ def test_a_wall_with_an_error_hides_all_values_and_reloads_once_it_can(
         asked = asked_from_now_on(page)
         page.evaluate(BUG)
         page.locator("#problem").get_by_text("This page has an error").wait_for()
-        assert page.locator("#many:visible, #counts:visible, #age:visible").count() == 0
+        assert page.locator(VALUES).count() == 0
         eventually(page, lambda: asked.count(f"{url}/?wall") >= 2, "the page is asked for")
         assert page.locator("#problem").is_visible()
         page.unroute(address)
