@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import dotenv.parser
 import httptools
 import nvitop
@@ -26,6 +28,10 @@ async def status() -> dict[str, str]:
 if __name__ == "__main__":
     parser = serving.options()
     parser.add_argument("--gpus", type=int, default=8)
+    parser.add_argument("--with-agent", action="store_true", help="also import the agent's own modules")
     given, rest = parser.parse_known_args()
+    if given.with_agent:
+        for module in ("agent.cli", "agent.app", "agent.server.agent_server", "agent.server.protocol"):
+            import_module(module)
     simulated.install(simulated.options().parse_args(rest))
     serving.serve(app, given)
