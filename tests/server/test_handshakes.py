@@ -188,7 +188,7 @@ def test_the_agent_uses_a_new_pair_within_seconds(pair: TlsPair, tmp_path: Path)
         assert certificate_of(port) == old
         new = renew(pair, tmp_path / "new")
         wait_until(lambda: certificate_of(port) == new, "a new client gets the new one")
-        assert "have been read again" in agent.log
+        wait_until(lambda: "have been read again" in agent.log, "the log says so")
         assert agent.stop() == 0
 
 
