@@ -8,6 +8,7 @@ import pynvml
 
 from agent.readings import Inforom
 from agent.sources.gpu.paces import INFOROM_PACE
+from agent.sources.paced_value import Paced
 
 if TYPE_CHECKING:
     from agent.sources.gpu.handle import GpuHandle
@@ -19,8 +20,9 @@ class InforomSource:
     """The InfoROM of one GPU, across its handles: those of a laptop's GPU last for one sample only."""
 
     def __init__(self) -> None:
+        self._handle: GpuHandle  # the one to measure with
         self._reading = Inforom()  # until it has been measured
-        self._measured_at = float("-inf")  # seconds of the monotonic clock
+        self._measured = Paced(INFOROM_PACE, lambda: Inforom(self._handle.query(FIELD, _is_valid)))
 
     def read(self) -> Inforom:
         """The result of the last check."""
@@ -28,9 +30,8 @@ class InforomSource:
 
     def measure(self, handle: GpuHandle, now: float) -> None:
         """At first contact, and every hour. NVML: nvmlDeviceValidateInforom."""
-        if now - self._measured_at >= INFOROM_PACE:
-            self._reading = Inforom(handle.query(FIELD, _is_valid))
-            self._measured_at = now
+        self._handle = handle
+        self._reading = self._measured.get(now)
 
 
 def _is_valid(handle: Any) -> bool:
