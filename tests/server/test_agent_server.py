@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +14,7 @@ from uvicorn import Config
 from agent.server.agent_server import AgentServer, RestartRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from starlette.types import Receive, Scope, Send
 
@@ -153,18 +153,25 @@ class Counted(AgentServer):
         return await super().on_tick(counter)
 
 
-async def test_a_signal_ends_the_server_at_once_between_two_ticks() -> None:
-    server = Counted(Config(app, ws="none", lifespan="on", log_config=None))
-    server.tick_interval = 3600.0
+@asynccontextmanager
+async def ticking(interval: float, **options: Any) -> AsyncIterator[Counted]:
+    """A server after its first tick; the test lets it end."""
+    server = Counted(Config(app, ws="none", lifespan="on", log_config=None), **options)
+    server.tick_interval = interval
     server.ticked = asyncio.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         async with asyncio.timeout(10):
             await server.ticked.wait()
-            await asyncio.sleep(0.3)  # uvicorn's own server would have three ticks in this time
-            assert server.ticks == 1
-            server.handle_exit(signal.SIGTERM, None)
+            yield server
             await serving
+
+
+async def test_a_signal_ends_the_server_at_once_between_two_ticks() -> None:
+    async with ticking(3600.0) as server:
+        await asyncio.sleep(0.3)  # uvicorn's own server would have three ticks in this time
+        assert server.ticks == 1
+        server.handle_exit(signal.SIGTERM, None)
     assert (server.ticks, server.status) == (2, 0)
 
 
@@ -201,31 +208,16 @@ class Failing:
 
 
 async def test_a_server_that_no_longer_accepts_ends_between_two_ticks() -> None:
-    config = Config(app, ws="none", lifespan="on", log_config=None)
     failing = Failing()
-    server = Counted(config, handshakes=failing)  # type: ignore[arg-type]  # all that a server asks of them
-    server.tick_interval = 3600.0
-    server.ticked = asyncio.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        async with asyncio.timeout(10):
-            await server.ticked.wait()
-            failing.fails.set()
-            await serving
+    async with ticking(3600.0, handshakes=failing) as server:
+        failing.fails.set()
     assert server.status == 1
 
 
 async def test_answers_have_the_date_of_the_last_tick() -> None:
-    server = Counted(Config(app, ws="none", lifespan="on", log_config=None))
-    server.tick_interval = 0.01
-    server.ticked = asyncio.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        async with asyncio.timeout(10):
-            await server.ticked.wait()
-            server.server_state.default_headers = []
-            server.ticked.clear()
-            await server.ticked.wait()
-            assert b"date" in dict(server.server_state.default_headers)
-            server.handle_exit(signal.SIGTERM, None)
-            await serving
+    async with ticking(0.01) as server:
+        server.server_state.default_headers = []
+        server.ticked.clear()
+        await server.ticked.wait()
+        assert b"date" in dict(server.server_state.default_headers)
+        server.handle_exit(signal.SIGTERM, None)
