@@ -14,6 +14,7 @@ import pytest
 from agent.readings import GpuState
 from agent.sampling.collector import MAX_WAIT, Collector
 from tests.support.agents import wait_until
+from tests.support.clock import Shifted
 from tests.support.sources import FakeHardware
 
 if TYPE_CHECKING:
@@ -27,16 +28,6 @@ pytestmark = pytest.mark.anyio
 
 # Seconds by which a loaded machine may delay an answer, in addition to MAX_WAIT.
 SCHEDULING = 1.0
-
-
-class Shifted:
-    """The monotonic clock, `shift` seconds ahead."""
-
-    def __init__(self) -> None:
-        self.shift = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.shift
 
 
 @asynccontextmanager

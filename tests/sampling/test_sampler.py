@@ -14,6 +14,7 @@ from agent.sampling.collector import MAX_WAIT, Collector
 from agent.sampling.pace import Pace
 from agent.sampling.sampler import Sampler
 from tests.support.agents import wait_until
+from tests.support.clock import Shifted
 from tests.support.sources import FakeHardware
 
 if TYPE_CHECKING:
@@ -315,15 +316,6 @@ async def test_ending_streams_ends_each_after_its_current_event() -> None:
         sampler.end_streams()
         ended = await asyncio.wait_for(asyncio.gather(*streams), timeout=10)
         assert [len(snapshots) for snapshots in ended] == [1] * 10
-
-
-class Shifted:
-    """The monotonic clock, `shift` seconds ahead."""
-
-    shift = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.shift
 
 
 async def test_without_history_the_driver_is_released_after_a_minute_and_read_on_demand() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from agent.sampling.xid_watch import XidWatch
 from agent.simulation import NvmlReturn, Simulation
 from agent.sources.gpu.xid import XidEventSource
 from tests.support.agents import wait_until
+from tests.support.clock import Shifted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,16 +25,6 @@ RETRY = 5.0
 
 BOOTED_AT, SINCE_BOOT = 1_757_000_000.0, 926_800.0
 NOW = BOOTED_AT + SINCE_BOOT
-
-
-class Shifted:
-    """The monotonic clock, `shift` seconds ahead."""
-
-    def __init__(self) -> None:
-        self.shift = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.shift
 
 
 @contextmanager

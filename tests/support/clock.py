@@ -1,6 +1,8 @@
-"""A clock that stands still until a test moves it."""
+"""Clocks of tests: one that stands still until a test moves it, and one that is ahead."""
 
 from __future__ import annotations
+
+import time
 
 
 class Clock:
@@ -11,3 +13,13 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Shifted:
+    """The monotonic clock, `shift` seconds ahead."""
+
+    def __init__(self) -> None:
+        self.shift = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.shift
