@@ -113,7 +113,11 @@ class GpuSource:
         self._recognise(identity.read_reported(self._clock()))
         handle.record = self._record
         return _OpenGpu(
-            *(self.index, handle, identity, self._inforom, self._seen),
+            self.index,
+            handle,
+            identity,
+            self._inforom,
+            self._seen,
             clock=self._clock,
             now=self._now,
             since_boot=self._since_boot,
