@@ -6,8 +6,6 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import httpx
-
 from tests.support.agents import Process, clean_environ, wait_until
 
 if TYPE_CHECKING:
@@ -31,23 +29,15 @@ def succeed(command: Sequence[str], cwd: Path, **environ: str) -> str:
 
 @contextmanager
 def serving(command: Sequence[str], cwd: Path, url: str, environ: Mapping[str, str]) -> Iterator[Process]:
-    """The process of this command, once /health under `url` answers."""
+    """The process of this command, once it answers under `url`."""
     log_file = cwd / "log"
     with log_file.open("wb") as log:
         popen = subprocess.Popen(command, cwd=cwd, env=dict(environ), stdout=log, stderr=log)  # noqa: S603  see run
     process = Process(popen, url, log_file)
     try:
-        wait_until(lambda: _answers(process), lambda: f"{command} answers; its log:\n{process.log}")
+        wait_until(process.answers, lambda: f"{command} answers; its log:\n{process.log}")
         yield process
     finally:
         if popen.poll() is None:
             popen.kill()
             popen.wait()
-
-
-def _answers(process: Process) -> bool:
-    assert process.popen.poll() is None, f"the agent ended; its log:\n{process.log}"
-    try:
-        return httpx.get(f"{process.url}/health?whole").status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False

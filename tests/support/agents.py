@@ -21,6 +21,7 @@ import httpx
 import uvicorn
 
 from agent.app import create_app
+from agent.http.parameters import NO_CONTACT
 from agent.readings import GpuState
 from agent.server.protocol import LimitedHttpProtocol
 from agent.settings import Settings
@@ -168,6 +169,15 @@ class Process:
         with httpx.Client(transport=transport, base_url=self.url, headers=headers) as client:
             return client.get(path)
 
+    def answers(self) -> bool:
+        """Whether the agent answers and has heard from the driver: until then, most requests get a 503."""
+        assert self.popen.poll() is None, f"the agent ended; its log:\n{self.log}"
+        try:
+            # Without a query, /health answers before the rest of the agent.
+            return self.get("/health?whole").status_code == 200 and NO_CONTACT not in self.get("/ready").text
+        except httpx.TransportError:
+            return False
+
     @property
     def log(self) -> str:
         return self.log_file.read_text()
@@ -207,7 +217,7 @@ def agent_process(
         scheme = "https" if "TLS_CERT" in environ else "http"
         process = Process(popen, f"{scheme}://127.0.0.1:{port}{prefix}", log_file, environ.get("UDS", ""))
         try:
-            wait_until(lambda: _answers(process), lambda: f"the agent answers; its log:\n{process.log}")
+            wait_until(process.answers, lambda: f"the agent answers; its log:\n{process.log}")
             yield process
         finally:
             if popen.poll() is None:
@@ -236,13 +246,3 @@ def wait_until(
     while not condition():
         assert time.monotonic() < end, f"waited {deadline} s until {what() if callable(what) else what}"
         time.sleep(0.01)
-
-
-def _answers(process: Process) -> bool:
-    assert process.popen.poll() is None, f"the agent ended; its log:\n{process.log}"
-    try:
-        return (
-            process.get("/health?whole").status_code == 200
-        )  # without a query, /health answers before the rest of the agent
-    except httpx.TransportError:
-        return False
