@@ -52,7 +52,8 @@ def is_ready_for(number: signal.Signals, agent: subprocess.Popen[str]) -> bool:
 def agent_on(hanging: str) -> Iterator[Process]:
     """An agent on a driver whose function `hanging` never returns."""
     program = ("-m", "tests.support.hung_agent", hanging)
-    with agent_process(program=program, inside=ON_TERMINAL, HISTORY_INTERVAL="1") as process:
+    hangs = hanging in {"nvmlInitWithFlags", "everything"}
+    with agent_process(program=program, inside=ON_TERMINAL, hangs=hangs, HISTORY_INTERVAL="1") as process:
         yield process
 
 

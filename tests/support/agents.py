@@ -169,12 +169,13 @@ class Process:
         with httpx.Client(transport=transport, base_url=self.url, headers=headers) as client:
             return client.get(path)
 
-    def answers(self) -> bool:
-        """Whether the agent answers and has heard from the driver: until then, most requests get a 503."""
+    def answers(self, *, first_contact: bool = True) -> bool:
+        """Whether the agent answers and the driver has answered it: until then, most requests get a 503."""
         assert self.popen.poll() is None, f"the agent ended; its log:\n{self.log}"
         try:
             # Without a query, /health answers before the rest of the agent.
-            return self.get("/health?whole").status_code == 200 and NO_CONTACT not in self.get("/ready").text
+            whole = self.get("/health?whole").status_code == 200
+            return whole and (not first_contact or NO_CONTACT not in self.get("/ready").text)
         except httpx.TransportError:
             return False
 
@@ -195,12 +196,13 @@ def agent_process(
     port: str = "",
     program: Sequence[str] = ("main.py",),
     inside: Sequence[str] = (),
+    hangs: bool = False,
     **environ: str,
 ) -> Iterator[Process]:
     """`python main.py --port … ARGUMENTS`, or another `program`, ready to answer.
 
     `inside` is the start of a command line that runs it elsewhere, like `unshare`. Its standard input is
-    no terminal, unless `inside` is ON_TERMINAL.
+    no terminal, unless `inside` is ON_TERMINAL. `hangs`: the driver never answers it.
     """
     port = port or str(free_port())
     with tempfile.TemporaryDirectory() as folder:
@@ -217,7 +219,10 @@ def agent_process(
         scheme = "https" if "TLS_CERT" in environ else "http"
         process = Process(popen, f"{scheme}://127.0.0.1:{port}{prefix}", log_file, environ.get("UDS", ""))
         try:
-            wait_until(process.answers, lambda: f"the agent answers; its log:\n{process.log}")
+            wait_until(
+                lambda: process.answers(first_contact=not hangs),
+                lambda: f"the agent answers; its log:\n{process.log}",
+            )
             yield process
         finally:
             if popen.poll() is None:
