@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from agent.settings import Settings
-from tests.packaging.commands import succeed
+from tests.packaging.commands import run, succeed
 from tests.packaging.dockerfile import only, parse
-from tests.support.agents import ROOT
+from tests.support.agents import ROOT, agent_process
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 TEXT = (ROOT / "docker-compose.yml").read_text()
+KERNEL_LOG = TEXT.partition("# The kernel log, ")[2].partition("\n\n")[0]
+TO_ROOT = re.findall(r"^    #     (sudo .*)$", KERNEL_LOG, re.MULTILINE)
+STATE = "/var/lib/nvidia-smi-web-agent"
+DOCUMENT = (ROOT / "docs" / "kernel-log.md").read_text()
 MONITORING = (ROOT / "deploy" / "docker-compose.monitoring.yml").read_text()
 
 
@@ -56,11 +62,41 @@ def test_the_container_has_no_privilege_and_a_read_only_file_system(service: dic
 
 
 def test_the_commented_lines_for_the_kernel_log_are_valid() -> None:
-    block = TEXT.partition("# The kernel log, ")[2].partition("\n\n")[0]
-    text = re.sub(r"^    # (user:|cap_add:|devices:|  - )", r"    \1", block, flags=re.MULTILINE)
-    service = yaml.safe_load(text.partition("needs root.\n")[2])
+    above, line, below = KERNEL_LOG.partition("    # user:")
+    service = yaml.safe_load(f"{line}{below}".replace("    # ", "    "))
     assert service == {"user": "0:0", "cap_add": ["SYSLOG"], "devices": ["/dev/kmsg:/dev/kmsg:r"]}
-    assert "docs/kernel-log.md" in block
+    assert "docs/kernel-log.md" in above
+
+
+def test_both_documents_give_the_same_files_to_root_for_the_kernel_log() -> None:
+    assert ["sudo chown 0:0 token", f"sudo chown --recursive 0:0 {STATE}"] == TO_ROOT
+    assert [line.strip() for line in re.findall(r"^ +sudo .*$", DOCUMENT, re.MULTILINE)] == TO_ROOT
+    assert f"# - {STATE}:{STATE}\n" in TEXT
+
+
+@pytest.mark.slow
+def test_root_without_capabilities_reads_the_token_and_keeps_state_only_in_files_of_its_own(
+    tmp_path: Path,
+) -> None:
+    if os.getuid() != 0:
+        pytest.skip("giving away files requires root")
+    user = ["--owner=10001", "--group=10001"]
+    succeed(["install", *user, "--mode=0400", "/dev/null", "token"], tmp_path)
+    succeed(["install", *user, "--mode=0700", "--directory", "state"], tmp_path)
+    (tmp_path / "token").write_text("secret")
+    files = {"TOKEN_FILE": str(tmp_path / "token"), "STATE_DIR": str(tmp_path / "state")}
+    as_root = [*("setpriv", "--bounding-set=-all,+syslog", "--inh-caps=-all,+syslog", "--no-new-privs")]
+    refused = run([*as_root, sys.executable, str(ROOT / "main.py"), "--check"], tmp_path, **files)
+    assert (refused.returncode, "TOKEN_FILE" in refused.stdout) == (2, True)
+    assert run([*as_root, "touch", "state/file"], tmp_path).returncode == 1
+
+    for command in TO_ROOT:
+        succeed(command.removeprefix("sudo ").replace(STATE, "state").split(), tmp_path)
+
+    with agent_process("--simulate", "2", inside=as_root, **files) as agent:
+        assert agent.get("/count").status_code == 401
+        assert agent.get("/ready").json()["state"] == "kept"
+    assert (tmp_path / "state" / "simulated.sqlite3").exists()
 
 
 def test_the_token_is_a_file(service: dict[str, Any]) -> None:
