@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,17 +13,16 @@ import yaml
 from agent.settings import Settings
 from agent.settings.token_file import read_token_file
 from tests.kubernetes.manifests import FOLDER, RULES, daemonset_with_state, manifest, prometheus_rule
+from tests.packaging.commands import run, succeed
 from tests.packaging.dockerfile import only, parse
 from tests.prometheus.engine import promtool
 from tests.support.agents import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 OF_KUBERNETES = sorted(set(NAMES) - {"kustomization", "podmonitor", "prometheusrule"})
 DOCKERFILE = parse((ROOT / "Dockerfile").read_text())
 DOCUMENTATION = (ROOT / "docs" / "kubernetes.md").read_text()
+KERNEL_LOG = (ROOT / "docs" / "kernel-log.md").read_text()
 
 
 @pytest.fixture
@@ -97,6 +98,30 @@ def test_the_validator_refuses_a_misspelt_field() -> None:
     wrong["spec"]["template"]["spec"]["hostPid"] = True
     with pytest.raises(ValidationError, match="hostPid"):
         validate(wrong, latest_version(), strict=True)
+
+
+def test_with_the_documented_context_for_the_kernel_log_the_container_is_root_with_one_capability(
+    container: dict[str, Any],
+) -> None:
+    (block,) = re.findall(r"```yaml\n(.*?)```", KERNEL_LOG, re.DOTALL)
+    assert yaml.safe_load(block)["securityContext"] == {
+        **container["securityContext"],
+        "runAsNonRoot": False,
+        "runAsUser": 0,
+        "capabilities": {"drop": ["ALL"], "add": ["SYSLOG"]},
+    }
+
+
+@pytest.mark.slow
+def test_the_user_of_the_pod_may_not_open_the_kernel_log_whatever_the_container_may() -> None:
+    """Only root gets the capabilities of its container."""
+    if os.getuid() != 0 or Path("/proc/sys/kernel/dmesg_restrict").read_text() != "1\n":
+        pytest.skip("needs root, and a kernel log that is closed to users")
+    opens = ["sh", "-c", "exec 3</dev/kmsg"]
+    (user,) = re.findall(r"because user\s+(\d+) has no capability", KERNEL_LOG)
+    refused = run(["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *opens], ROOT)
+    assert "Operation not permitted" in refused.stderr
+    succeed(["setpriv", "--bounding-set=-all,+syslog", "--inh-caps=-all,+syslog", *opens], ROOT)
 
 
 def test_every_object_is_in_the_namespace_that_admits_privileged_pods(pod: dict[str, Any]) -> None:
