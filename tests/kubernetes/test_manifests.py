@@ -17,6 +17,7 @@ from tests.packaging.commands import run, succeed
 from tests.packaging.dockerfile import only, parse
 from tests.prometheus.engine import promtool
 from tests.support.agents import ROOT
+from tests.support.documents import commands
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 OF_KUBERNETES = sorted(set(NAMES) - {"kustomization", "podmonitor", "prometheusrule"})
@@ -160,6 +161,18 @@ def test_the_pod_runs_on_each_node_with_gpus_whatever_its_taints(pod: dict[str, 
     assert pod["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
     assert pod["tolerations"] == [{"operator": "Exists"}]
     assert "nvidia.com/gpu" not in str(pod["containers"]), "no other pod could use a GPU that it requests"
+
+
+def test_the_documented_label_takes_the_agent_off_a_node(pod: dict[str, Any]) -> None:
+    """A node without the label gets an agent: NotIn also matches nodes that lack the key."""
+    required = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    ((term,),) = (one["matchExpressions"] for one in required["nodeSelectorTerms"])
+    (value,) = term["values"]
+    assert term == {"key": term["key"], "operator": "NotIn", "values": ["off"]}
+    labels = [line for line in commands("docs/kubernetes.md") if "kubectl label" in line]
+    command = f"kubectl label node NODE {term['key']}"
+    assert labels == [f"{command}={value}", f"{command}-"]
+    assert f"{command}={value}\n" in (FOLDER / "daemonset.yaml").read_text()
 
 
 def test_every_probe_asks_the_path_that_never_depends_on_the_driver(container: dict[str, Any]) -> None:
