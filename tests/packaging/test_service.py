@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,6 +88,43 @@ def test_root_copies_the_token_for_the_agent_at_each_start_and_each_reload() -> 
     assert [install, "/bin/sh -c 'kill -HUP $$MAINPID'"] == UNIT["ExecReload"]
     assert f"install -m 0600 /dev/stdin {SOURCE}\n" in TEXT
     assert UNIT["EnvironmentFile"] == ["-/etc/nvidia-smi-web-agent/env"]
+
+
+# `--check` as a service of its own
+
+CHECK = (
+    " ".join(re.findall(r"^# +(?:systemd-run |-p |/opt/).*$", TEXT, re.MULTILINE)).replace("#", "").split()
+)
+CHECK_UNIT = f"{NAME}-check"
+CHECK_PROPERTIES = [value for option, value in pairwise(CHECK) if option == "-p"]
+
+
+def test_the_check_has_the_user_the_settings_and_the_limits_of_the_service() -> None:
+    assert CHECK[:5] == ["systemd-run", "--pipe", "--wait", "--collect", f"--unit={CHECK_UNIT}"]
+    assert CHECK[-2:] == [*UNIT["ExecStart"], "--check"]
+    same = ("User", "DynamicUser", "WorkingDirectory", "EnvironmentFile", "LimitNOFILE")
+    assert [f"{key}={value}" for key in same for value in UNIT[key]] == [
+        one for one in CHECK_PROPERTIES if one.startswith(same)
+    ]
+
+
+def test_the_check_reads_a_copy_of_the_token_that_does_not_end_with_the_service() -> None:
+    """systemd removes RuntimeDirectory= when the service stops."""
+    assert f"LoadCredential=token:{SOURCE}" in CHECK_PROPERTIES
+    assert f"Environment=TOKEN_FILE=/run/credentials/{CHECK_UNIT}.service/token" in CHECK_PROPERTIES
+    (folder,) = UNIT["RuntimeDirectory"]
+    assert f"/run/{folder}/" not in " ".join(CHECK)
+
+
+@pytest.mark.slow
+def test_systemd_finds_no_fault_in_the_properties_of_the_check(tmp_path: Path) -> None:
+    path = tmp_path / f"{CHECK_UNIT}.service"
+    path.write_text("\n".join(["[Service]", "ExecStart=/bin/true", *CHECK_PROPERTIES]))
+    checked = run(["systemd-analyze", "verify", "--man=no", str(path)], tmp_path)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+# The copies of files of root
 
 
 def install_within(root: Path, command: str = UNIT["ExecReload"][0]) -> None:
