@@ -68,14 +68,12 @@ SHOWN_IN_TESTS_PACKAGING = {
     'curl -H "Authorization: $(sudo cat token)" http://localhost:8008/gpu',
     "docker build -t nvidia-smi-web-agent .",
     "uv tool install --constraints requirements.txt . && nvidia-smi-web-agent --version",
+    "uv venv venv",
     (
-        "uv venv venv && uv pip install --python venv --constraints requirements.txt ."
+        "uv pip install --python venv --constraints requirements.txt ."
         " && venv/bin/nvidia-smi-web-agent --version"
     ),
-    (
-        "uv venv venv && uv pip install --python venv --constraints requirements.txt"
-        " nvidia_smi_web_agent-0.1.0-py3-none-any.whl"
-    ),
+    "uv pip install --python venv --constraints requirements.txt nvidia_smi_web_agent-0.1.0-py3-none-any.whl",
     "pip install -r requirements.txt && uvicorn main:app --port 8008",
 }
 

@@ -74,17 +74,37 @@ def test_the_installation_of_the_unit_refuses_a_package_with_another_hash(tmp_pa
         install_as_the_unit_says(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "start", ["uv venv venv && uv pip install --python venv --constraints", "uv tool install"]
-)
-def test_each_documented_command_installs_the_pinned_versions(start: str, tmp_path: Path) -> None:
-    (command, *_) = (line for line in commands("docs/install.md") if line.startswith(start))
+@pytest.mark.parametrize("start", ["uv pip install --python venv --constraints", "uv tool install"])
+def test_each_documented_command_installs_the_pinned_versions_and_once_more_upgrades(
+    start: str, tmp_path: Path
+) -> None:
+    documented = [*commands("docs/install.md")]
+    (command, *_) = (line for line in documented if line.startswith(start))
     copy_project(tmp_path)
     environment = {"UV_TOOL_DIR": "tools", "UV_TOOL_BIN_DIR": "bin", "PATH": f"bin:{os.environ['PATH']}"}
-    output = succeed(["sh", "-ec", command], tmp_path, **environment)
-    assert output == f"nvidia-smi-web-agent {__version__}\n"
+    if "--python venv" in command:
+        before = documented[documented.index(command) - 1]
+        assert before == "uv venv venv"
+        succeed(before.split(), tmp_path)
+    for version in (__version__, f"{__version__}.post1"):
+        (tmp_path / "agent" / "__init__.py").write_text(f'__version__ = "{version}"\n')
+        output = succeed(["sh", "-ec", command], tmp_path, **environment)
+        assert output == f"nvidia-smi-web-agent {version}\n"
     (environ,) = (path.parent for path in tmp_path.rglob("pyvenv.cfg"))
     listed = succeed(["uv", "pip", "freeze", "--quiet", "--python", str(environ)], tmp_path).split()
     installed = dict(line.split("==") for line in listed if "==" in line)
     assert len(installed) > 15
     assert {name: PINS[NormalizedName(name)].version for name in installed} == installed
+
+
+def test_the_wheel_replaces_an_installation_from_a_checkout(tmp_path: Path) -> None:
+    """The documented lines of one environment work in turn, as someone may run them."""
+    documented = [*commands("docs/install.md")]
+    first = documented.index("uv venv venv")
+    wheel = documented[first + 2].split()[-1]
+    copy_project(tmp_path)
+    succeed(["uv", "build", "--quiet", "--wheel", "--out-dir", "."], tmp_path)
+    for command in documented[first : first + 3]:
+        succeed(["sh", "-ec", command], tmp_path)
+    listed = succeed(["uv", "pip", "freeze", "--quiet", "--python", "venv"], tmp_path)
+    assert f"nvidia-smi-web-agent @ file://{tmp_path}/{wheel}\n" in listed
