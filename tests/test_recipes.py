@@ -84,8 +84,17 @@ def homepage() -> Iterator[str]:
         yield mapping["field"]
 
 
+def glance_templates() -> tuple[str, str]:
+    """The parts of the template for status 200 and for any other status."""
+    template = yaml.safe_load(blocks("Glance")[0])[0]["template"].strip()
+    inside = template.removeprefix("{{ if eq .Response.StatusCode 200 }}").removesuffix("{{ end }}")
+    assert len(template) - len(inside) == len("{{ if eq .Response.StatusCode 200 }}{{ end }}")
+    well, _, failed = inside.rpartition("{{ else }}\n")
+    return well, failed
+
+
 def glance() -> Iterator[str]:
-    template = yaml.safe_load(blocks("Glance")[0])[0]["template"]
+    template, _ = glance_templates()
     for path in re.findall(r'\.JSON\.\w+ "([^"]+)"', template):
         yield path
     (listed,) = re.findall(r'range \.JSON\.Array "([^"]+)"', template)
@@ -227,7 +236,7 @@ def test_the_recipe_for_home_assistant_handles_each_value_that_may_be_null() -> 
 
 
 def test_the_recipe_for_glance_does_not_show_null_as_0() -> None:
-    template = yaml.safe_load(blocks("Glance")[0])[0]["template"]
+    template, _ = glance_templates()
     numbers = [
         *re.findall(r'\.JSON\.(?:Int|Float|Bool) "([^"]+)"', template),
         *(f"data.gpus[0].{name}" for name in re.findall(r' \.(?:Int|Float|Bool) "([^"]+)"', template)),
@@ -238,6 +247,64 @@ def test_the_recipe_for_glance_does_not_show_null_as_0() -> None:
     assert without_default == ["reason"], (
         "only the reason may be null; any other unknown value is a question mark"
     )
+
+
+def test_the_recipe_for_homepage_does_not_format_a_value_that_may_be_null() -> None:
+    ((_, services),) = yaml.safe_load(blocks("Homepage")[0])[0].items()
+    for mapping in services[0]["gpu01"]["widget"]["mappings"]:
+        if may_be_null(mapping["field"]):
+            assert "format" not in mapping
+            assert "suffix" not in mapping or mapping["remap"] == [{"value": None, "to": "?"}]
+
+
+# Other statuses than 200
+
+
+@pytest.fixture(scope="module")
+def failures(url: str) -> dict[int, Any]:
+    """The answers of /summary with a wrong token, without a driver, and before its first answer."""
+    answers = [httpx.get(f"{url}/summary", headers={"Authorization": "wrong"})]
+    with Simulation(1) as simulation:
+        simulation.remove_driver()
+        with agent_server() as without_driver:
+            answers.append(httpx.get(f"{without_driver}/summary"))
+    with Simulation(1) as simulation:
+        simulation.hang("nvmlInitWithFlags")
+        with hung_agent_server() as hung:
+            answers.append(httpx.get(f"{hung}/summary"))
+        simulation.release("nvmlInitWithFlags")
+    return {answer.status_code: answer.json() for answer in answers}
+
+
+def test_every_failure_has_its_reason_and_no_data(failures: dict[int, Any]) -> None:
+    assert sorted(failures) == [401, 500, 503]
+    assert all(failure["data"] is None and failure["error"] for failure in failures.values())
+
+
+def test_the_recipe_for_glance_shows_the_error_and_no_number_of_a_failure(failures: dict[int, Any]) -> None:
+    _, failed = glance_templates()
+    assert re.findall(r"\{\{.*?\}\}", failed) == ['{{ .JSON.String "error" }}']
+    for failure in failures.values():
+        assert isinstance(at(failure, "error"), str)
+
+
+@pytest.mark.parametrize("name", sorted(DIALECTS.keys() - {"Glance"}))
+def test_no_path_of_a_recipe_leads_to_a_value_in_a_failure(name: str, failures: dict[int, Any]) -> None:
+    read, _ = DIALECTS[name]
+    for path in read():
+        for failure in failures.values():
+            with pytest.raises(TypeError):  # of None
+                at(failure, path)
+
+
+def test_the_recipe_for_zabbix_accepts_only_the_status_of_data() -> None:
+    assert yaml.safe_load(blocks("Zabbix")[0])["item"]["required_status_codes"] == 200
+
+
+@needs_programs
+def test_the_csv_recipe_prints_no_line_of_a_failure(url: str) -> None:
+    done = run(blocks("CSV")[0].replace("changeme", "wrong"), url)
+    assert re.fullmatch(r"curl: \(22\) .* 401\n", done.stdout)
 
 
 def test_every_url_of_a_recipe_answers(url: str) -> None:
