@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.routes.ready import Readiness
 from agent.simulation import Simulation
 from tests.http.wire import error_in
-from tests.support.agents import agent_client, hung_agent_client
+from tests.support.agents import ROOT, agent_client, hung_agent_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,6 +45,30 @@ async def host(trouble: str) -> AsyncIterator[httpx.AsyncClient]:
 async def test_each_verdict_has_its_number_of_gpus() -> None:
     async with host("a critical GPU") as client:
         assert (await client.get("/ready")).json()["health"] == {"healthy": 3, "warning": 0, "critical": 1}
+
+
+@pytest.mark.parametrize("document", ["SECURITY.md", "docs/authentication.md"])
+def test_the_documents_say_what_everybody_may_read(document: str) -> None:
+    words = {
+        "gpus": "the number of GPUs by state",
+        "health": "and by verdict",
+        "host": "the names of the findings about the host",
+        "state": "the state of `STATE_DIR`",
+    }
+    assert Readiness.model_fields.keys() - {"status"} == words.keys()
+    told = " ".join((ROOT / document).read_text().split())
+    assert f"Of these only `/ready` has data of the host: {words['gpus']} {words['health']}" in told
+    assert [one for one in words.values() if one not in told] == []
+    assert "the driver's error while there is no driver. It names no GPU, user or process." in told
+
+
+async def test_what_everybody_may_read_names_no_gpu_user_or_process() -> None:
+    async with host("a critical GPU") as client:
+        text = (await client.get("/gpu")).text
+        names = re.findall(r'"(?:uuid|name|username|hostname)": ?("[^"]+")', text)
+        opened = [await client.get(path) for path in ("/ready", "/ready?require=healthy", "/health")]
+    assert len(set(names)) > 4
+    assert [name for name in names for answer in opened if name in answer.text] == []
 
 
 @pytest.mark.parametrize("trouble", ["nothing", "a warning"])
