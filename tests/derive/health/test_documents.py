@@ -11,6 +11,7 @@ from agent.derive.health import KINDS
 from agent.derive.health.xid import APPLICATION_XID_SECONDS, HARDWARE_XID_SECONDS, verdict_on
 from agent.derive.host_health import HOST_KINDS
 from agent.derive.xid_catalogue import CATALOGUE, OLDER, PRODUCTS
+from agent.sources.gpu.paces import ERRORS_PACE, UNWATCHED_PACE
 from tests.support.agents import ROOT
 
 if TYPE_CHECKING:
@@ -46,6 +47,14 @@ def test_the_page_has_every_kind_of_finding_word_for_word(heading: str, kinds: t
     assert rows == [
         [f"`{kind.name}`", verdicts(kind), kind.when, kind.how_long, kind.source] for kind in kinds
     ], "docs/findings.md and KINDS (agent/derive/health/, agent/derive/host_health.py) differ"
+
+
+def test_the_page_says_how_often_errors_are_read_with_and_without_a_client() -> None:
+    times = {1: "once", 2: "twice"}
+    watched, unwatched = (times[round(60 / pace)] for pace in (ERRORS_PACE, UNWATCHED_PACE))
+    told = " ".join(PAGE.split())
+    assert f"Error counts are read {watched} a minute while a client asks," in told
+    assert f" and {unwatched} a minute while none does" in told
 
 
 def test_every_kind_of_finding_has_a_unique_name() -> None:
