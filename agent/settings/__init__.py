@@ -235,12 +235,7 @@ class Settings:
         faults += _token_faults(environ)
         faults += _document_faults(values.get("simulate_gpus")) if reads_files else []
         faults += _tls_faults(environ, reads_files=reads_files)
-        if scenario := environ.get("SIMULATE_SCENARIO"):
-            names = scenarios()
-            simulated = environ.get("SIMULATE_GPUS", "")
-            if scenario not in names or not simulated.isdecimal() or not simulated.strip("0"):
-                accepted = f"{', '.join(names)}, together with a number in SIMULATE_GPUS"
-                faults.append(fault("SIMULATE_SCENARIO", scenario, accepted=accepted))
+        faults += _scenario_faults(environ)
         if environ.get("STATE_DIR") and values.get("history_interval") == 0:
             why = "cannot keep anything while HISTORY_INTERVAL is 0"
             faults.append(fault("STATE_DIR", environ["STATE_DIR"], why=why, accepted="one of them, not both"))
@@ -314,6 +309,22 @@ def _document_faults(simulated: object) -> list[str]:
         read_document(simulated)
     except DocumentError as why:
         return [fault("SIMULATE_GPUS", simulated, why=str(why))]
+    return []
+
+
+def _scenario_faults(environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with SIMULATE_SCENARIO, by itself or together with SIMULATE_GPUS."""
+    scenario = environ.get("SIMULATE_SCENARIO")
+    if not scenario:
+        return []
+    simulated = environ.get("SIMULATE_GPUS", "")
+    with_number = "together with a number in SIMULATE_GPUS"
+    if scenario not in (names := scenarios()):
+        return [fault("SIMULATE_SCENARIO", scenario, accepted=f"{', '.join(names)}, {with_number}")]
+    if not simulated.isdecimal() or not simulated.strip("0"):
+        no_use = "has no effect without a number of simulated GPUs"
+        accepted = f"a scenario {with_number}, not with a file"
+        return [fault("SIMULATE_SCENARIO", scenario, why=no_use, accepted=accepted)]
     return []
 
 

@@ -310,12 +310,23 @@ def test_a_token_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: P
     assert faults(TOKEN_FILE=missing) == (f"TOKEN_FILE is {missing!r}, {why}; {accepted}",)
 
 
+NEEDS_A_NUMBER = (
+    "which has no effect without a number of simulated GPUs;"
+    " accepted: a scenario together with a number in SIMULATE_GPUS, not with a file"
+)
+
+
+def test_a_scenario_for_a_replayed_file_is_refused_and_no_other_scenario_is_proposed() -> None:
+    document = str(ROOT / "tests" / "hardware" / "documents" / "kepler_driver_352.xml")
+    (fault,) = faults(SIMULATE_SCENARIO="lost", SIMULATE_GPUS=document)
+    assert fault == f"SIMULATE_SCENARIO is 'lost', {NEEDS_A_NUMBER}"
+
+
 @pytest.mark.parametrize("gpus", [None, "", "0"])
 def test_a_scenario_without_simulated_gpus_is_refused(gpus: str | None) -> None:
     environ = {"SIMULATE_SCENARIO": "lost"} | ({} if gpus is None else {"SIMULATE_GPUS": gpus})
     (fault,) = faults(**environ)
-    assert fault.startswith("SIMULATE_SCENARIO is 'lost'; accepted: healthy, lost, ")
-    assert fault.endswith(", together with a number in SIMULATE_GPUS")
+    assert fault == f"SIMULATE_SCENARIO is 'lost', {NEEDS_A_NUMBER}"
     assert (
         Settings.from_mapping({"SIMULATE_SCENARIO": "lost", "SIMULATE_GPUS": "1"}).simulate_scenario == "lost"
     )
