@@ -8,7 +8,6 @@ import gc
 import logging
 import os
 import sys
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -111,9 +110,16 @@ class _Parser(argparse.ArgumentParser):
     """Builds the long part of the help only for `--help`: a normal start loads no scenarios."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """A closed pipe is not an error: the reader has read enough."""
-        with suppress(OSError):
-            super()._print_message(message, file)
+        """Exit with 1 if stdout takes no more. A closed pipe is no error: its reader has read enough."""
+        stream = file or sys.stderr
+        try:
+            stream.write(message)
+            stream.flush()
+        except BrokenPipeError:
+            pass
+        except OSError:
+            if stream is sys.stdout:
+                sys.exit(1)
 
     def format_help(self) -> str:
         self.epilog = "\n".join(

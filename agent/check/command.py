@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from agent.server.log_writer import FLUSH_TIMEOUT
@@ -51,8 +50,8 @@ def run_check(
     else:
         report = check(settings, sources, url=url, started=started)
     deadline.cancel()  # the reader of the report may be slow
-    _write(f"{report.model_dump_json(indent=2)}\n" if as_json else text_of(report))
-    return report.exit_status
+    was_written = _write(f"{report.model_dump_json(indent=2)}\n" if as_json else text_of(report))
+    return report.exit_status or (0 if was_written else 1)
 
 
 def _process_start() -> float:
@@ -67,8 +66,14 @@ def _give_up(end: Callable[[int], object]) -> None:
     end(1)
 
 
-def _write(text: str) -> None:
-    """Write whatever the encoding of the output is; a closed pipe is not an error."""
-    with suppress(OSError):
+def _write(text: str) -> bool:
+    """Write whatever the encoding of the output is; returns whether the reader has it, or has read enough."""
+    try:
         sys.stdout.buffer.write(text.encode(sys.stdout.encoding, errors="backslashreplace"))
         sys.stdout.flush()
+    except BrokenPipeError:
+        return True
+    except OSError as error:
+        write_error(f"The report cannot be written ({error.strerror})")
+        return False
+    return True

@@ -187,6 +187,23 @@ def test_the_exit_status_is_right_even_if_nobody_reads_the_report() -> None:
     assert (finished.returncode, finished.stderr) == (0, ""), "GPU 0 is well in this scenario"
 
 
+@pytest.mark.parametrize(
+    ("options", "status"), [("", 1), ("--json", 1), pytest.param("--port abc", 2, marks=pytest.mark.slow)]
+)
+def test_a_report_that_cannot_be_written_is_no_success(options: str, status: int) -> None:
+    finished = subprocess.run(  # noqa: S603  (our own program)
+        ["/bin/sh", "-c", f"exec {sys.executable} main.py --simulate 1 --check {options} >/dev/full"],
+        cwd=ROOT,
+        env={**clean_environ(), "HOST": "127.0.0.1", "PORT": str(free_port()), "TOKEN": "x"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+    )
+    assert finished.stderr == "The report cannot be written (No space left on device)\n"
+    assert finished.returncode == status
+
+
 @pytest.mark.slow
 def test_a_check_beside_a_running_agent_reports_where_they_differ() -> None:
     with agent_process("--simulate", "4", prefix="/lab", URL_PREFIX="lab", TOKEN="hunter2") as agent:  # noqa: S106  made up
