@@ -84,16 +84,16 @@ def test_root_without_capabilities_reads_the_token_and_keeps_state_only_in_files
     succeed(["install", *user, "--mode=0400", "/dev/null", "token"], tmp_path)
     succeed(["install", *user, "--mode=0700", "--directory", "state"], tmp_path)
     (tmp_path / "token").write_text("secret")
-    files = {"TOKEN_FILE": str(tmp_path / "token"), "STATE_DIR": str(tmp_path / "state")}
+    token, state = str(tmp_path / "token"), str(tmp_path / "state")
     as_root = [*("setpriv", "--bounding-set=-all,+syslog", "--inh-caps=-all,+syslog", "--no-new-privs")]
-    refused = run([*as_root, sys.executable, str(ROOT / "main.py"), "--check"], tmp_path, **files)
+    refused = run([*as_root, sys.executable, str(ROOT / "main.py"), "--check"], tmp_path, TOKEN_FILE=token)
     assert (refused.returncode, "TOKEN_FILE" in refused.stdout) == (2, True)
     assert run([*as_root, "touch", "state/file"], tmp_path).returncode == 1
 
     for command in TO_ROOT:
         succeed(command.removeprefix("sudo ").replace(STATE, "state").split(), tmp_path)
 
-    with agent_process("--simulate", "2", inside=as_root, **files) as agent:
+    with agent_process("--simulate", "2", inside=as_root, TOKEN_FILE=token, STATE_DIR=state) as agent:
         assert agent.get("/count").status_code == 401
         assert agent.get("/ready").json()["state"] == "kept"
     assert (tmp_path / "state" / "simulated.sqlite3").exists()
@@ -119,6 +119,19 @@ def test_every_environment_variable_is_a_setting(service: dict[str, Any]) -> Non
 def test_docker_compose_accepts_the_file(tmp_path: Path) -> None:
     (tmp_path / "docker-compose.yml").write_text(TEXT)
     assert succeed(["docker-compose", "config", "--services"], tmp_path) == "gpu-metrics\n"
+
+
+@pytest.mark.slow
+def test_an_env_file_reaches_the_container_only_with_the_documented_line(tmp_path: Path) -> None:
+    line = "env_file: .env"
+    assert f"`{line}` here in the service" in TEXT
+    assert f"service has the line `{line}`" in (ROOT / "docs" / "install.md").read_text()
+    (tmp_path / ".env").write_text("EXPECTED_GPUS=8\n")
+    with_line = TEXT.replace("    image:", f"    {line}\n    image:", 1)
+    for text, reaches in ((TEXT, False), (with_line, True)):
+        (tmp_path / "docker-compose.yml").write_text(text)
+        shown = yaml.safe_load(succeed(["docker-compose", "config"], tmp_path))
+        assert ("EXPECTED_GPUS" in shown["services"]["gpu-metrics"]["environment"]) is reaches
 
 
 @pytest.mark.slow
