@@ -146,8 +146,8 @@ def test_one_message_lists_every_wrong_setting_of_every_source(tmp_path: Path) -
         "nvidia-smi-web-agent cannot start: 5 settings are wrong",
         "  PORT is 'abc'; accepted: a whole number from 1 to 65535",
         (
-            "  URL_PREFIX is 'a b'; accepted: segments of A-Z a-z 0-9 . _ ~ - separated by single slashes,"
-            " none of them . or .."
+            "  URL_PREFIX is 'a b'; accepted: segments of A-Z a-z 0-9 . _ ~ -"
+            ' other than "." and "..", separated by single slashes'
         ),
         "  TOKEN is ***; accepted: printable latin-1 without blanks at either end",
         "  API_KEYS is ***; accepted: one or more keys, comma-separated, each as API_KEY",

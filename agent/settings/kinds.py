@@ -226,7 +226,7 @@ STATE_FOLDER = Kind(
 )
 SWITCH = Kind("1, 0, true, false, yes, no, on or off", _switch)
 URL_PATH = Kind(
-    "segments of A-Z a-z 0-9 . _ ~ - separated by single slashes, none of them . or ..", _url_path
+    'segments of A-Z a-z 0-9 . _ ~ - other than "." and "..", separated by single slashes', _url_path
 )
 HOST = Kind("a host name or an IP address", _host)
 NODE_NAME = Kind("letters, digits, . _ and -, at most 253 of them", _node_name)

@@ -358,4 +358,5 @@ def test_every_setting_has_one_line_of_help() -> None:
     assert documented()
     for row in documented():
         assert row.help.endswith(".")
+        assert not row.accepted.endswith("."), "the help adds a full stop"
         assert "\n" not in row.help + row.accepted
