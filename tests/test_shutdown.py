@@ -52,8 +52,8 @@ def is_ready_for(number: signal.Signals, agent: subprocess.Popen[str]) -> bool:
 def agent_on(hanging: str) -> Iterator[Process]:
     """An agent on a driver whose function `hanging` never returns."""
     program = ("-m", "tests.support.hung_agent", hanging)
-    hangs = hanging in {"nvmlInitWithFlags", "everything"}
-    with agent_process(program=program, inside=ON_TERMINAL, hangs=hangs, HISTORY_INTERVAL="1") as process:
+    probe = "/health?whole" if hanging in {"nvmlInitWithFlags", "everything"} else "/ready"
+    with agent_process(program=program, inside=ON_TERMINAL, probe=probe, HISTORY_INTERVAL="1") as process:
         yield process
 
 

@@ -35,7 +35,7 @@ def serving(command: Sequence[str], cwd: Path, url: str, environ: Mapping[str, s
         popen = subprocess.Popen(command, cwd=cwd, env=dict(environ), stdout=log, stderr=log)  # noqa: S603  see run
     process = Process(popen, url, log_file)
     try:
-        wait_until(process.answers, lambda: f"{command} answers; its log:\n{process.log}")
+        wait_until(lambda: process.answers("/ready"), lambda: f"{command} answers; its log:\n{process.log}")
         yield process
     finally:
         if popen.poll() is None:

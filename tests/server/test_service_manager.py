@@ -141,7 +141,7 @@ def started(program: Sequence[str], systemd: Systemd, **environ: str) -> Iterato
 def test_a_hanging_driver_does_not_stop_the_notifications_of_the_watchdog(systemd: Systemd) -> None:
     program = ["-m", "tests.support.hung_agent", "everything"]
     environ = {**systemd.environ, "WATCHDOG_USEC": "1000000"}
-    with agent_process(program=program, **environ) as agent:
+    with agent_process(program=program, probe="/health?whole", **environ) as agent:
         assert systemd.next_message() == "READY=1"
         for _ in range(4):
             assert systemd.next_message() == "WATCHDOG=1"

@@ -169,15 +169,14 @@ class Process:
         with httpx.Client(transport=transport, base_url=self.url, headers=headers) as client:
             return client.get(path)
 
-    def answers(self, *, first_contact: bool = True) -> bool:
-        """Whether the agent answers and the driver has answered it: until then, most requests get a 503."""
+    def answers(self, path: str) -> bool:
+        """Whether the agent answers the probe, and not with the 503 of a driver that has not answered yet."""
         assert self.popen.poll() is None, f"the agent ended; its log:\n{self.log}"
         try:
-            # Without a query, /health answers before the rest of the agent.
-            whole = self.get("/health?whole").status_code == 200
-            return whole and (not first_contact or NO_CONTACT not in self.get("/ready").text)
+            response = self.get(path)
         except httpx.TransportError:
             return False
+        return response.status_code in {200, 503} and NO_CONTACT not in response.text
 
     @property
     def log(self) -> str:
@@ -196,13 +195,14 @@ def agent_process(
     port: str = "",
     program: Sequence[str] = ("main.py",),
     inside: Sequence[str] = (),
-    hangs: bool = False,
+    probe: str = "/ready",
     **environ: str,
 ) -> Iterator[Process]:
     """`python main.py --port … ARGUMENTS`, or another `program`, ready to answer.
 
     `inside` is the start of a command line that runs it elsewhere, like `unshare`. Its standard input is
-    no terminal, unless `inside` is ON_TERMINAL. `hangs`: the driver never answers it.
+    no terminal, unless `inside` is ON_TERMINAL. `probe` is /health?whole if the
+    driver never answers: without a query, /health answers before the rest of the agent.
     """
     port = port or str(free_port())
     with tempfile.TemporaryDirectory() as folder:
@@ -220,7 +220,7 @@ def agent_process(
         process = Process(popen, f"{scheme}://127.0.0.1:{port}{prefix}", log_file, environ.get("UDS", ""))
         try:
             wait_until(
-                lambda: process.answers(first_contact=not hangs),
+                lambda: process.answers(probe),
                 lambda: f"the agent answers; its log:\n{process.log}",
             )
             yield process
