@@ -7,6 +7,10 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOUNTS = "/proc/self/mountinfo"
 # File systems on which the shared memory of SQLite's WAL does not work, because other hosts write the same
@@ -30,10 +34,18 @@ class Refused(Exception):
 class StateFolder:
     """The folder, which only this process uses from `take` to `release`."""
 
-    def __init__(self, path: str, *, mounts: str = MOUNTS, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        mounts: str = MOUNTS,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.path = Path(path)
         self._mounts = mounts
         self._patience = patience
+        self._clock = clock
         self._descriptor: int | None = None
 
     def take(self) -> None:
@@ -48,7 +60,7 @@ class StateFolder:
         kind = file_system(str(self.path), self._mounts)
         if kind is not None and NETWORK_FILE_SYSTEM.fullmatch(kind):
             raise Refused(f"is on a network file system ({kind}), where SQLite cannot share its memory")
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(self.path, os.O_RDONLY)
         try:
             self._lock(descriptor)
         except BaseException:
@@ -57,9 +69,9 @@ class StateFolder:
         self._descriptor = descriptor
 
     def _lock(self, descriptor: int) -> None:
-        deadline = time.monotonic() + self._patience
+        deadline = self._clock() + self._patience
         while not _lock(descriptor):
-            if time.monotonic() >= deadline:
+            if self._clock() >= deadline:
                 raise Refused("is in use by another agent")
             time.sleep(PAUSE)
 
