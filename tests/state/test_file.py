@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sqlite3
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from agent.state import names
-from agent.state.file import open_file
+from agent.state.file import open_file, open_to_read
 from agent.state.forget import forget_users
 from agent.state.schema import STEPS, VERSION, ForeignFile, NewerFile, migrate
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def tables(connection: sqlite3.Connection) -> set[str]:
@@ -53,6 +52,79 @@ def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None
     open_file(path).close()
 
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_both_kinds_of_connection_wait_a_second_for_another_transaction(tmp_path: Path) -> None:
+    path = tmp_path / "agent.sqlite3"
+    for connection in (open_file(path), open_to_read(path)):
+        assert connection.execute("PRAGMA busy_timeout").fetchone() == (1000,)
+        connection.close()
+
+
+def test_a_lost_minute_is_cheaper_than_waiting_for_the_disk_and_the_log_stays_below_4_mib(
+    tmp_path: Path,
+) -> None:
+    connection = open_file(tmp_path / "agent.sqlite3")
+    assert connection.execute("PRAGMA synchronous").fetchone() == (1,), "NORMAL"
+    assert connection.execute("PRAGMA journal_size_limit").fetchone() == (4 * 1024**2,)
+    connection.close()
+
+
+def test_the_log_of_a_damaged_file_is_set_aside_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "agent.sqlite3"
+    log, index = (tmp_path / f"agent.sqlite3-{kind}" for kind in ("wal", "shm"))
+    for file in (path, log, index):
+        file.write_bytes(b"\xff" * 5000)
+
+    open_file(path).close()
+
+    assert sorted(one.name.rpartition("Z")[2] for one in aside(path)) == ["", "-wal"]
+    assert {one.read_bytes() for one in aside(path)} == {b"\xff" * 5000}
+    assert not index.exists()
+
+
+class OpenFiles(logging.Handler):
+    """Finds the files that are open when a line is logged."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        del record
+        self.found = {
+            Path(os.path.realpath(descriptor)).name for descriptor in Path("/proc/self/fd").iterdir()
+        }
+
+
+@pytest.mark.parametrize("why", ["damaged", "newer"])
+def test_a_file_is_closed_before_it_is_set_aside(tmp_path: Path, why: str) -> None:
+    """Otherwise SQLite would delete the log of the new file when it closes the old one."""
+    path = tmp_path / "agent.sqlite3"
+    make_file(path)
+    if why == "damaged":
+        content = path.read_bytes()
+        path.write_bytes(content[:4096] + b"\xa5" * 4096 + content[8192:])
+    else:
+        newer = sqlite3.connect(path)
+        newer.execute(f"PRAGMA user_version = {VERSION + 1}")
+        newer.close()
+    logger, handler = logging.getLogger("agent.state.file"), OpenFiles()
+    logger.addHandler(handler)
+    try:
+        open_file(path).close()
+    finally:
+        logger.removeHandler(handler)
+
+    (kept,) = aside(path)
+    assert handler.found
+    assert kept.name not in handler.found
+
+
+def test_an_empty_log_of_a_damaged_file_is_deleted(tmp_path: Path) -> None:
+    path = tmp_path / "agent.sqlite3"
+    path.write_bytes(b"\xff" * 5000)
+    (tmp_path / "agent.sqlite3-wal").touch()
+
+    open_file(path).close()
+
+    assert len(aside(path)) == 1
 
 
 def test_written_rows_are_found_again(tmp_path: Path) -> None:
