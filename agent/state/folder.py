@@ -107,7 +107,7 @@ def file_system(path: str, mounts: str = MOUNTS) -> str | None:
 
 def parse_mountinfo(lines: list[bytes], path: str) -> str | None:
     """Of the mount that the path is on: the longest mount point above it; of two on one place the later."""
-    longest, found = -1, None
+    longest, found = "", None
     for line in lines:
         before, _, after = line.partition(b" - ")
         fields, kind = before.split(b" "), os.fsdecode(after.split(b" ")[0])
@@ -115,8 +115,8 @@ def parse_mountinfo(lines: list[bytes], path: str) -> str | None:
             continue
         # A blank is written as \\040, and so are other characters that would part the fields.
         point = os.fsdecode(_OCTAL.sub(lambda code: bytes([int(code[1], 8)]), fields[4]))
-        if f"{path}/".startswith(f"{point.rstrip('/')}/") and len(point) >= longest:
-            longest, found = len(point), kind
+        if f"{path}/".startswith(f"{point.rstrip('/')}/") and len(point) >= len(longest):
+            longest, found = point, kind
     return found
 
 

@@ -101,6 +101,11 @@ def test_a_start_waits_four_seconds_for_the_agent_before_it(tmp_path: Path) -> N
     assert times == []
 
 
+def test_a_folder_that_nobody_uses_any_more_is_released(tmp_path: Path) -> None:
+    StateFolder(str(tmp_path)).take()
+    StateFolder(str(tmp_path), patience=0.0).take()
+
+
 def test_a_killed_process_releases_the_folder(tmp_path: Path) -> None:
     code = (
         "import sys, time; from agent.state.folder import StateFolder; folder = StateFolder(sys.argv[1]);"

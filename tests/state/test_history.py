@@ -74,7 +74,17 @@ def test_the_history_from_before_a_reboot_keeps_its_times(file: Connection) -> N
 def test_samples_older_than_an_hour_are_not_restored(file: Connection) -> None:
     run(file, History(10), 0, 600)
 
-    assert restored(file, 2 * HOUR).history == []
+    assert [moment.since_boot for moment in restored(file, HOUR + 590).history] == [590, 600]
+    assert restored(file, HOUR + 601).history == []
+
+
+def test_a_sample_is_kept_with_its_time_in_tenths_of_a_second() -> None:
+    history = History(10)
+    history.add(last := snapshot(10.26, 1))
+    found = HistoryPart(history, 0)(last)
+
+    assert found is not None
+    assert [row[0] - EPOCH for row in found.rows] == pytest.approx([10.3, 10.3], abs=1e-6)
 
 
 def test_a_day_of_minute_means_and_90_days_of_hour_means_can_be_queried(
@@ -126,6 +136,35 @@ def test_a_gap_in_the_file_is_a_gap_in_the_history(file: Connection) -> None:
     assert None not in (*utilization(found.gpus[0])[:3], *utilization(found.gpus[0])[4:])
 
 
+def of_host(file: Connection, step: int, *times: float) -> None:
+    """Write these times, in seconds after EPOCH, of this step."""
+    file.executemany("INSERT INTO host_history VALUES (?, ?, 1, 1)", [(step, EPOCH + at) for at in times])
+
+
+@pytest.mark.parametrize(
+    ("times", "found"),
+    [
+        pytest.param([0, 60, 240], [0, 60, 240], id="three minutes"),
+        pytest.param([0, 60, 300], [0, 60, 120, 300], id="four minutes"),
+    ],
+)
+def test_a_gap_is_longer_than_three_steps(file: Connection, times: list[float], found: list[float]) -> None:
+    of_host(file, 60, *times)
+    moments = query(file, EPOCH + 300, DAY, (), (), interval=10).taken_at
+    assert [at - EPOCH for at in moments] == found
+
+
+@pytest.mark.parametrize(
+    ("seconds", "found"),
+    [(HOUR, [DAY - HOUR, DAY]), (DAY, [0, DAY - HOUR, DAY]), (DAY + 1, [-1, 7200])],
+)
+def test_more_than_a_day_is_queried_by_the_hour(file: Connection, seconds: float, found: list[float]) -> None:
+    of_host(file, 60, -1, 0, DAY - HOUR, DAY, DAY + 1)
+    of_host(file, 3600, -2, -1, 7200)
+    moments = query(file, EPOCH + DAY, seconds, (), (), interval=DAY).taken_at
+    assert [at - EPOCH for at in moments] == found
+
+
 def test_samples_rarer_than_a_minute_have_no_gaps(file: Connection) -> None:
     run(file, History(300), 0, 1500, step=300)
     last = snapshot(1500, 1, 1)
@@ -163,6 +202,14 @@ def test_samples_are_deleted_after_an_hour_and_their_means_kept(file: Connection
     age(file, 2 * HOUR)
     steps = {step for (step,) in file.execute("SELECT DISTINCT step FROM gpu_history")}
     assert steps == {60, 3600}
+
+
+def test_ageing_keeps_the_samples_of_an_hour_before_and_after_its_clock(file: Connection) -> None:
+    """The clock may be behind that of the samples."""
+    of_host(file, 0, -HOUR - 1, -HOUR, 0, HOUR, HOUR + 1)
+    age(file, 0)
+    kept = [at - EPOCH for (at,) in file.execute("SELECT at FROM host_history")]
+    assert kept == [-HOUR, 0, HOUR]
 
 
 def hours(file: Connection, count: int, first: float = EPOCH) -> None:
