@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.readings.restored import KeptMoment
 from agent.sampling.history import GPU_FIELDS, HOST_FIELDS, History
-from agent.state.history import GPU_COLUMNS, HOST_COLUMNS, LONGEST_SECONDS, HistoryPart
+from agent.state.history import GPU_COLUMNS, HOST_COLUMNS, LONGEST_SECONDS, SUBJECT, HistoryPart
 from agent.state.history_query import query
 from agent.state.keeper import PACE, Keeper
 from tests.sampling.test_history import EPOCH, snapshot, utilization
@@ -122,6 +123,21 @@ def test_a_minute_with_a_restart_is_the_mean_of_both_parts(file: Connection) -> 
 
     (mean,) = utilization(found.gpus[0])
     assert mean == pytest.approx((2 * 20 + 2 * 40) / 4, abs=4)  # the first time of each part is its start
+
+
+def test_a_mean_stays_when_its_samples_have_been_deleted(file: Connection) -> None:
+    for at, percent in ((0, 20.0), (50, 40.0), (300, 60.0)):
+        SUBJECT.write(file, [(EPOCH + at, None, percent, None)])
+        if at == 50:
+            file.execute("DELETE FROM host_history WHERE step = 0 AND at < ?", (EPOCH + at,))
+    means = file.execute("SELECT at, cpu_percent FROM host_history WHERE step = 60 ORDER BY at").fetchall()
+    assert means == [(EPOCH, 30.0), (EPOCH + 300, 60.0)]
+
+
+def test_a_gpu_with_an_unknown_utilization_keeps_its_other_values(file: Connection) -> None:
+    values = (None, 3.0, *[None] * 9)
+    SUBJECT.write(file, [(EPOCH, None, 5.0, 7.0), (EPOCH, "a", *values)])
+    assert restored(file, 10).history == [KeptMoment(0.0, {"a": values}, (5.0, 7.0))]
 
 
 def test_a_gap_in_the_file_is_a_gap_in_the_history(file: Connection) -> None:
