@@ -134,6 +134,13 @@ def test_a_mean_stays_when_its_samples_have_been_deleted(file: Connection) -> No
     assert means == [(EPOCH, 30.0), (EPOCH + 300, 60.0)]
 
 
+def test_a_late_sample_leaves_the_mean_of_the_next_minute_unchanged(file: Connection) -> None:
+    for at, percent in ((60, 20.0), (115, 40.0), (50, 10.0)):
+        SUBJECT.write(file, [(EPOCH + at, None, percent, None)])
+    means = file.execute("SELECT at, cpu_percent FROM host_history WHERE step = 60 ORDER BY at").fetchall()
+    assert means == [(EPOCH, 10.0), (EPOCH + 60, 30.0)]
+
+
 def test_a_gpu_with_an_unknown_utilization_keeps_its_other_values(file: Connection) -> None:
     values = (None, 3.0, *[None] * 9)
     SUBJECT.write(file, [(EPOCH, None, 5.0, 7.0), (EPOCH, "a", *values)])
