@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from agent.readings import (
     Blamed,
+    HostProcess,
+    ProcessesReading,
     XidCount,
 )
 from agent.state import names
@@ -27,8 +29,18 @@ def test_user_names_are_known_after_a_restart_for_the_configured_days(file: Conn
     keeper.end()
 
     assert restored(file, 10).user_names == {1000: "alice"}
-    age(file, 401 * DAY)
+    age(file, 400 * DAY)
+    assert restored(file, 10).user_names == {1000: "alice"}
+    age(file, 400 * DAY + 1)
     assert restored(file, 10).user_names == {}
+
+
+def test_only_a_user_with_a_number_and_a_name_has_a_row() -> None:
+    one = on_gpu(0, sm=0)
+    users = (HostProcess(1, "alice", uid=1000), HostProcess(2, "bob"), HostProcess(3, None, uid=1001))
+    found = names.rows(replace(one, processes=ProcessesReading({user.pid: user for user in users})))
+    assert found is not None
+    assert found.rows == ((1000, "alice", EPOCH),)
 
 
 def test_without_state_users_no_name_is_kept_and_earlier_names_are_deleted(
