@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import pytest
 
 from agent.readings import (
     Blamed,
@@ -12,6 +15,7 @@ from agent.readings import (
     XidCount,
 )
 from agent.state import names
+from agent.state.forget import forget_users
 from agent.state.xids import XidsPart
 from tests.sampling.test_history import EPOCH
 from tests.state.files import DAY, age, kept, restored
@@ -60,3 +64,11 @@ def test_without_state_users_no_name_is_kept_and_earlier_names_are_deleted(
     rows = XidsPart("boot", users=False).all(with_xids(30, x31=blamed))
     assert rows is not None
     assert "alice" not in rows.rows[0]
+
+
+def test_users_are_forgotten_everywhere_or_nowhere(file: Connection) -> None:
+    names.SUBJECT.write(file, [(1000, "alice", EPOCH)])
+    file.execute("DROP TABLE xids")
+    with pytest.raises(sqlite3.OperationalError):
+        forget_users(file)
+    assert names.restore(file) == {1000: "alice"}

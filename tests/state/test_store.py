@@ -16,12 +16,21 @@ from agent.state import gpus, names
 from agent.state.file import open_file
 from agent.state.folder import Refused, StateFolder
 from agent.state.keeper import Keeper
-from agent.state.reader import MAX_WAITING, StoreBusy, StoreUnreadable
-from agent.state.store import SLOW_SECONDS, Store
+from agent.state.reader import (
+    MAX_WAITING,
+    PATIENCE,
+    QUERY_SECONDS,
+    STEPS,
+    Reader,
+    StoreBusy,
+    StoreUnreadable,
+)
+from agent.state.store import END_SECONDS, SLOW_SECONDS, START_SECONDS, Store
 from agent.state.subject import Rows, Subject, failed
-from agent.state.writer import MAX_BATCHES, Writer
+from agent.state.writer import AGEING_PACE, MAX_BATCHES, Writer
 from tests.sampling.test_history import snapshot
 from tests.support.agents import wait_until
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -105,6 +114,42 @@ def test_batches_that_cannot_be_written_are_written_later_and_logged_once(
     assert caplog.messages[0].startswith(f"STATE_DIR '{tmp_path}' ")
     assert "in memory until" in caplog.messages[0]
     assert caplog.messages[1] == "STATE_DIR can be written again"
+
+
+def test_the_limits_of_the_file_have_these_values() -> None:
+    assert (SLOW_SECONDS, START_SECONDS, END_SECONDS) == (5, 5, 0.5)
+    assert (PATIENCE, MAX_WAITING, QUERY_SECONDS, STEPS) == (1, 4, 5, 10_000)
+    assert (MAX_BATCHES, AGEING_PACE) == (60, 3600)
+
+
+def test_old_rows_are_deleted_with_the_first_write_and_then_once_an_hour(tmp_path: Path) -> None:
+    clock = Clock(0.0)
+    one = Writer(StateFolder(str(tmp_path)), NAME, days=1, boot="", run=1, now=lambda: 1e9, clock=clock)
+
+    def known() -> list[tuple[int]]:
+        old: Batch = (Rows(names.SUBJECT, ((7, "alice", 0.0),)),)
+        one.write(old)
+        connection = one.open()
+        assert connection is not None
+        return connection.execute("SELECT uid FROM names").fetchall()
+
+    found = {}
+    for clock.now in (0.0, 3599.9, 3600.0, 7199.9, 7200.0):
+        found[clock.now] = known()
+    one.close()
+
+    assert found == {0.0: [], 3599.9: [(7,)], 3600.0: [], 7199.9: [(7,)], 7200.0: []}
+    assert one.written_at == 1e9
+
+
+def test_the_size_of_the_file_includes_its_log(tmp_path: Path) -> None:
+    one = writer(StateFolder(str(tmp_path)))
+    assert one.file_bytes is None
+    one.write(gpu("a"))
+    sizes = [(tmp_path / f"{NAME}{kind}").stat().st_size for kind in ("", "-wal")]
+    assert all(sizes)
+    assert one.file_bytes == sum(sizes)
+    one.close()
 
 
 def test_an_hour_of_batches_waits_in_memory_and_the_oldest_is_lost(tmp_path: Path) -> None:
@@ -271,9 +316,11 @@ async def test_a_disk_that_does_not_answer_is_slow_and_delays_nothing(tmp_path: 
     store.put((Rows(Subject("hangs", (), hang), ()),))
     await asyncio.to_thread(entered.wait, 20)
     assert store.reading.trouble is None
+    now = SLOW_SECONDS - 0.1
+    assert store.reading.trouble is None
     now = SLOW_SECONDS
     assert store.reading.trouble is not None
-    assert store.reading.trouble.fault == "slow"
+    assert store.reading.trouble == ("slow", f"STATE_DIR '{tmp_path}' has not answered for 5 s")
     for number in range(MAX_BATCHES + 5):
         store.put(gpu(f"{number}"))
         store.put(gpu("urgent"), urgent=True)
@@ -305,6 +352,51 @@ async def test_of_many_queries_some_wait_and_the_others_are_refused(tmp_path: Pa
 
         assert await first == "found"
         assert await store.read(slow) == "found"
+
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+LONG = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 9000) SELECT count(*) FROM n"
+
+
+async def test_a_query_that_takes_more_than_five_seconds_is_given_up(tmp_path: Path) -> None:
+    open_file(tmp_path / NAME).close()
+    times = iter([100.0, 105.0, 105.1])
+    reader = Reader(tmp_path / NAME, clock=lambda: next(times))
+    with pytest.raises(StoreBusy, match="takes too long"):
+        await reader.read(lambda connection: connection.execute(ENDLESS).fetchall())
+    assert next(times, None) is None
+
+    times = iter([100.0, *[105.0] * 1000])
+    assert await reader.read(lambda connection: connection.execute(LONG).fetchall()) == [(9000,)]
+    assert next(times) == 105.0
+
+
+async def test_an_urgent_batch_wakes_the_thread(tmp_path: Path) -> None:
+    async with started(tmp_path) as store:
+        store.put(gpu("a"), urgent=True)
+        wait_until(lambda: store.reading.file_bytes, "the batch is written")
+        assert await store.read(uuids) == ["a"]
+
+
+async def test_an_agent_starts_although_what_was_kept_cannot_be_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_connection: Connection) -> None:
+        raise ValueError("unforeseen")
+
+    store = Store(StateFolder(str(tmp_path)), NAME, days=400, boot="boot")
+    assert await store.start(fail) is None
+    assert caplog.messages == ["Reading STATE_DIR failed"]
+    store.put(gpu("a"))
+    assert store.close()
+    assert in_file(tmp_path) == ["a"]
+
+
+def test_a_store_that_was_never_started_releases_its_folder(tmp_path: Path) -> None:
+    folder = StateFolder(str(tmp_path))
+    folder.take()
+    assert Store(folder, NAME, days=400, boot="boot").close()
+    StateFolder(str(tmp_path), patience=0.0).take()
 
 
 async def test_a_query_cannot_write(tmp_path: Path) -> None:
