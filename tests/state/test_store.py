@@ -150,6 +150,7 @@ def test_the_size_of_the_file_includes_its_log(tmp_path: Path) -> None:
     assert all(sizes)
     assert one.file_bytes == sum(sizes)
     one.close()
+    assert [file.name for file in tmp_path.iterdir()] == [NAME], "the log is in the file"
 
 
 def test_an_hour_of_batches_waits_in_memory_and_the_oldest_is_lost(tmp_path: Path) -> None:
