@@ -51,6 +51,7 @@ NAMED = {
     "agent.server.agent_server": {"test_agent_server", "test_handshakes"},
     "agent.server.cycles": {"test_cycles", "test_protocol", "test_repeated_requests", "test_timers"},
     "agent.server.handshakes": {"test_accepting", "test_handshakes"},
+    "agent.server.logs": {"test_logs", "test_log_formats"},
     "agent.server.protocol": {
         "test_head_timer",
         "test_limits",
@@ -60,6 +61,14 @@ NAMED = {
         "test_unix_socket",
     },
     "agent.server.signals": {"test_signals", "test_protocol"},
+    "agent.state.forget": {"test_file", "test_names"},
+    "agent.state.gpus": {"test_keeper", "test_store"},
+    "agent.state.keeper": {"test_keeper", "test_store"},
+    "agent.state.parts": {"test_state", "test_usage"},
+    "agent.state.reader": {"test_store"},
+    "agent.state.restore": {"test_history", "test_seen", "test_names", "test_xids"},
+    "agent.state.short_queue": {"test_short_queue", "test_history_queue"},
+    "agent.state.subject": {"test_names", "test_seen", "test_store"},
 }
 IMPORTS = imported_modules()
 
