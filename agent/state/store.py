@@ -43,7 +43,7 @@ class Store:
         *,
         days: int,
         boot: str,
-        users: bool = True,
+        users: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.boot = boot

@@ -7,7 +7,9 @@ import errno
 import logging
 import sqlite3
 import threading
+import time
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,8 +35,7 @@ from tests.support.agents import wait_until
 from tests.support.clock import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Callable, Sequence
     from sqlite3 import Connection
 
     from agent.readings import Snapshot
@@ -68,7 +69,7 @@ def uuids(connection: Connection) -> list[str]:
 
 
 def writer(folder: StateFolder) -> Writer:
-    return Writer(folder, NAME, days=400, boot="boot", run=1)
+    return Writer(folder, NAME, days=400, boot="boot", run=1, users=True)
 
 
 def in_file(tmp_path: Path) -> list[str]:
@@ -77,6 +78,15 @@ def in_file(tmp_path: Path) -> list[str]:
         return uuids(connection)
     finally:
         connection.close()
+
+
+def files_in(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()]
+
+
+def is_open(file: Path) -> bool:
+    """Whether this process has it open."""
+    return file in [descriptor.resolve() for descriptor in Path("/proc/self/fd").iterdir()]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +134,9 @@ def test_the_limits_of_the_file_have_these_values() -> None:
 
 def test_old_rows_are_deleted_with_the_first_write_and_then_once_an_hour(tmp_path: Path) -> None:
     clock = Clock(0.0)
-    one = Writer(StateFolder(str(tmp_path)), NAME, days=1, boot="", run=1, now=lambda: 1e9, clock=clock)
+    one = Writer(
+        StateFolder(str(tmp_path)), NAME, days=1, boot="", run=1, users=True, now=lambda: 1e9, clock=clock
+    )
 
     def known() -> list[tuple[int]]:
         old: Batch = (Rows(names.SUBJECT, ((7, "alice", 0.0),)),)
@@ -150,7 +162,7 @@ def test_the_size_of_the_file_includes_its_log(tmp_path: Path) -> None:
     assert all(sizes)
     assert one.file_bytes == sum(sizes)
     one.close()
-    assert [file.name for file in tmp_path.iterdir()] == [NAME], "the log is in the file"
+    assert files_in(tmp_path) == [NAME], "the log is in the file"
 
 
 def test_an_hour_of_batches_waits_in_memory_and_the_oldest_is_lost(tmp_path: Path) -> None:
@@ -268,9 +280,13 @@ def test_an_urgent_write_does_not_count_as_everything_written(tmp_path: Path) ->
     one.close()
 
 
+def new_store(folder: StateFolder, clock: Callable[[], float] = time.monotonic) -> Store:
+    return Store(folder, NAME, days=400, boot="boot", users=True, clock=clock)
+
+
 @asynccontextmanager
 async def started(tmp_path: Path, folder: StateFolder | None = None) -> AsyncIterator[Store]:
-    store = Store(folder or StateFolder(str(tmp_path)), NAME, days=400, boot="boot")
+    store = new_store(folder or StateFolder(str(tmp_path)))
     await store.start(uuids)
     try:
         yield store
@@ -282,7 +298,9 @@ async def test_batches_are_written_at_the_end_and_found_at_the_next_start(tmp_pa
     async with started(tmp_path) as store:
         for uuid in "abc":
             store.put(gpu(uuid))
-    store = Store(StateFolder(str(tmp_path)), NAME, days=400, boot="boot")
+        (thread,) = [thread for thread in threading.enumerate() if thread.name == "state"]
+        assert thread.daemon, "a disk that does not answer keeps nobody from the end"
+    store = new_store(StateFolder(str(tmp_path)))
 
     assert await store.start(uuids) == list("abc")
     assert store.close()
@@ -311,15 +329,15 @@ async def test_a_disk_that_does_not_answer_is_slow_and_delays_nothing(tmp_path: 
         entered.set()
         leave.wait(20)
 
-    now = 0.0
-    store = Store(StateFolder(str(tmp_path)), NAME, days=400, boot="boot", clock=lambda: now)
+    now = 100.0
+    store = new_store(StateFolder(str(tmp_path)), lambda: now)
     await store.start(uuids)
     store.put((Rows(Subject("hangs", (), hang), ()),))
     await asyncio.to_thread(entered.wait, 20)
     assert store.reading.trouble is None
-    now = SLOW_SECONDS - 0.1
+    now = 104.9
     assert store.reading.trouble is None
-    now = SLOW_SECONDS
+    now = 105.0
     assert store.reading.trouble is not None
     assert store.reading.trouble == ("slow", f"STATE_DIR '{tmp_path}' has not answered for 5 s")
     for number in range(MAX_BATCHES + 5):
@@ -363,9 +381,10 @@ async def test_a_query_that_takes_more_than_five_seconds_is_given_up(tmp_path: P
     open_file(tmp_path / NAME).close()
     times = iter([100.0, 105.0, 105.1])
     reader = Reader(tmp_path / NAME, clock=lambda: next(times))
-    with pytest.raises(StoreBusy, match="takes too long"):
+    with pytest.raises(StoreBusy, match="takes too long") as busy:
         await reader.read(lambda connection: connection.execute(ENDLESS).fetchall())
     assert next(times, None) is None
+    assert not is_open(tmp_path / NAME), busy
 
     times = iter([100.0, *[105.0] * 1000])
     assert await reader.read(lambda connection: connection.execute(LONG).fetchall()) == [(9000,)]
@@ -385,18 +404,19 @@ async def test_an_agent_starts_although_what_was_kept_cannot_be_read(
     def fail(_connection: Connection) -> None:
         raise ValueError("unforeseen")
 
-    store = Store(StateFolder(str(tmp_path)), NAME, days=400, boot="boot")
+    store = new_store(StateFolder(str(tmp_path)))
     assert await store.start(fail) is None
     assert caplog.messages == ["Reading STATE_DIR failed"]
     store.put(gpu("a"))
     assert store.close()
+    assert files_in(tmp_path) == [NAME], "the file is closed"
     assert in_file(tmp_path) == ["a"]
 
 
 def test_a_store_that_was_never_started_releases_its_folder(tmp_path: Path) -> None:
     folder = StateFolder(str(tmp_path))
     folder.take()
-    assert Store(folder, NAME, days=400, boot="boot").close()
+    assert new_store(folder).close()
     StateFolder(str(tmp_path), patience=0.0).take()
 
 
@@ -408,7 +428,7 @@ async def test_a_query_cannot_write(tmp_path: Path) -> None:
 
 
 async def test_without_a_file_a_query_fails(tmp_path: Path) -> None:
-    store = Store(StateFolder(str(tmp_path)), NAME, days=400, boot="boot")
+    store = new_store(StateFolder(str(tmp_path)))
 
     with pytest.raises(StoreUnreadable):
         await store.read(uuids)
