@@ -342,12 +342,14 @@ async def test_a_disk_that_does_not_answer_is_slow_and_delays_nothing(tmp_path: 
     assert store.reading.trouble == ("slow", f"STATE_DIR '{tmp_path}' has not answered for 5 s")
     for number in range(MAX_BATCHES + 5):
         store.put(gpu(f"{number}"))
-        store.put(gpu("urgent"), urgent=True)
+        store.put(gpu(f"urgent {number}"), urgent=True)
     assert store.reading.lost_batches == 5
     leave.set()
     wait_until(lambda: store.reading.trouble is None, "the batch is written")
     assert store.close()
-    assert {"urgent", "0", f"{MAX_BATCHES - 1}"} <= set(in_file(tmp_path))
+    written = in_file(tmp_path)
+    assert {"0", f"{MAX_BATCHES - 1}"} <= set(written)
+    assert [uuid for uuid in written if "urgent" in uuid] == [f"urgent {MAX_BATCHES + 4}"], "the newest"
 
 
 async def test_of_many_queries_some_wait_and_the_others_are_refused(tmp_path: Path) -> None:
