@@ -478,7 +478,7 @@ def test_a_worker_of_uvicorn_is_the_only_one_and_is_not_started_again_with_wrong
 
 def test_the_traceback_of_an_agent_that_systemd_aborts_is_in_the_log(tmp_path: Path) -> None:
     environ = {"NOTIFY_SOCKET": f"{tmp_path}/none", "WATCHDOG_USEC": "60000000"}
-    with running(tmp_path, URL_PREFIX="slow-start", **environ) as agent:
+    with running(tmp_path, lines=1, URL_PREFIX="slow-start", **environ) as agent:
         agent.child.send_signal(signal.SIGABRT)
         _, output = agent.child.communicate(timeout=DEADLINE)
     assert agent.child.returncode == -signal.SIGABRT

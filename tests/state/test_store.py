@@ -403,7 +403,7 @@ async def test_an_urgent_batch_wakes_the_thread(tmp_path: Path) -> None:
 async def test_an_agent_starts_although_what_was_kept_cannot_be_read(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_connection: Connection) -> None:
+    def fail(_connection: Connection) -> str:
         raise ValueError("unforeseen")
 
     store = new_store(StateFolder(str(tmp_path)))
