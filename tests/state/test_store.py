@@ -163,6 +163,7 @@ def test_the_size_of_the_file_includes_its_log(tmp_path: Path) -> None:
     assert one.file_bytes == sum(sizes)
     one.close()
     assert files_in(tmp_path) == [NAME], "the log is in the file"
+    StateFolder(str(tmp_path), patience=0.0).take()
 
 
 def test_an_hour_of_batches_waits_in_memory_and_the_oldest_is_lost(tmp_path: Path) -> None:
@@ -206,17 +207,30 @@ def test_a_file_that_is_replaced_in_its_folder_is_noticed(tmp_path: Path, become
 
 def test_earlier_users_are_deleted_even_if_the_file_can_be_opened_only_later(tmp_path: Path) -> None:
     file = open_file(tmp_path / NAME)
-    names.SUBJECT.write(file, [(1000, "alice", 0.0)])
+    names.SUBJECT.write(file, [(1000, "alice", time.time())])
     file.close()
     folder = Folder(str(tmp_path))
-    folder.error = OSError(errno.EIO, "Input/output error")
-    one = Writer(folder, NAME, days=400, boot="boot", run=1, users=False)
-    assert one.open() is None
-    folder.error = None
-    one.write(gpu("a"))
-    one.close()
+    for users, left in ((True, [("alice",)]), (False, [])):
+        folder.error = OSError(errno.EIO, "Input/output error")
+        one = Writer(folder, NAME, days=400, boot="boot", run=1, users=users)
+        assert one.open() is None
+        folder.error = None
+        one.write(gpu("a"))
+        one.close()
+        assert open_file(tmp_path / NAME).execute("SELECT name FROM names").fetchall() == left
 
-    assert open_file(tmp_path / NAME).execute("SELECT * FROM names").fetchall() == []
+
+def test_the_file_is_closed_after_a_failure(tmp_path: Path) -> None:
+    def fail(_connection: Connection, _rows: Sequence[Row]) -> None:
+        assert is_open(tmp_path / NAME)
+        raise OSError(errno.EIO, "Input/output error")
+
+    one = writer(StateFolder(str(tmp_path)))
+    one.write((Rows(Subject("fails", (), fail), ()),))
+    assert one.trouble is not None
+    assert one.trouble.fault == "gone"
+    assert not is_open(tmp_path / NAME)
+    one.close()
 
 
 @pytest.mark.parametrize(
