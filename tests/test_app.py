@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -11,7 +14,10 @@ from agent.app import create_app
 from agent.simulation import Simulation
 from agent.state.folder import Refused, StateFolder
 from tests.http.wire import error_in
-from tests.support.agents import agent_client, settings
+from tests.support.agents import agent_client, first_contact, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.anyio
 DOCUMENT = Path(__file__).parent / "hardware" / "documents" / "h200_driver_580.xml"
@@ -46,6 +52,36 @@ def test_a_made_app_keeps_its_state_folder_from_another_agent(tmp_path: Path) ->
     with pytest.raises(Refused):
         StateFolder(str(tmp_path), patience=0.0).take()
     assert app.state.shared.store.close()
+
+
+@pytest.fixture
+def stop_handler() -> Iterator[None]:
+    """A handler of SIGTERM, as a server has it."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("stop_handler")
+async def test_streams_end_at_the_signal_that_ends_the_server() -> None:
+    app = create_app(settings(SIMULATE_GPUS="1"))
+    async with app.router.lifespan_context(app), asyncio.timeout(10):
+        snapshots = 0
+        async for _ in app.state.shared.sampler.watch(60.0, heartbeat=60.0):
+            snapshots += 1
+            signal.raise_signal(signal.SIGTERM)
+    assert snapshots == 1
+
+
+async def test_an_app_that_has_ended_leaves_no_task(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("hunter2\n")
+    app, before = create_app(settings(SIMULATE_GPUS="1", TOKEN_FILE=str(token))), asyncio.all_tasks()
+    async with app.router.lifespan_context(app):
+        await first_contact(app.state.shared.sampler)
+        assert asyncio.all_tasks() > before
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
 
 
 async def test_a_path_outside_of_the_prefix_is_404_with_an_envelope() -> None:
