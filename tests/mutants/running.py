@@ -39,6 +39,8 @@ ANSWERS = Path(
 TOO_MANY = {"http", "server"}
 # Modules whose tests have other names, because they test over HTTP or on a connection.
 NAMED = {
+    "agent.app": {"test_app", "test_state", "test_kernel_log", "test_head_and_redirects"},
+    "agent.cli": {"test_cli", "test_cli_in_process"},
     "agent.http.errors": {"test_envelope", "test_bad_input"},
     "agent.http.kept_response": {"test_response_cache", "test_compression", "test_entity_tags"},
     "agent.http.middleware": {"test_data_headers", "test_head_and_redirects", "test_hosts_and_origins"},
