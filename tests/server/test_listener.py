@@ -86,10 +86,10 @@ def test_an_unknown_host_is_reported_in_one_line() -> None:
 
 def test_an_address_of_another_machine_is_reported_in_one_line() -> None:
     line = r"^Cannot listen on 192\.0\.2\.1:8000: cannot assign requested address \(PORT, HOST\)$"
-    before = count_open_files("/proc", os.getpid())
+    before = count_open_files("/proc", os.getpid()) or 0
     with pytest.raises(CannotListen, match=line) as refused:
         listen("192.0.2.1", 8000)  # no machine has an address of TEST-NET-1
-    assert count_open_files("/proc", os.getpid()) == before, refused
+    assert (count_open_files("/proc", os.getpid()) or 0) <= before, refused
 
 
 def addressed(*hosts: str) -> Callable[..., list[Address]]:
