@@ -61,7 +61,7 @@ def test_both_kinds_of_connection_wait_a_second_for_another_transaction(tmp_path
         connection.close()
 
 
-def test_a_lost_minute_is_cheaper_than_waiting_for_the_disk_and_the_log_stays_below_4_mib(
+def test_a_write_does_not_wait_for_the_disk_and_the_log_stays_below_4_mib(
     tmp_path: Path,
 ) -> None:
     connection = open_file(tmp_path / "agent.sqlite3")

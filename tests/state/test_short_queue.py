@@ -34,7 +34,7 @@ def queue(*, patience: float = 10.0) -> ShortQueue:
     return ShortQueue(Busy, most=1, full="full", late="late", patience=patience)
 
 
-def test_its_thread_is_one() -> None:
+def test_the_queue_has_one_thread() -> None:
     assert queue().limiter.total_tokens == 1
 
 
