@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,19 @@ def test_a_start_waits_four_seconds_for_the_agent_before_it(tmp_path: Path) -> N
 
     StateFolder(str(tmp_path), clock=clock).take()
     assert times == []
+
+
+def test_a_start_that_waits_checks_at_most_twenty_times_a_second(tmp_path: Path) -> None:
+    first, times = StateFolder(str(tmp_path)), list[float]()
+    first.take()
+
+    def clock() -> float:
+        times.append(time.monotonic())
+        return times[-1]
+
+    with pytest.raises(Refused):
+        StateFolder(str(tmp_path), patience=0.1, clock=clock).take()
+    assert len(times) <= 4, "the beginning, and at 0, 0.05 and 0.1 seconds"
 
 
 def test_a_folder_that_nobody_uses_any_more_is_released(tmp_path: Path) -> None:
