@@ -66,7 +66,6 @@ NAMED = {
     "agent.state.forget": {"test_file", "test_names"},
     "agent.state.gpus": {"test_keeper", "test_store"},
     "agent.state.keeper": {"test_keeper", "test_store"},
-    "agent.state.parts": {"test_state", "test_usage"},
     "agent.state.reader": {"test_store"},
     "agent.state.restore": {"test_history", "test_seen", "test_names", "test_xids"},
     "agent.state.short_queue": {"test_short_queue", "test_history_queue"},
