@@ -66,6 +66,7 @@ OPEN = "TOKEN is not set: anyone who reaches this {} can read process command li
             {"STATE_DIR": "/var/lib/x", "TOKEN": "a", "HOST": "gpu"},
             ["http://gpu:8000/ — authentication: TOKEN; STATE_DIR: /var/lib/x"],
         ),
+        ({"HOST": "gpu", "TOKENS": "a,b"}, ["http://gpu:8000/ — authentication: 2 tokens"]),
         ({"HOST": "gpu"}, ["http://gpu:8000/ — authentication: none", OPEN.format("port")]),
     ],
 )

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,7 @@ NAMED = {
     "agent.state.subject": {"test_names", "test_seen", "test_store"},
 }
 IMPORTS = imported_modules()
+_LATER = count(10)  # seconds by which the next mutant is younger than the original
 
 
 def tests_of(path: Path) -> list[list[str]]:
@@ -143,9 +145,9 @@ def notices(path: Path, source: str, tests: list[str]) -> bool:
     """Whether tests fail, or take too long, when a module has this source."""
     original, times = path.read_text(), path.stat()
     path.write_text(source)
-    os.utime(
-        path, (times.st_atime, times.st_mtime + 10)
-    )  # so that Python does not load the bytecode of the original
+    # So that Python loads the bytecode neither of the original nor of the mutant before it, which a process
+    # that a test started may have left.
+    os.utime(path, (times.st_atime, times.st_mtime + next(_LATER)))
     try:
         child = os.fork()
         if not child:

@@ -51,8 +51,8 @@ async def test_the_end_is_notified_once_even_after_several_signals() -> None:
     assert not await one.on_tick(1)
     for _ in range(2):
         one.handle_exit(signal.SIGTERM, None)
+        assert (one.should_exit, one.status, manager.notifications) == (True, 0, ["serves", "stops"])
 
-    assert (one.should_exit, one.status, manager.notifications) == (True, 0, ["serves", "stops"])
     assert await one.on_tick(2)
 
 
