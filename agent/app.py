@@ -39,7 +39,7 @@ from agent.routes import ENDPOINTS
 from agent.sampling.collector import Collector
 from agent.sampling.kernel_log_tally import Tally
 from agent.sampling.kernel_log_watch import KernelLogWatch
-from agent.sampling.ledger import MAX_GAP_INTERVALS, Ledger
+from agent.sampling.ledger import Ledger, max_gap
 from agent.sampling.pace import Pace
 from agent.sampling.replaced_driver import ReplacedDriver
 from agent.sampling.sampler import Sampler
@@ -131,7 +131,6 @@ def create_app(
     )
     app.state.shared = shared
     shared.store = _store(settings)
-    app.router.redirect_slashes = False  # see TrailingSlash; a redirect would carry the client's Host header
     errors.install(app)
     return app
 
@@ -195,9 +194,13 @@ async def _restored(shared: SharedState) -> tuple[Restored, Keeper | None]:
     read = partial(restore, now=time.time(), since_boot=seconds_since_boot(), boot=store.boot)
     restored = await store.start(read) or Restored()
     history.restore(restored.history)
-    max_gap = MAX_GAP_INTERVALS * max(settings.sample_interval, settings.history_interval)
     return restored, keeper(
-        store, history, restored, boot=store.boot, users=settings.state_users, max_gap=max_gap
+        store,
+        history,
+        restored,
+        boot=store.boot,
+        users=settings.state_users,
+        max_gap=max_gap(settings.sample_interval, settings.history_interval),
     )
 
 
@@ -261,7 +264,7 @@ def _bare_prefix(prefix: str) -> Iterator[Route]:
     if prefix:
 
         async def redirect(_request: Request) -> Response:
-            return RedirectResponse(prefix.rsplit("/", 1)[-1] + "/")
+            return RedirectResponse(prefix.rpartition("/")[2] + "/")
 
         yield Route(prefix, redirect, methods=["GET"])
 

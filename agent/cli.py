@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from starlette.types import ASGIApp
+    from uvicorn import Config
 
     from agent.server.handshakes import Handshakes
 
@@ -244,12 +245,9 @@ def _serve(
 ) -> int:
     """Runs until the server ends; returns the exit status. Raises SettingsError as `create_app` does."""
     # Only now: a wrong setting or a port in use shows at once.
-    from uvicorn import Config
-
     from agent.server.agent_server import AgentServer, RestartRequest
     from agent.server.early import EarlyApp
     from agent.server.forwarded import ForwardedFor
-    from agent.server.protocol import LimitedHttpProtocol
     from agent.server.service_manager import ServiceManager
 
     restart = RestartRequest()
@@ -266,7 +264,29 @@ def _serve(
     app: ASGIApp = early
     if settings.access_log:  # nothing else asks for the client's address
         app = ForwardedFor(app, trusted=settings.forwarded_allow_ips, on_unix_socket=bool(settings.uds))
-    config = Config(
+    manager = ServiceManager(os.environ)
+    if manager.watches:
+        faulthandler.enable()  # systemd ends a hung event loop by SIGABRT: the log then has its traceback
+    server = AgentServer(
+        _config(settings, app),
+        exit_deadline=EXIT_DEADLINE,
+        end=end,
+        restart=restart,
+        manager=manager,
+        handshakes=_handshakes(settings) if settings.tls_cert else None,
+        early=early,
+    )
+    server.run(sockets=[listener])
+    return server.status
+
+
+def _config(settings: Settings, app: ASGIApp) -> Config:
+    """How uvicorn serves the app."""
+    from uvicorn import Config
+
+    from agent.server.protocol import LimitedHttpProtocol
+
+    return Config(
         app,
         interface="asgi3",
         lifespan="on",
@@ -281,20 +301,6 @@ def _serve(
         backlog=BACKLOG,
         timeout_graceful_shutdown=1,  # seconds; streams are ended by the app before this
     )
-    manager = ServiceManager(os.environ)
-    if manager.watches:
-        faulthandler.enable()  # systemd ends a hung event loop by SIGABRT: the log then has its traceback
-    server = AgentServer(
-        config,
-        exit_deadline=EXIT_DEADLINE,
-        end=end,
-        restart=restart,
-        manager=manager,
-        handshakes=_handshakes(settings) if settings.tls_cert else None,
-        early=early,
-    )
-    server.run(sockets=[listener])
-    return server.status
 
 
 def _handshakes(settings: Settings) -> Handshakes:

@@ -443,15 +443,46 @@ def test_a_signal_before_the_server_runs_ends_the_agent_with_status_0(
         assert agent.child.wait(DEADLINE) == 0
 
 
-@pytest.mark.slow
 def test_uvicorn_main_app_gets_the_app_configured_by_the_environment(tmp_path: Path) -> None:
     code = f"{UVICORN}; assert main.app._app is app; assert main.app is main.app"
     code += "; assert 'agent.simulation' not in sys.modules"  # a GPU host does not need it
-    status, output = outcome(tmp_path, code=code, TOKEN="hunter2", URL_PREFIX="lab", PYTHONIOENCODING="utf-8")  # noqa: S106  made up
+    environ = {"TOKEN": "hunter2", "URL_PREFIX": "lab", "UDS": "/run/agent", "PYTHONIOENCODING": "utf-8"}
+    status, output = outcome(tmp_path, code=code, **environ)
     assert status == 0
-    assert output.rstrip().endswith(
-        f"INFO nvidia-smi-web-agent {__version__} on /lab/ — authentication: TOKEN"
-    )
+    started, unused = output.splitlines()
+    assert f"INFO nvidia-smi-web-agent {__version__} on /lab/ — authentication: TOKEN" in started
+    assert unused.endswith(" WARNING UDS: not used under this server, which has its own options for it")
+
+
+IN_A_WORKER = """
+from multiprocessing import get_context
+
+def load():
+    import main
+    print(type(main.app).__name__, file=sys.stderr)
+
+worker = get_context("fork").Process(target=load)
+worker.start()
+worker.join()
+sys.exit(worker.exitcode)
+"""
+
+
+def test_a_worker_of_uvicorn_is_the_only_one_and_is_not_started_again_with_wrong_settings(
+    tmp_path: Path,
+) -> None:
+    status, output = outcome(tmp_path, code=IN_A_WORKER, TOKEN="hunter2")  # noqa: S106  made up
+    assert (status, output.splitlines()[-1]) == (0, "SingleWorker")
+    assert outcome(tmp_path, code=IN_A_WORKER, PORT="abc")[0] == 3
+
+
+def test_the_traceback_of_an_agent_that_systemd_aborts_is_in_the_log(tmp_path: Path) -> None:
+    environ = {"NOTIFY_SOCKET": f"{tmp_path}/none", "WATCHDOG_USEC": "60000000"}
+    with running(tmp_path, lines=1, URL_PREFIX="slow-start", **environ) as agent:
+        agent.child.send_signal(signal.SIGABRT)
+        _, output = agent.child.communicate(timeout=DEADLINE)
+    assert agent.child.returncode == -signal.SIGABRT
+    assert output.startswith("Fatal Python error: Aborted\n")
 
 
 # Output that cannot be written

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from agent.readings import GpuProcess, GpuReading, Lately, Snapshot
     from agent.readings.restored import KeptProcess
 
-# If Snapshots are further apart than this many intervals, the time between them is unknown.
-MAX_GAP_INTERVALS = 3
 # The number of users is unbounded where containers have uids of their own.
 MAX_USERS = 1000
 
@@ -139,6 +137,11 @@ class _User:
             self.used = (self.used or 0.0) + min(100, sum(utilization)) / 100 * seconds
 
 
+def max_gap(sample_interval: float, history_interval: float) -> float:
+    """Seconds: the time between Snapshots that are further apart is unknown."""
+    return 3 * max(sample_interval, history_interval)
+
+
 class Ledger:
     """Fed with every Snapshot in turn; its clock is theirs."""
 
@@ -150,7 +153,7 @@ class Ledger:
         kept: Mapping[tuple[str, int], KeptProcess] | None = None,
     ) -> None:
         """`kept`: processes by GPU UUID and pid, as an agent before this one knew them."""
-        self._max_gap = MAX_GAP_INTERVALS * max(sample_interval, history_interval)
+        self._max_gap = max_gap(sample_interval, history_interval)
         self._updated_at: float | None = None  # seconds of the monotonic clock
         self._began: float | None = None  # seconds since boot
         self._kept: dict[str, dict[int, KeptProcess]] = {}  # by UUID of a GPU that was not there yet, and pid

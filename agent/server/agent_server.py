@@ -49,6 +49,7 @@ class AgentServer(Server):
     """uvicorn's server, which ends in order at a signal and does not raise it again."""
 
     start_grace = 0.5  # seconds that an unfinished start gets when a signal comes
+    start_pause = 0.05  # seconds between two looks, during the start, whether a signal has come
     # Seconds at most; uvicorn's ten ticks a second cost as much as a GPU that is watched.
     tick_interval = 1.0
 
@@ -136,7 +137,7 @@ class AgentServer(Server):
         starting = asyncio.create_task(self._start(sockets or []))
         while not starting.done() and not self.should_exit:
             await super().on_tick(0)  # the date that early answers carry
-            await asyncio.wait([starting], timeout=0.05)
+            await asyncio.wait([starting], timeout=self.start_pause)
         await asyncio.wait([starting], timeout=self.start_grace)
         if self._early is not None:
             await self._early.give_up()

@@ -70,7 +70,8 @@ def _parsed(entry: str) -> tuple[str, int] | None:
         address = ip_address(bracketed or plain or bare)
     except ValueError:
         return None
-    return None if int(port or 0) > 65535 else (str(_unmapped(address)), int(port or 0))
+    number = int(port or 0)
+    return None if number > 65535 else (str(_unmapped(address)), number)
 
 
 def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -27,7 +27,7 @@ class LogWriter(logging.Handler):
         super().__init__()
         self._descriptor = descriptor
         self._encoding = encoding
-        self._closed = False
+        self._has_ended = False
         # Lines dropped because the queue was full; each counter is written by one thread.
         self._overflowed = 0
         self._failed = 0  # lines that could not be written: the reader is gone, or the disk is full
@@ -44,7 +44,7 @@ class LogWriter(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the record without waiting. Python calls this with the handler's lock held."""
         line = self._line(record)
-        if self._closed or not self._is_working() or not self._has_room(len(line)):
+        if self._has_ended or not self._is_working() or not self._has_room(len(line)):
             self._overflowed += 1
         else:
             self._put_bytes += len(line)
@@ -52,8 +52,8 @@ class LogWriter(logging.Handler):
 
     def close(self) -> None:
         """Wait a moment for the last lines. Called by `logging.shutdown`, also when Python ends."""
-        if not self._closed:
-            self._closed = True
+        if not self._has_ended:
+            self._has_ended = True
             if self._thread is not None and self._thread.is_alive():
                 self._waiting.put(None)
                 self._thread.join(FLUSH_TIMEOUT)

@@ -48,7 +48,6 @@ def write_error(text: str) -> None:
     """Write the text of an error to stderr unchanged, without waiting for its reader."""
     text = for_journal(text, logging.ERROR) if _stderr_is_journal() else text
     handler = _never_waiting(logging.StreamHandler(sys.stderr))
-    handler.setFormatter(None)
     handler.emit(logging.makeLogRecord({"msg": text}))
 
 

@@ -300,9 +300,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         status, error = self._refusal
         self._cancel_head_timer()
         self._unset_keepalive_if_required()
-        body = envelope(CLIENT_FAULT if status < 500 else SERVER_FAULT, error)
+        is_busy = status == 503  # the only refusal that is not the client's fault
+        body = envelope(SERVER_FAULT if is_busy else CLIENT_FAULT, error)
         headers = [*self.server_state.default_headers, *NO_STORE]
-        if status == 503:
+        if is_busy:
             headers.append((b"retry-after", b"1"))
         self.transport.write(
             STATUS_LINE[status]

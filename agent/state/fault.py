@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_FAULT_OF_ERRNO = {
+_FAULT_OF_ERRNO: dict[int | None, StateFault] = {
     errno.ENOSPC: StateFault.FULL,
     errno.EDQUOT: StateFault.FULL,
     errno.EROFS: StateFault.READ_ONLY,
@@ -61,7 +61,7 @@ def _fault(folder: Path, error: Exception) -> StateFault:
     if isinstance(error, Refused):
         return StateFault.REFUSED
     if isinstance(error, OSError):
-        return _FAULT_OF_ERRNO.get(error.errno or 0, StateFault.FAILED)
+        return _fault_of_errno(error)
     if not isinstance(error, sqlite3.Error) or is_damage(error):
         return StateFault.FAILED
     return _FAULT_OF_SQLITE.get(code_of(error)) or _fault_of_folder(folder)
@@ -72,12 +72,19 @@ def _fault_of_folder(folder: Path) -> StateFault:
     try:
         space = os.statvfs(folder)
     except OSError as error:
-        return _FAULT_OF_ERRNO.get(error.errno or 0, StateFault.FAILED)
-    if space.f_flag & os.ST_RDONLY:
+        return _fault_of_errno(error)
+    if not os.access(folder, os.W_OK | os.X_OK):  # nobody may write on a read-only file system
         return StateFault.READ_ONLY
-    if not space.f_bavail or (space.f_files and not space.f_favail):
-        return StateFault.FULL
-    return StateFault.FAILED if os.access(folder, os.W_OK | os.X_OK) else StateFault.READ_ONLY
+    return StateFault.FULL if is_full(space) else StateFault.FAILED
+
+
+def _fault_of_errno(error: OSError) -> StateFault:
+    return _FAULT_OF_ERRNO.get(error.errno, StateFault.FAILED)
+
+
+def is_full(space: os.statvfs_result) -> bool:
+    """Whether no block or no inode is free. Some file systems, such as Btrfs, do not number their inodes."""
+    return space.f_bavail == 0 or (space.f_files > 0 and space.f_favail == 0)
 
 
 def _reason(error: Exception) -> str:

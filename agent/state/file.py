@@ -87,7 +87,7 @@ def _open(path: Path) -> sqlite3.Connection:
     # SQLite would make it as the umask has it; the files beside it get the mode of this one. An old one is
     # not opened here: to close it would take away the locks that a reader in this process has on it.
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, MODE))
     _check_version(path)
     path.chmod(MODE)
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)

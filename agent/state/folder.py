@@ -7,6 +7,10 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOUNTS = "/proc/self/mountinfo"
 # File systems on which the shared memory of SQLite's WAL does not work, because other hosts write the same
@@ -30,10 +34,18 @@ class Refused(Exception):
 class StateFolder:
     """The folder, which only this process uses from `take` to `release`."""
 
-    def __init__(self, path: str, *, mounts: str = MOUNTS, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        mounts: str = MOUNTS,
+        patience: float = PATIENCE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.path = Path(path)
         self._mounts = mounts
         self._patience = patience
+        self._clock = clock
         self._descriptor: int | None = None
 
     def take(self) -> None:
@@ -48,7 +60,7 @@ class StateFolder:
         kind = file_system(str(self.path), self._mounts)
         if kind is not None and NETWORK_FILE_SYSTEM.fullmatch(kind):
             raise Refused(f"is on a network file system ({kind}), where SQLite cannot share its memory")
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(self.path, os.O_RDONLY)
         try:
             self._lock(descriptor)
         except BaseException:
@@ -57,9 +69,9 @@ class StateFolder:
         self._descriptor = descriptor
 
     def _lock(self, descriptor: int) -> None:
-        deadline = time.monotonic() + self._patience
+        deadline = self._clock() + self._patience
         while not _lock(descriptor):
-            if time.monotonic() >= deadline:
+            if self._clock() >= deadline:
                 raise Refused("is in use by another agent")
             time.sleep(PAUSE)
 
@@ -95,7 +107,7 @@ def file_system(path: str, mounts: str = MOUNTS) -> str | None:
 
 def parse_mountinfo(lines: list[bytes], path: str) -> str | None:
     """Of the mount that the path is on: the longest mount point above it; of two on one place the later."""
-    longest, found = -1, None
+    longest, found = "", None
     for line in lines:
         before, _, after = line.partition(b" - ")
         fields, kind = before.split(b" "), os.fsdecode(after.split(b" ")[0])
@@ -103,8 +115,8 @@ def parse_mountinfo(lines: list[bytes], path: str) -> str | None:
             continue
         # A blank is written as \\040, and so are other characters that would part the fields.
         point = os.fsdecode(_OCTAL.sub(lambda code: bytes([int(code[1], 8)]), fields[4]))
-        if f"{path}/".startswith(f"{point.rstrip('/')}/") and len(point) >= longest:
-            longest, found = len(point), kind
+        if f"{path}/".startswith(f"{point.rstrip('/')}/") and len(point) >= len(longest):
+            longest, found = point, kind
     return found
 
 

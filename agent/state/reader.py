@@ -33,8 +33,9 @@ class StoreUnreadable(Exception):
 class Reader:
     """Lives on the event loop."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
+        self._clock = clock
         self._queue = ShortQueue(
             StoreBusy,
             most=MAX_WAITING,
@@ -49,11 +50,11 @@ class Reader:
 
     def _run(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Runs in a thread."""
-        deadline = time.monotonic() + QUERY_SECONDS
+        deadline = self._clock() + QUERY_SECONDS
         try:
             connection = open_to_read(self._path)
             try:
-                connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS)
+                connection.set_progress_handler(lambda: self._clock() > deadline, STEPS)
                 return query(connection)
             finally:
                 connection.close()

@@ -43,7 +43,7 @@ class Store:
         *,
         days: int,
         boot: str,
-        users: bool = True,
+        users: bool,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.boot = boot
@@ -51,7 +51,7 @@ class Store:
         self._folder = folder
         self._clock = clock
         self._writer = Writer(folder, name, days=days, boot=boot, run=self.run, users=users, clock=clock)
-        self._reader = Reader(folder.path / name)
+        self._reader = Reader(folder.path / name, clock=clock)
         self._queue: SimpleQueue[Batch | None] = SimpleQueue()  # an empty one wakes the thread
         self._urgent: deque[Batch] = deque(maxlen=1)
         self._busy_since: float | None = None  # seconds of the clock

@@ -41,7 +41,8 @@ def write(connection: Connection, batches: Iterable[Batch], ageing: Ageing | Non
         for batch in batches:
             for subject, rows in batch:
                 run_isolated(subject.name, partial(subject.write, connection, rows))
-        for subject in SUBJECTS if ageing is not None else ():
-            if subject.age is not None and ageing is not None:
-                run_isolated(subject.name, partial(subject.age, connection, ageing))
+        if ageing is not None:
+            for subject in SUBJECTS:
+                if subject.age is not None:
+                    run_isolated(subject.name, partial(subject.age, connection, ageing))
     return faults

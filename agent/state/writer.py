@@ -50,7 +50,7 @@ class Writer:
         days: int,
         boot: str,
         run: int,
-        users: bool = True,
+        users: bool,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

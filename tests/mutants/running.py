@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ ANSWERS = Path(
 TOO_MANY = {"http", "server"}
 # Modules whose tests have other names, because they test over HTTP or on a connection.
 NAMED = {
+    "agent.app": {"test_app", "test_state", "test_kernel_log", "test_head_and_redirects"},
+    "agent.cli": {"test_cli", "test_cli_in_process"},
     "agent.http.errors": {"test_envelope", "test_bad_input"},
     "agent.http.kept_response": {"test_response_cache", "test_compression", "test_entity_tags"},
     "agent.http.middleware": {"test_data_headers", "test_head_and_redirects", "test_hosts_and_origins"},
@@ -51,6 +54,7 @@ NAMED = {
     "agent.server.agent_server": {"test_agent_server", "test_handshakes"},
     "agent.server.cycles": {"test_cycles", "test_protocol", "test_repeated_requests", "test_timers"},
     "agent.server.handshakes": {"test_accepting", "test_handshakes"},
+    "agent.server.logs": {"test_logs", "test_log_formats"},
     "agent.server.protocol": {
         "test_head_timer",
         "test_limits",
@@ -60,8 +64,16 @@ NAMED = {
         "test_unix_socket",
     },
     "agent.server.signals": {"test_signals", "test_protocol"},
+    "agent.state.forget": {"test_file", "test_names"},
+    "agent.state.gpus": {"test_keeper", "test_store"},
+    "agent.state.keeper": {"test_keeper", "test_store"},
+    "agent.state.reader": {"test_store"},
+    "agent.state.restore": {"test_history", "test_seen", "test_names", "test_xids"},
+    "agent.state.short_queue": {"test_short_queue", "test_history_queue"},
+    "agent.state.subject": {"test_names", "test_seen", "test_store"},
 }
 IMPORTS = imported_modules()
+_LATER = count(10)  # seconds by which the next mutant is younger than the original
 
 
 def tests_of(path: Path) -> list[list[str]]:
@@ -133,9 +145,9 @@ def notices(path: Path, source: str, tests: list[str]) -> bool:
     """Whether tests fail, or take too long, when a module has this source."""
     original, times = path.read_text(), path.stat()
     path.write_text(source)
-    os.utime(
-        path, (times.st_atime, times.st_mtime + 10)
-    )  # so that Python does not load the bytecode of the original
+    # So that Python loads the bytecode neither of the original nor of the mutant before it, which a process
+    # that a test started may have left.
+    os.utime(path, (times.st_atime, times.st_mtime + next(_LATER)))
     try:
         child = os.fork()
         if not child:

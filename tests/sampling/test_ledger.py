@@ -20,7 +20,7 @@ from agent.readings import (
     Snapshot,
     UserUse,
 )
-from agent.sampling.ledger import Ledger
+from agent.sampling.ledger import Ledger, max_gap
 from tests.support.readings import reading
 
 MAX_USERS = 1000
@@ -102,6 +102,13 @@ class Watch:
 @pytest.fixture
 def watch() -> Watch:
     return Watch()
+
+
+@pytest.mark.parametrize(("sample", "history", "seconds"), [(1, 10, 30), (20, 10, 60), (0.5, 1, 3)])
+def test_snapshots_may_be_three_of_the_longer_intervals_apart(
+    sample: float, history: float, seconds: float
+) -> None:
+    assert max_gap(sample, history) == seconds
 
 
 def test_a_gpu_without_a_uuid_does_not_hide_others() -> None:

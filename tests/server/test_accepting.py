@@ -146,3 +146,15 @@ async def test_accepting_logs_an_error_and_retries_when_no_file_can_be_opened(
                 await asyncio.sleep(0)
     assert listener.tried == 1
     assert caplog.messages == ["No connection can be accepted: Too many open files"]
+
+
+class Persistent(Handshakes):
+    pause = 0.0
+
+
+async def test_accepting_goes_on_after_its_pause(shown: Shown) -> None:
+    with Full(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        async with accepting(listener, shown, Persistent):
+            for _ in range(10):
+                await asyncio.sleep(0)
+    assert listener.tried > 1

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import threading
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from uvicorn import Config
 
 from agent.server.agent_server import AgentServer, RestartRequest
+from agent.server.early import EarlyApp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -38,8 +41,8 @@ def server(**options: Any) -> AgentServer:
     return AgentServer(Config(lambda *_: None), **options)
 
 
-def test_an_interrupted_start_has_half_a_second_to_end() -> None:
-    assert AgentServer.start_grace == 0.5
+def test_an_interrupted_start_has_half_a_second_to_end_and_a_server_ticks_once_a_second() -> None:
+    assert (AgentServer.start_grace, AgentServer.start_pause, AgentServer.tick_interval) == (0.5, 0.05, 1)
 
 
 async def test_the_end_is_notified_once_even_after_several_signals() -> None:
@@ -48,8 +51,8 @@ async def test_the_end_is_notified_once_even_after_several_signals() -> None:
     assert not await one.on_tick(1)
     for _ in range(2):
         one.handle_exit(signal.SIGTERM, None)
+        assert (one.should_exit, one.status, manager.notifications) == (True, 0, ["serves", "stops"])
 
-    assert (one.should_exit, one.status, manager.notifications) == (True, 0, ["serves", "stops"])
     assert await one.on_tick(2)
 
 
@@ -194,6 +197,47 @@ async def test_a_nearly_complete_start_is_completed_before_the_exit() -> None:
     assert seen == [[b"date", b"server"], "lifespan.shutdown"], (
         "early answers have the headers of all answers"
     )
+
+
+async def test_a_start_that_hangs_is_cancelled_after_a_signal() -> None:
+    async def hangs(_scope: Scope, receive: Receive, _send: Send) -> None:
+        await receive()
+        one.handle_exit(signal.SIGTERM, None)
+        await work_for_ever()
+
+    one = AgentServer(Config(hangs, ws="none", lifespan="on", log_config=None))
+    one.start_grace = 0.01
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with asyncio.timeout(10):
+            await one.serve(sockets=[listener])
+    await asyncio.sleep(0)
+    assert one.status == 0
+    assert "AgentServer._start" not in {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]  # all are coroutines
+
+
+async def test_a_request_that_waits_for_a_start_that_fails_is_answered_503() -> None:
+    async def fails(_scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "It cannot start"})
+
+    may_be_made = threading.Event()
+    early = EarlyApp(lambda: fails if may_be_made.wait(10) else app, prefix="", simulated=False)
+    one = AgentServer(Config(early, ws="none", lifespan="on", log_config=None), early=early)
+
+    async def ask(port: int) -> int:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            asking = asyncio.create_task(client.get("/count"))
+            while not one.server_state.connections:  # noqa: ASYNC110  (a turn of the event loop)
+                await asyncio.sleep(0)
+            assert (await client.get("/health")).status_code == 200
+            may_be_made.set()
+            return (await asking).status_code
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        asked = asyncio.create_task(ask(listener.getsockname()[1]))
+        with pytest.raises(SystemExit, match="3"):
+            await one.serve(sockets=[listener])
+        assert await asked == 503
 
 
 class Failing:

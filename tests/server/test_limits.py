@@ -96,6 +96,7 @@ async def test_the_second_half_of_a_request_is_not_a_request(connection: Connect
         pytest.param([b"GET / RTSP/1.0\r\n", b"Host: gpu\r\n\r\n"], id="a line"),
         pytest.param([b"GET / RT", b"SP/1.0\r\nHost: gpu\r\n\r\n"], id="half a line"),
         pytest.param([b"\r\nGET / RT", b"SP/", b"1.0\r\nHost: gpu\r\n\r\n"], id="behind a blank line"),
+        pytest.param([b"G", b"E", b"T", b" / RTSP/1.0\r\nHost: gpu\r\n\r\n"], id="letter by letter"),
     ],
 )
 async def test_another_protocol_is_refused_however_it_is_split(

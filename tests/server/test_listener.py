@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import stat
 import threading
@@ -18,6 +20,7 @@ from agent.server.listener import (
     may_listen,
     may_listen_at,
 )
+from agent.sources.procfs import count_open_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,8 +86,10 @@ def test_an_unknown_host_is_reported_in_one_line() -> None:
 
 def test_an_address_of_another_machine_is_reported_in_one_line() -> None:
     line = r"^Cannot listen on 192\.0\.2\.1:8000: cannot assign requested address \(PORT, HOST\)$"
-    with pytest.raises(CannotListen, match=line):
+    before = count_open_files("/proc", os.getpid()) or 0
+    with pytest.raises(CannotListen, match=line) as refused:
         listen("192.0.2.1", 8000)  # no machine has an address of TEST-NET-1
+    assert (count_open_files("/proc", os.getpid()) or 0) <= before, refused
 
 
 def addressed(*hosts: str) -> Callable[..., list[Address]]:
@@ -185,6 +190,19 @@ def test_a_missing_folder_is_reported_in_one_line(tmp_path: Path) -> None:
         pass
     with pytest.raises(CannotListen, match=line):
         may_listen_at(f"{tmp_path}/none/agent")
+
+
+def test_checking_a_path_does_not_touch_it(tmp_path: Path) -> None:
+    may_listen_at(f"{tmp_path}/agent")
+    with contextlib.chdir(tmp_path):
+        may_listen_at("agent")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_reported_in_one_line() -> None:
+    path = "/proc/sys/kernel/agent"  # not even root may make a file there
+    with pytest.raises(CannotListen, match=rf"^Cannot listen on {path}: permission denied \(UDS\)$"):
+        may_listen_at(path)
 
 
 def test_the_socket_of_a_successor_is_not_removed(tmp_path: Path) -> None:

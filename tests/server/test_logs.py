@@ -130,6 +130,12 @@ def test_the_text_of_an_error_is_written_unchanged(capfd: pytest.CaptureFixture[
     wait_until(is_written, "a thread has written it")
 
 
+def test_an_error_for_a_stderr_that_is_no_file_has_no_priority() -> None:
+    with redirect_stderr(io.StringIO()) as stand_in:
+        write_error("PORT is 'abc'")
+    assert stand_in.getvalue() == "PORT is 'abc'\n"
+
+
 @pytest.mark.usefixtures("loggers")
 def test_a_warning_of_python_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     configure_logging("info")

@@ -56,6 +56,7 @@ def test_the_connection_to_a_unix_socket_has_a_timeout_of_three_seconds(tmp_path
         listener.listen()
         connection.connect()
         assert (address, connection.sock.gettimeout()) == (f"http://unix:{tmp_path}/agent:", 3)
+        assert connection.sock.getpeername() == f"{tmp_path}/agent"
         connection.close()
 
 

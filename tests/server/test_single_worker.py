@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from agent.server.single_worker import (
     REFUSAL,
     SingleWorker,
     _is_bound,
+    _lock,
 )
 from tests.packaging.commands import serving
 from tests.support.agents import ROOT, Process, clean_environ, free_port, wait_until
@@ -90,6 +92,11 @@ def test_a_connection_does_not_count_as_a_listener() -> None:
         socket.create_connection(server.getsockname()) as one,
     ):
         assert not _is_bound(one.fileno())
+
+
+def test_a_worker_may_start_where_a_socket_cannot_be_locked() -> None:
+    with open(os.devnull) as cannot_be_locked:  # noqa: PTH123  (for reading, where a lock needs writing)
+        assert _lock(cannot_be_locked.fileno())
 
 
 def test_a_start_waits_three_seconds_for_the_previous_worker_and_checks_often() -> None:

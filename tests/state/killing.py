@@ -40,7 +40,9 @@ def batch(number: int) -> Batch:
 
 def write_for_ever(folder: str, first: int, pipe: int) -> None:
     """Write batches from this number on, and report each written number through a pipe."""
-    writer = Writer(StateFolder(folder), NAME, days=400, boot="boot", run=first, now=lambda: EPOCH)
+    writer = Writer(
+        StateFolder(folder), NAME, days=400, boot="boot", run=first, users=True, now=lambda: EPOCH
+    )
     for number in range(first, sys.maxsize):
         writer.write(batch(number))
         assert writer.trouble is None, writer.trouble

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sqlite3
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from agent.state import names
-from agent.state.file import open_file
+from agent.state.file import open_file, open_to_read
 from agent.state.forget import forget_users
 from agent.state.schema import STEPS, VERSION, ForeignFile, NewerFile, migrate
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def tables(connection: sqlite3.Connection) -> set[str]:
@@ -53,6 +52,75 @@ def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None
     open_file(path).close()
 
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_both_kinds_of_connection_wait_a_second_for_another_transaction(tmp_path: Path) -> None:
+    path = tmp_path / "agent.sqlite3"
+    for connection in (open_file(path), open_to_read(path)):
+        assert connection.execute("PRAGMA busy_timeout").fetchone() == (1000,)
+        connection.close()
+
+
+def test_a_write_does_not_wait_for_the_disk_and_the_log_stays_below_4_mib(
+    tmp_path: Path,
+) -> None:
+    connection = open_file(tmp_path / "agent.sqlite3")
+    assert connection.execute("PRAGMA synchronous").fetchone() == (1,), "NORMAL"
+    assert connection.execute("PRAGMA journal_size_limit").fetchone() == (4 * 1024**2,)
+    connection.close()
+
+
+@pytest.mark.parametrize(("size", "kept"), [(0, [""]), (5000, ["", "-wal"])])
+def test_a_file_is_set_aside_with_its_log_and_shares_nothing_with_the_new_one(
+    tmp_path: Path, size: int, kept: list[str]
+) -> None:
+    """A reader may still have the old one open."""
+    path = tmp_path / "agent.sqlite3"
+    log, index = (tmp_path / f"agent.sqlite3-{kind}" for kind in ("wal", "shm"))
+    path.write_bytes(b"\xff" * 5000)
+    log.write_bytes(b"\xff" * size)
+    index.touch()
+    with log.open() as old_log, index.open() as old_index:
+        connection = open_file(path)
+        for now, old in ((log, old_log), (index, old_index)):
+            assert not os.path.samestat(now.stat(), os.fstat(old.fileno()))
+        connection.close()
+
+    assert sorted(one.name.rpartition("Z")[2] for one in aside(path)) == kept
+
+
+class OpenFiles(logging.Handler):
+    """Finds the files that are open when a line is logged."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        del record
+        self.found = {
+            Path(os.path.realpath(descriptor)).name for descriptor in Path("/proc/self/fd").iterdir()
+        }
+
+
+@pytest.mark.parametrize("why", ["damaged", "newer"])
+def test_a_file_is_closed_before_it_is_set_aside(tmp_path: Path, why: str) -> None:
+    """Otherwise SQLite would delete the log of the new file when it closes the old one."""
+    path = tmp_path / "agent.sqlite3"
+    make_file(path)
+    if why == "damaged":
+        content = path.read_bytes()
+        path.write_bytes(content[:4096] + b"\xa5" * 4096 + content[8192:])
+    else:
+        newer = sqlite3.connect(path)
+        newer.execute(f"PRAGMA user_version = {VERSION + 1}")
+        newer.close()
+    logger, handler = logging.getLogger("agent.state.file"), OpenFiles()
+    logger.addHandler(handler)
+    try:
+        open_file(path).close()
+    finally:
+        logger.removeHandler(handler)
+
+    (kept,) = aside(path)
+    assert handler.found
+    assert kept.name not in handler.found
 
 
 def test_written_rows_are_found_again(tmp_path: Path) -> None:

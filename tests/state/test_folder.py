@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import time
+from pathlib import Path
 
 import pytest
 
-from agent.state.folder import NETWORK_FILE_SYSTEM, Refused, StateFolder, parse_mountinfo
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from agent.state.folder import NETWORK_FILE_SYSTEM, PATIENCE, PAUSE, Refused, StateFolder, parse_mountinfo
 
 MOUNTS = rb"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -21,7 +19,8 @@ MOUNTS = rb"""
 33 22 0:43 / /mnt/host rw,relatime - 9p drvfs rw
 34 22 0:44 / /mnt/over rw,relatime - ext4 /dev/sdd1 rw
 35 34 0:45 / /mnt/over rw,relatime - fuse.sshfs files: rw
-not a line of mountinfo
+36 22 0:46 / /var/lib rw,cut,off
+37 22 0:47 / /var/lib - nfs files: rw
 """.splitlines()
 
 
@@ -75,11 +74,50 @@ def test_a_second_agent_is_refused_until_the_first_has_released_the_folder(tmp_p
     first.take()
     with pytest.raises(Refused, match="is in use by another agent"):
         second.take()
+    opened = [path.resolve() for path in Path("/proc/self/fd").iterdir()]
+    assert opened.count(tmp_path) == 1, "the second leaves no file open"
     first.release()
 
     second.take()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_start_waits_four_seconds_for_the_agent_before_it(tmp_path: Path) -> None:
+    assert (PATIENCE, PAUSE) == (4, 0.05)
+    first = StateFolder(str(tmp_path))
+    first.take()
+    times = [100.0, 104.0]
+    with pytest.raises(Refused):
+        StateFolder(str(tmp_path), clock=lambda: times.pop(0)).take()
+
+    times = [100.0, 103.9]
+
+    def clock() -> float:
+        if len(times) == 1:
+            first.release()
+        return times.pop(0)
+
+    StateFolder(str(tmp_path), clock=clock).take()
+    assert times == []
+
+
+def test_a_start_that_waits_checks_at_most_twenty_times_a_second(tmp_path: Path) -> None:
+    first, times = StateFolder(str(tmp_path)), list[float]()
+    first.take()
+
+    def clock() -> float:
+        times.append(time.monotonic())
+        return times[-1]
+
+    with pytest.raises(Refused):
+        StateFolder(str(tmp_path), patience=0.1, clock=clock).take()
+    assert len(times) <= 4, "the beginning, and at 0, 0.05 and 0.1 seconds"
+
+
+def test_a_folder_that_nobody_uses_any_more_is_released(tmp_path: Path) -> None:
+    StateFolder(str(tmp_path)).take()
+    StateFolder(str(tmp_path), patience=0.0).take()
 
 
 def test_a_killed_process_releases_the_folder(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.readings.restored import KeptMoment
 from agent.sampling.history import GPU_FIELDS, HOST_FIELDS, History
-from agent.state.history import GPU_COLUMNS, HOST_COLUMNS, LONGEST_SECONDS, HistoryPart
+from agent.state.history import GPU_COLUMNS, HOST_COLUMNS, LONGEST_SECONDS, SUBJECT, HistoryPart
 from agent.state.history_query import query
 from agent.state.keeper import PACE, Keeper
 from tests.sampling.test_history import EPOCH, snapshot, utilization
@@ -74,7 +75,17 @@ def test_the_history_from_before_a_reboot_keeps_its_times(file: Connection) -> N
 def test_samples_older_than_an_hour_are_not_restored(file: Connection) -> None:
     run(file, History(10), 0, 600)
 
-    assert restored(file, 2 * HOUR).history == []
+    assert [moment.since_boot for moment in restored(file, HOUR + 590).history] == [590, 600]
+    assert restored(file, HOUR + 601).history == []
+
+
+def test_a_sample_is_kept_with_its_time_in_tenths_of_a_second() -> None:
+    history = History(10)
+    history.add(last := snapshot(10.26, 1))
+    found = HistoryPart(history, 0)(last)
+
+    assert found is not None
+    assert {row[0] for row in found.rows} == {round(EPOCH + 10.3, 1)}
 
 
 def test_a_day_of_minute_means_and_90_days_of_hour_means_can_be_queried(
@@ -114,6 +125,28 @@ def test_a_minute_with_a_restart_is_the_mean_of_both_parts(file: Connection) -> 
     assert mean == pytest.approx((2 * 20 + 2 * 40) / 4, abs=4)  # the first time of each part is its start
 
 
+def test_a_mean_stays_when_its_samples_have_been_deleted(file: Connection) -> None:
+    for at, percent in ((0, 20.0), (50, 40.0), (300, 60.0)):
+        SUBJECT.write(file, [(EPOCH + at, None, percent, None)])
+        if at == 50:
+            file.execute("DELETE FROM host_history WHERE step = 0 AND at < ?", (EPOCH + at,))
+    means = file.execute("SELECT at, cpu_percent FROM host_history WHERE step = 60 ORDER BY at").fetchall()
+    assert means == [(EPOCH, 30.0), (EPOCH + 300, 60.0)]
+
+
+def test_a_late_sample_leaves_the_mean_of_the_next_minute_unchanged(file: Connection) -> None:
+    for at, percent in ((60, 20.0), (115, 40.0), (50, 10.0)):
+        SUBJECT.write(file, [(EPOCH + at, None, percent, None)])
+    means = file.execute("SELECT at, cpu_percent FROM host_history WHERE step = 60 ORDER BY at").fetchall()
+    assert means == [(EPOCH, 10.0), (EPOCH + 60, 30.0)]
+
+
+def test_a_gpu_with_an_unknown_utilization_keeps_its_other_values(file: Connection) -> None:
+    values = (None, 3.0, *[None] * 9)
+    SUBJECT.write(file, [(EPOCH, None, 5.0, 7.0), (EPOCH, "a", *values)])
+    assert restored(file, 10).history == [KeptMoment(0.0, {"a": values}, (5.0, 7.0))]
+
+
 def test_a_gap_in_the_file_is_a_gap_in_the_history(file: Connection) -> None:
     run(file, History(10), 0, 120)
     run(file, History(10), 1200, 120)
@@ -124,6 +157,35 @@ def test_a_gap_in_the_file_is_a_gap_in_the_history(file: Connection) -> None:
     assert [at - EPOCH for at in found.taken_at] == [0, 60, 120, 180, 1200, 1260, 1320]
     assert utilization(found.gpus[0])[3] is None
     assert None not in (*utilization(found.gpus[0])[:3], *utilization(found.gpus[0])[4:])
+
+
+def of_host(file: Connection, step: int, *times: float) -> None:
+    """Write these times, in seconds after EPOCH, of this step."""
+    file.executemany("INSERT INTO host_history VALUES (?, ?, 1, 1)", [(step, EPOCH + at) for at in times])
+
+
+@pytest.mark.parametrize(
+    ("times", "found"),
+    [
+        pytest.param([0, 60, 240], [0, 60, 240], id="three minutes"),
+        pytest.param([0, 60, 300], [0, 60, 120, 300], id="four minutes"),
+    ],
+)
+def test_a_gap_is_longer_than_three_steps(file: Connection, times: list[float], found: list[float]) -> None:
+    of_host(file, 60, *times)
+    moments = query(file, EPOCH + 300, DAY, (), (), interval=10).taken_at
+    assert [at - EPOCH for at in moments] == found
+
+
+@pytest.mark.parametrize(
+    ("seconds", "found"),
+    [(HOUR, [DAY - HOUR, DAY]), (DAY, [0, DAY - HOUR, DAY]), (DAY + 1, [-1, 7200])],
+)
+def test_more_than_a_day_is_queried_by_the_hour(file: Connection, seconds: float, found: list[float]) -> None:
+    of_host(file, 60, -1, 0, DAY - HOUR, DAY, DAY + 1)
+    of_host(file, 3600, -2, -1, 7200)
+    moments = query(file, EPOCH + DAY, seconds, (), (), interval=DAY).taken_at
+    assert [at - EPOCH for at in moments] == found
 
 
 def test_samples_rarer_than_a_minute_have_no_gaps(file: Connection) -> None:
@@ -163,6 +225,14 @@ def test_samples_are_deleted_after_an_hour_and_their_means_kept(file: Connection
     age(file, 2 * HOUR)
     steps = {step for (step,) in file.execute("SELECT DISTINCT step FROM gpu_history")}
     assert steps == {60, 3600}
+
+
+def test_ageing_keeps_the_samples_of_an_hour_before_and_after_its_clock(file: Connection) -> None:
+    """The clock may be behind that of the samples."""
+    of_host(file, 0, -HOUR - 1, -HOUR, 0, HOUR, HOUR + 1)
+    age(file, 0)
+    kept = [at - EPOCH for (at,) in file.execute("SELECT at FROM host_history")]
+    assert kept == [-HOUR, 0, HOUR]
 
 
 def hours(file: Connection, count: int, first: float = EPOCH) -> None:

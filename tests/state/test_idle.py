@@ -16,6 +16,7 @@ from agent.readings import (
     LedgerReading,
     ProcessesReading,
     ProcessType,
+    ProcessUse,
     Snapshot,
 )
 from agent.sampling.ledger import Ledger
@@ -122,10 +123,12 @@ def test_an_ended_process_is_deleted_from_the_file(file: Connection) -> None:
     "incomplete",
     [
         on_gpu(700, sm=0, idle=LedgerReading(), start=None),
+        on_gpu(700, sm=0, idle=LedgerReading({("a", 7): ProcessUse(EPOCH, 0.0)})),
+        replace(on_gpu(700, sm=0, idle=LedgerReading({("a", 7): ProcessUse(EPOCH, 0.0)})), processes=None),
         replace(on_gpu(700, sm=0, idle=LedgerReading()), gpus=(GpuSample(0, GpuState.STUCK, None),)),
         replace(on_gpu(700, sm=0, idle=LedgerReading()), driver=None, gpus=()),
     ],
-    ids=["the start of the process", "the GPU", "the driver"],
+    ids=["the start of the process", "its idle time", "all processes", "the GPU", "the driver"],
 )
 def test_values_missing_in_the_last_snapshot_are_kept(file: Connection, incomplete: Snapshot) -> None:
     keeper = kept(file, IdlePart("boot", {}))
@@ -134,6 +137,12 @@ def test_values_missing_in_the_last_snapshot_are_kept(file: Connection, incomple
         keeper.end()
 
     assert restored(file, 700).processes["a", 7].idle == 600
+
+
+def test_nothing_is_written_without_a_ledger_or_without_the_id_of_the_boot() -> None:
+    assert IdlePart("boot", {})(on_gpu(10, sm=0)) is None
+    assert IdlePart("", {})(on_gpu(10, sm=0, idle=LedgerReading())) is None
+    assert IdlePart("boot", {})(on_gpu(10, sm=0, idle=LedgerReading())) is not None
 
 
 def test_an_agent_that_ends_before_it_reads_a_gpu_deletes_nothing(file: Connection) -> None:

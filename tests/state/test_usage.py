@@ -109,6 +109,8 @@ def test_ageing_merges_the_rows_of_earlier_agents_and_changes_no_sum(file: sqlit
         age(file, run=LATER_RUN)
         assert rows(file) == 3 + 2
         assert [read(file, by) for by in UsageBy] == before
+    runs = file.execute("SELECT DISTINCT run FROM user_days WHERE uid = ? ORDER BY run", (ALICE,)).fetchall()
+    assert runs == [(0,), (LATER_RUN,)]
     write(file, user(ALICE, 15.0), run=LATER_RUN)
     assert held(file, UsageBy.USER)[ALICE] == 105.0, "the agent of the later run still counts"
 
@@ -182,6 +184,12 @@ def test_users_have_their_last_known_names_and_the_largest_holder_comes_first(
     ]  # fmt: skip
 
 
+def test_an_unknown_owner_is_no_user_with_a_number(file: sqlite3.Connection) -> None:
+    write(file, user(None, 40.0), user(0, 30.0), user(1, 20.0))
+    assert held(file, UsageBy.USER) == {None: 40.0, 0: 30.0, 1: 20.0}
+    assert (-1,) in file.execute("SELECT uid FROM user_days").fetchall()
+
+
 def test_a_day_has_the_sums_of_all_gpus(file: sqlite3.Connection) -> None:
     write(file, gpu("GPU-0", 10.0, joules=4.0), gpu("GPU-1", 20.0))
     (day,) = read(file, UsageBy.DAY).totals
@@ -204,7 +212,7 @@ def test_a_gpu_has_the_name_of_an_earlier_day_if_the_last_day_has_none(file: sql
 def test_rows_beyond_the_maximum_are_counted(file: sqlite3.Connection) -> None:
     write(file, *(user(uid, float(uid)) for uid in range(1, usage.MAX_ROWS + 4)))
     found = read(file, UsageBy.USER)
-    assert (len(found.totals), found.left_out) == (usage.MAX_ROWS, 3)
+    assert (len(found.totals), found.left_out) == (5000, 3)
     assert found.totals[-1].key == 4, "the users who held least are left out"
 
 

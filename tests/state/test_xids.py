@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from agent.readings import (
     Blamed,
     Snapshot,
@@ -15,6 +17,7 @@ from agent.readings.restored import KeptXid
 from agent.state import gpus
 from agent.state.file import open_file
 from agent.state.keeper import Keeper
+from agent.state.xids import SUBJECT as XIDS
 from agent.state.xids import XidsPart
 from tests.sampling.test_history import EPOCH, snapshot
 from tests.state.files import age, restored, write
@@ -54,6 +57,17 @@ def test_xids_are_known_until_the_next_boot(file: Connection) -> None:
     assert restored(file, 60, boot="").xids == {}
     age(file, 60)
     assert restored(file, 60).xids != {}
+    XIDS.write(file, [("earlier", "a", 48, 1, EPOCH, 40.0, "nvml", None, None, None, False)])
+    age(file, 60)
+    assert file.execute("SELECT DISTINCT boot FROM xids").fetchall() == [("boot",)]
+
+
+@pytest.mark.parametrize("blamed", [Blamed(17, None), Blamed(None, "python"), None])
+def test_a_blamed_process_may_have_only_a_pid_or_only_a_name(file: Connection, blamed: Blamed | None) -> None:
+    rows = XidsPart("boot", users=True).all(with_xids(50, x31=XidCount(1, EPOCH + 45, blamed=blamed)))
+    assert rows is not None
+    write(file, (gpus.rows(snapshot(0, 1)), rows))
+    assert restored(file, 60).xids["a"][31].blamed == blamed
 
 
 def test_a_new_xid_is_written_at_once_and_only_once() -> None:
