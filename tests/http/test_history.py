@@ -73,9 +73,11 @@ async def test_the_error_of_an_unknown_column_lists_all_columns(fields: str) -> 
         async with agent_client() as client:
             answer = await client.get("/history", params={"fields": fields})
             twice = await client.get("/history?fields=host&fields=host")
+            long = await client.get(f"/history?fields={'x' * 81}")
     assert (answer.status_code, answer.json()["code"]) == (400, 1)
     assert error_in(answer).endswith(", ".join(FIELDS))
     assert "given 2 times" in error_in(twice)
+    assert error_in(long).startswith(f"Invalid fields: '{'x' * 80}' is none; ")
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "3601", "7776001", "nan", "x"])

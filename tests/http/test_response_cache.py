@@ -185,7 +185,10 @@ async def test_at_most_64_answers_are_cached() -> None:
 
 
 async def test_cached_answers_are_limited_by_their_total_size() -> None:
-    """If two do not fit together, the newer one stays. One that is too large alone is not cached."""
+    """If two do not fit together, the newer one stays. One that is too large alone is not cached.
+
+    One that takes exactly all of the space is cached.
+    """
     kept, snapshot = KeptResponses(), Snapshot(taken_at=1, taken_monotonic=1)
     half = KeptResponse(200, [], b"x" * (MAX_BYTES // 2 + 1))
     kept.put(snapshot, "first", half)
@@ -193,6 +196,9 @@ async def test_cached_answers_are_limited_by_their_total_size() -> None:
     assert (kept.get(snapshot, "first"), kept.get(snapshot, "second")) == (None, half)
     kept.put(snapshot, "too large", KeptResponse(200, [], b"x" * (MAX_BYTES + 1)))
     assert kept.get(snapshot, "too large") is None
+    largest = KeptResponse(200, [], b"x" * MAX_BYTES)
+    kept.put(snapshot, "largest", largest)
+    assert kept.get(snapshot, "largest") is largest
 
 
 async def test_an_answer_of_an_older_snapshot_is_not_cached() -> None:
