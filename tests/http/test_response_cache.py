@@ -184,6 +184,16 @@ async def test_at_most_64_answers_are_cached() -> None:
     assert {question for question, times in app.asked.items() if times > 1} == {"/a?0"}
 
 
+async def test_the_65th_answer_takes_the_place_of_the_least_recently_used() -> None:
+    kept, snapshot = KeptResponses(), Snapshot(taken_at=1, taken_monotonic=1)
+    response = KeptResponse(200, [], b"x")
+    for number in range(MAX_ANSWERS):
+        kept.put(snapshot, number, response)
+    assert kept.get(snapshot, 0) is response, "it is used, so the next one is the oldest"
+    kept.put(snapshot, MAX_ANSWERS, response)
+    assert [number for number in range(MAX_ANSWERS + 1) if kept.get(snapshot, number) is None] == [1]
+
+
 async def test_cached_answers_are_limited_by_their_total_size() -> None:
     """If two do not fit together, the newer one stays. One that is too large alone is not cached.
 
@@ -278,7 +288,9 @@ async def test_an_answer_is_cancelled_when_its_client_disconnects() -> None:
 
         scope = {"type": "http", "method": "GET", "path": "/a", "query_string": b"x", "headers": []}
         asking = asyncio.create_task(cache(scope, receive, send))
-        await turns(lambda: app.at_work == 1)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert app.at_work == 1, "the answer begins at once"
         gone.set()
         await asking
         await turns(lambda: app.cancelled == 1)
@@ -298,6 +310,28 @@ async def test_no_answer_is_made_for_a_client_that_has_already_disconnected() ->
         await cache(scope, receive, send)
         await turns(lambda: True, at_least=20)
         assert not app.asked
+
+
+async def test_nothing_waits_for_a_client_that_has_its_answer() -> None:
+    """Its connection may stay open for hours."""
+    asked: list[None] = []
+    waiting: list[None] = []
+
+    async def receive() -> Message:
+        asked.append(None)
+        waiting.append(None)
+        try:
+            return await asyncio.Future()
+        finally:
+            waiting.pop()
+
+    async def send(message: Message) -> None: ...
+
+    async with counting_cache() as (cache, _, _):
+        scope = {"type": "http", "method": "GET", "path": "/a", "query_string": b"x", "headers": []}
+        await cache(scope, receive, send)
+        await turns(lambda: True, at_least=5)
+    assert (len(asked), waiting) == (1, [])
 
 
 async def test_at_most_8_answers_are_made_at_once() -> None:
