@@ -36,7 +36,9 @@ ANSWERS = Path(
     "tests/exact/test_answers.py"
 )  # the exact text of every answer, for the code that makes answers
 # Folders whose tests start so many agents that for each mutant only the tests of the module can run.
-TOO_MANY = {"http", "routes", "server"}
+TOO_MANY = {"http", "server"}
+# Tests of all routes.
+EVERY_ROUTE = {"test_bad_input", "test_endpoint", "test_envelope"}
 # Modules whose tests have other names, because they test over HTTP or on a connection.
 NAMED = {
     "agent.http.errors": {"test_envelope", "test_bad_input"},
@@ -48,17 +50,12 @@ NAMED = {
     "agent.http.shared_state": {"test_shared_state", "test_response_cache", "test_stream"},
     "agent.http.json_response": {"test_response_cache"},
     "agent.http.stored": {"test_usage"},
-    "agent.routes": {"test_endpoint"},
-    "agent.routes.count": {"test_envelope"},
     "agent.routes.fleet": {"test_entity_tags"},
-    "agent.routes.free": {"test_free", "test_free_mig"},
-    "agent.routes.gpu": {"test_bad_input"},
-    "agent.routes.health": {"test_envelope"},
+    "agent.routes.free": {"test_free", "test_free_mig", "test_waiting"},
     "agent.routes.history": {"test_history", "test_state"},
     "agent.routes.page": {"test_entity_tags", "test_web"},
-    "agent.routes.processes": {"test_bad_input", "test_processes_and_users"},
-    "agent.routes.ready": {"test_envelope", "test_ready", "test_state"},
-    "agent.routes.status": {"test_bad_input"},
+    "agent.routes.processes": {"test_processes_and_users"},
+    "agent.routes.ready": {"test_ready", "test_state"},
     "agent.routes.users": {"test_processes_and_users", "test_usage"},
     "agent.server.agent_server": {"test_agent_server", "test_handshakes"},
     "agent.server.cycles": {"test_cycles", "test_protocol", "test_repeated_requests", "test_timers"},
@@ -88,13 +85,15 @@ def tests_of(path: Path) -> list[list[str]]:
     imports = f"{module} import", f"from {package} import {name}\n"
     other_names = NAMED.get(module, set())
     named = [file for file in files if file.stem in other_names] or _named_like({module}, files)
+    of_all = [one for one in files if folder == "routes" and one.parent == mirror and one.stem in EVERY_ROUTE]
     rounds = [
         [one for one in named if one.parent == mirror]
+        or [*of_all]
         or [one for one in named if one.parts[1] == folder]
         or _named_like_importers(module, [one for one in files if one.parts[1] == folder])
         or _named_like_importers(module, files),
         [ANSWERS] if folder in {"routes", "views"} else [],
-        [one for one in files if one.parent == mirror and folder not in TOO_MANY],
+        of_all or [one for one in files if one.parent == mirror and folder not in TOO_MANY],
         [ANSWERS] if folder == "derive" else [],
         [one for one in files if one in named or any(words in one.read_text() for words in imports)],
     ]
