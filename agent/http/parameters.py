@@ -124,17 +124,13 @@ def select(gpus: Sequence[GpuSample], indices: frozenset[int] | None) -> Sequenc
     return [gpu for gpu in gpus if gpu.index in indices]
 
 
-def _parse_switch(value: object) -> object:
+def _parse_switch(text: str) -> bool:
     """Whether it is on; an empty value is off. Some clients write `True`."""
-    match value:
-        case "1" | "true" | "True":
-            return True
-        case "" | "0" | "false" | "False":
-            return False
-        case str():
-            raise ValueError("should be 0, 1, false or true")
-        case _:
-            return value  # the default
+    if text in ("1", "true", "True"):
+        return True
+    if text in ("", "0", "false", "False"):
+        return False
+    raise ValueError("should be 0, 1, false or true")
 
 
 async def the_indices(

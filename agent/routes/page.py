@@ -24,7 +24,7 @@ HEADERS = {
 SHELL_HEADERS = {**HEADERS, "Cache-Control": "no-cache"}
 FILE_HEADERS = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
 # Relative, so that any prefix works; a file imports only files of the same build.
-_SHELL = SHELL.replace("<html", f'<html data-build="{BUILD}"', 1).replace('"web/', f'"web/{BUILD}/')
+_SHELL = SHELL.replace("<html", f'<html data-build="{BUILD}"').replace('"web/', f'"web/{BUILD}/')
 
 
 @router.get("/", include_in_schema=False)
@@ -36,7 +36,7 @@ async def page(settings: AgentSettings) -> HTMLResponse:
     It contains the build, and whether there is a FLEET, so that the page of a single host sends no request
     for it.
     """
-    html = _SHELL.replace("<html", "<html data-fleet", 1) if settings.fleet else _SHELL
+    html = _SHELL.replace("<html", "<html data-fleet") if settings.fleet else _SHELL
     return HTMLResponse(html, headers=SHELL_HEADERS)
 
 

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 router = APIRouter(tags=[Tag.GPUS])
 ENDPOINT = Endpoint(router, access=Access.API_KEY, answer=StreamEvent, failures=(503,))
 
-RETRY = 10.0  # seconds until an EventSource connects again
-SPREAD = 0.2  # of it, so that a thousand viewers of a restarted agent do not come back in the same second
+# Seconds until an EventSource connects again: between these two, so that a thousand viewers of a restarted
+# agent do not come back in the same second.
+RETRY = (8.0, 12.0)
 HEARTBEAT = b": nothing new\n\n"  # a comment, which EventSource skips
 HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", BUILD_HEADER: BUILD}
 Interval = Annotated[
@@ -126,7 +127,7 @@ async def gpu_stream(
 
 def _retry() -> bytes:
     """A block without an event: milliseconds until the client reconnects. Without it the browser chooses."""
-    seconds = RETRY * random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311  (it is no secret)
+    seconds = random.uniform(*RETRY)  # noqa: S311  (it is no secret)
     return b"retry: %d\n\n" % round(seconds * 1000)
 
 

@@ -24,5 +24,5 @@ async def summary(shared: Shared, snapshot: CurrentSnapshot) -> Response:
     the next sample.
     """
     driver_of(snapshot)
-    offer = shared.queue.offer_now(Wish(count=max(1, len(snapshot.gpus))), snapshot)
+    offer = shared.queue.offer_now(Wish(count=len(snapshot.gpus)), snapshot)
     return await json_response(shared, summary_json(snapshot, {gpu.index for gpu in offer.gpus}, build=BUILD))

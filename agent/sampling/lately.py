@@ -105,7 +105,7 @@ class LatelyWatch:
 
     def _follow_links(self, links: tuple[NvLink, ...] | None, at: float) -> int:
         """Recoveries of all links. They are read less often than the rest: between, it is the same tuple."""
-        if links is not self._links or links is None:
+        if links is not self._links:
             self._links = links
             self._recovered = int(
                 sum(

@@ -177,6 +177,8 @@ def test_a_boolean_parameter_is_accepted_in_each_notation_of_clients(
     path = parameter.partition("?")[0]
     assert shape(client, f"{parameter}={off}") == shape(client, path)
     assert shape(client, f"{parameter}={on}") == shape(client, f"{parameter}=1")
+    has_effect = shape(client, f"{parameter}=1") != shape(client, path)
+    assert has_effect is (path != "/status"), "only there nothing differs, because no GPU has instances"
 
 
 def shape(client: httpx.Client, target: str) -> tuple[int, int]:

@@ -122,6 +122,7 @@ async def test_an_answer_is_compressed_once_for_all_clients() -> None:
     limiter = CapacityLimiter(1)
     for length in (TINY + 1, QUICK, QUICK + 1, 500_000):
         response = KeptResponse(200, [(b"content-length", str(length).encode())], b"x" * length)
+        assert response.size == length
         asked = [b"gzip, x%d" % number for number in range(20)]
         given = await asyncio.gather(*(suited(response, accepted, limiter) for accepted in asked))
         assert {id(one) for one in given} == {id(response.form_for([(b"accept-encoding", b"gzip")]))}

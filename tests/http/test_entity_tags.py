@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,10 +48,11 @@ def assert_not_modified(again: httpx.Response, first: httpx.Response) -> None:
 
 @pytest.mark.usefixtures("simulation")
 async def test_different_content_has_a_different_tag() -> None:
-    """This includes the same path of an agent with other settings."""
+    """This includes the same path of an agent with other settings. A tag has 32 hexadecimal digits."""
     async with agent_client() as client, agent_client(FLEET="server1=/server1") as other:
         tags = [(await client.get(path)).headers["etag"] for path in TAGGED]
         assert len(set(tags)) == len(tags)
+        assert all(re.fullmatch(r'W/"[0-9a-f]{32}"', tag) for tag in tags)
         page_tag = (await client.get("/")).headers["etag"]
         assert (await other.get("/", headers={"If-None-Match": page_tag})).status_code == 200
         document_tag = (await client.get("/openapi.json")).headers["etag"]

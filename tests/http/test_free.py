@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from agent.routes.free import CHECK_INTERVAL
 from agent.simulation import SimulatedProcess, Simulation
 from tests.http.schema import faults
 from tests.http.wire import A_TOKEN, error_in
@@ -271,6 +272,13 @@ WRONG = [
         "exclude_users=a,,b",
         "Invalid exclude_users: 'a,,b'; accepted: names or numbers of users joined by commas, as in ann,1001",
     ),
+    (
+        f"exclude_users=,{'a' * 80}",
+        (
+            f"Invalid exclude_users: ',{'a' * 79}'; accepted: names or numbers of users joined by commas,"
+            " as in ann,1001"
+        ),
+    ),
 ]
 
 
@@ -307,6 +315,7 @@ async def test_the_answers_of_free_conform_to_the_openapi_document() -> None:
 
 
 async def test_a_waiting_request_is_answered_once_a_gpu_is_free(four: Simulation) -> None:
+    assert CHECK_INTERVAL == 1
     occupy(*four.gpus)
     async with agent_client() as client:
         waiting = asyncio.create_task(client.get("/free?wait=30&format=plain"))

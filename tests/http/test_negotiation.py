@@ -35,6 +35,7 @@ PROMETHEUS = (
         ("*/*;q=0", TEXT),
         ("text/plain;q=0", TEXT),
         (f"{OPENMETRICS};q=0.9, text/plain;q=0.5, {OPENMETRICS};q=0.1", OPENMETRICS),
+        (f"{OPENMETRICS};q=0.9;q=0.1, text/plain;q=0.5", OPENMETRICS),  # only the first is the weight
         (f"{OPENMETRICS};q=2, text/plain;q=0.1", TEXT),
         (f"{OPENMETRICS};q=high", TEXT),
         (f"{OPENMETRICS}x", TEXT),

@@ -132,6 +132,9 @@ async def test_a_repeated_request_is_authenticated_again_only_after_the_tokens_c
             new.replace(path)
             await app.state.shared.tokens.reload_if_changed()
             assert (await asking.ask())[0] == 401
+            asking.headers = {"Authorization": "new"}
+            assert await asking.ask() == first
+            assert len(asking.memory) == 1, "only what was asked with the tokens in force"
 
 
 @pytest.mark.anyio

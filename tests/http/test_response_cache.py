@@ -184,8 +184,21 @@ async def test_at_most_64_answers_are_cached() -> None:
     assert {question for question, times in app.asked.items() if times > 1} == {"/a?0"}
 
 
+async def test_the_65th_answer_takes_the_place_of_the_least_recently_used() -> None:
+    kept, snapshot = KeptResponses(), Snapshot(taken_at=1, taken_monotonic=1)
+    response = KeptResponse(200, [], b"x")
+    for number in range(MAX_ANSWERS):
+        kept.put(snapshot, number, response)
+    assert kept.get(snapshot, 0) is response, "it is used, so the next one is the oldest"
+    kept.put(snapshot, MAX_ANSWERS, response)
+    assert [number for number in range(MAX_ANSWERS + 1) if kept.get(snapshot, number) is None] == [1]
+
+
 async def test_cached_answers_are_limited_by_their_total_size() -> None:
-    """If two do not fit together, the newer one stays. One that is too large alone is not cached."""
+    """If two do not fit together, the newer one stays. One that is too large alone is not cached.
+
+    One that takes exactly all of the space is cached.
+    """
     kept, snapshot = KeptResponses(), Snapshot(taken_at=1, taken_monotonic=1)
     half = KeptResponse(200, [], b"x" * (MAX_BYTES // 2 + 1))
     kept.put(snapshot, "first", half)
@@ -193,6 +206,9 @@ async def test_cached_answers_are_limited_by_their_total_size() -> None:
     assert (kept.get(snapshot, "first"), kept.get(snapshot, "second")) == (None, half)
     kept.put(snapshot, "too large", KeptResponse(200, [], b"x" * (MAX_BYTES + 1)))
     assert kept.get(snapshot, "too large") is None
+    largest = KeptResponse(200, [], b"x" * MAX_BYTES)
+    kept.put(snapshot, "largest", largest)
+    assert kept.get(snapshot, "largest") is largest
 
 
 async def test_an_answer_of_an_older_snapshot_is_not_cached() -> None:
@@ -272,7 +288,9 @@ async def test_an_answer_is_cancelled_when_its_client_disconnects() -> None:
 
         scope = {"type": "http", "method": "GET", "path": "/a", "query_string": b"x", "headers": []}
         asking = asyncio.create_task(cache(scope, receive, send))
-        await turns(lambda: app.at_work == 1)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert app.at_work == 1, "the answer begins at once"
         gone.set()
         await asking
         await turns(lambda: app.cancelled == 1)
@@ -292,6 +310,28 @@ async def test_no_answer_is_made_for_a_client_that_has_already_disconnected() ->
         await cache(scope, receive, send)
         await turns(lambda: True, at_least=20)
         assert not app.asked
+
+
+async def test_nothing_waits_for_a_client_that_has_its_answer() -> None:
+    """Its connection may stay open for hours."""
+    asked: list[None] = []
+    waiting: list[None] = []
+
+    async def receive() -> Message:
+        asked.append(None)
+        waiting.append(None)
+        try:
+            return await asyncio.Future()
+        finally:
+            waiting.pop()
+
+    async def send(message: Message) -> None: ...
+
+    async with counting_cache() as (cache, _, _):
+        scope = {"type": "http", "method": "GET", "path": "/a", "query_string": b"x", "headers": []}
+        await cache(scope, receive, send)
+        await turns(lambda: True, at_least=5)
+    assert (len(asked), waiting) == (1, [])
 
 
 async def test_at_most_8_answers_are_made_at_once() -> None:
@@ -390,7 +430,7 @@ async def test_making_an_answer_and_sending_a_long_one_each_take_a_turn() -> Non
 
 
 async def test_a_long_answer_is_sent_in_portions() -> None:
-    """Each byte is sent once."""
+    """Each byte is sent once, and only an empty answer has an empty portion."""
     for length in (0, 1, PORTION - 1, PORTION, PORTION + 1, 3 * PORTION):
         sent: list[Message] = []
 
@@ -401,7 +441,7 @@ async def test_a_long_answer_is_sent_in_portions() -> None:
         await KeptResponse(200, [], body).send(send)
         assert b"".join(message["body"] for message in sent[1:]) == body
         assert all(len(message["body"]) == PORTION for message in sent[1:-1])
-        assert len(sent[-1]["body"]) <= PORTION
+        assert min(length, 1) <= len(sent[-1]["body"]) <= PORTION
         assert [message.get("more_body", False) for message in sent[1:]] == [True] * (len(sent) - 2) + [False]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from agent.routes.stream import RETRY
 from tests.http.wire import A_TOKEN, error_in
 from tests.support.agents import agent_server, hung_agent_server, wait_until
 
@@ -102,6 +103,7 @@ def retries(url: str, accept: str) -> list[str]:
 @pytest.mark.usefixtures("simulation")
 def test_only_an_event_source_gets_a_retry_time(accept: str, has_retry: bool) -> None:
     """Other clients get only events."""
+    assert RETRY == (8, 12)
     with agent_server() as url:
         before = retries(url, accept)
     assert len(before) == has_retry

@@ -141,7 +141,7 @@ async def test_users_has_the_number_of_days_for_which_hours_are_kept(tmp_path: P
 
 WRONG = {
     "days=0": "Invalid days",
-    "days=4001": "Invalid days",
+    "days=4001": "Invalid days: it should be less than or equal to 4000",
     "days=x": "Invalid days",
     "by=team": "Invalid by",
     "format=xls": "Invalid format",

@@ -38,6 +38,8 @@ ANSWERS = Path(
 )  # the exact text of every answer, for the code that makes answers
 # Folders whose tests start so many agents that for each mutant only the tests of the module can run.
 TOO_MANY = {"http", "server"}
+# Tests of all routes.
+EVERY_ROUTE = {"test_bad_input", "test_endpoint", "test_envelope"}
 # Modules whose tests have other names, because they test over HTTP or on a connection.
 NAMED = {
     "agent.app": {"test_app", "test_state", "test_kernel_log", "test_head_and_redirects"},
@@ -51,6 +53,14 @@ NAMED = {
     "agent.http.shared_state": {"test_shared_state", "test_response_cache", "test_stream"},
     "agent.http.json_response": {"test_response_cache"},
     "agent.http.stored": {"test_usage"},
+    "agent.routes.fleet": {"test_entity_tags"},
+    "agent.routes.free": {"test_free", "test_free_mig", "test_rotation", "test_waiting"},
+    "agent.routes.history": {"test_history", "test_state"},
+    "agent.routes.page": {"test_entity_tags", "test_web"},
+    "agent.routes.processes": {"test_processes_and_users"},
+    "agent.routes.ready": {"test_ready", "test_state"},
+    "agent.routes.stream": {"test_rotation", "test_stream"},
+    "agent.routes.users": {"test_processes_and_users", "test_usage"},
     "agent.server.agent_server": {"test_agent_server", "test_handshakes"},
     "agent.server.cycles": {"test_cycles", "test_protocol", "test_repeated_requests", "test_timers"},
     "agent.server.handshakes": {"test_accepting", "test_handshakes"},
@@ -82,19 +92,21 @@ def tests_of(path: Path) -> list[list[str]]:
     Its own are named like it, or else like the nearest modules that import it, preferably in its own folder.
     """
     module, folder = _module(path), path.parts[1]
-    mirror = Path("tests", *path.parts[1:-1])
+    mirror = Path("tests/http") if folder == "routes" else Path("tests", *path.parts[1:-1])
     files = [file for file in sorted(Path("tests").rglob("test_*.py")) if file.parts[1] not in SLOW]
     package, _, name = module.rpartition(".")
     imports = f"{module} import", f"from {package} import {name}\n"
     other_names = NAMED.get(module, set())
     named = [file for file in files if file.stem in other_names] or _named_like({module}, files)
+    of_all = [one for one in files if folder == "routes" and one.parent == mirror and one.stem in EVERY_ROUTE]
     rounds = [
         [one for one in named if one.parent == mirror]
+        or [*of_all]
         or [one for one in named if one.parts[1] == folder]
         or _named_like_importers(module, [one for one in files if one.parts[1] == folder])
         or _named_like_importers(module, files),
-        [ANSWERS] if folder == "views" else [],
-        [one for one in files if one.parent == mirror and folder not in TOO_MANY],
+        [ANSWERS] if folder in {"routes", "views"} else [],
+        of_all or [one for one in files if one.parent == mirror and folder not in TOO_MANY],
         [ANSWERS] if folder == "derive" else [],
         [one for one in files if one in named or any(words in one.read_text() for words in imports)],
     ]

@@ -85,6 +85,9 @@ JOB = Belonging(job=slurm("4711"), slurm_step="0")
             id="podman's monitor is not in the container",
         ),
         pytest.param(v1(f"/docker/{OUTER}/docker/{ID}"), DOCKER, id="docker in docker: the innermost"),
+        pytest.param(
+            v2(f"/docker/{ID}/nginx.service"), DOCKER, id="a unit directly below a container is its own"
+        ),
         # Kubernetes
         pytest.param(v1(f"/kubepods/burstable/pod{UID}/{ID}"), POD, id="pod, cgroupfs, v1"),
         pytest.param(v2(f"/kubepods/pod{UID}/{ID}"), POD, id="pod, cgroupfs, guaranteed, v2"),
