@@ -114,8 +114,29 @@ def plug_in(sys_root: Path, simulation: Simulation) -> list[Path]:
         (device / "class").write_text("0x030000\n")
         (device / "power/control").write_text("auto\n")
         (device / "power/runtime_status").write_text("active\n")
+        (device / "driver").symlink_to("../../../bus/pci/drivers/nvidia")
         devices.append(device)
     return devices
+
+
+async def test_gpus_without_a_driver_are_not_asleep(laptop: Simulation, tmp_path: Path) -> None:
+    """The kernel suspends them as well, and no program can wake them."""
+    devices = plug_in(tmp_path, laptop)
+    runtime_power.in_place = HostRuntimePower(str(tmp_path))  # the end of the simulation restores it
+    async with agent_client(SAMPLE_INTERVAL="0.5", EXPECTED_GPUS="2") as client:
+        assert await states(client) == ["ok", "ok"]
+        laptop.remove_driver("not_loaded")
+        for device in devices:
+            (device / "driver").unlink()
+            (device / "power/runtime_status").write_text("suspended\n")
+        async with asyncio.timeout(20):
+            while (counted := await client.get("/count")).status_code == 200:  # noqa: ASYNC110  (only answers show it)
+                await asyncio.sleep(0.1)
+
+        assert counted.status_code == 500
+        assert "installed but not loaded" in counted.text
+        assert (await client.get("/ready")).status_code == 503
+        assert (await client.get("/free")).status_code == 500
 
 
 async def test_a_sleeping_gpu_that_is_unplugged_is_lost(laptop: Simulation, tmp_path: Path) -> None:
