@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,6 +48,12 @@ class GpuSample:
     todo: str | None = None  # what to do about `error`
     # By code, since the agent started, or as far back as the kernel log reaches; None: not observed.
     xids: Mapping[int, XidCount] | None = None
+    before: GpuSample | None = None  # as it was last read; only for a GPU that is, or may be, asleep
+
+    @property
+    def as_last_read(self) -> GpuSample:
+        """A GPU that is, or may be, asleep as it was before; any other as it is now."""
+        return self if self.before is None else replace(self.before, xids=self.xids)
 
     @property
     def values(self) -> GpuReading:

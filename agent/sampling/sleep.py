@@ -13,10 +13,11 @@ from agent.sampling.sleep_policy import Round, SleepPolicy
 from agent.sampling.states import unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from agent.readings import GpuReading, GpuSample, RuntimePower
+    from agent.readings import GpuSample, RuntimePower
     from agent.sampling.contact import Contact
+    from agent.sampling.gpu_slot import GpuSlot
     from agent.sampling.interfaces import SleepOfGpus
     from agent.sampling.worker import Worker
     from agent.sampling.workers import Workers
@@ -74,11 +75,12 @@ class Sleep:
         )
 
     def sleeping(
-        self, now: float, *, since_boot: float, booted_at: float
+        self, judged: Sequence[GpuSample], now: float, *, since_boot: float, booted_at: float
     ) -> tuple[DriverReading, tuple[GpuSample, ...]] | None:
         """The last known driver, and the GPUs that are not read because they sleep or may sleep.
 
-        None: they are awake. The clocks are those of `states.judge_state`.
+        `judged`: the GPUs of the contact; one with a call that does not return stays stuck. None: they are
+        awake. The clocks are those of `states.judge_state`.
         """
         power = self._power
         if power is None or (self._is_unknown and self._contact.is_made):
@@ -89,32 +91,36 @@ class Sleep:
             state, trouble = GpuState.ASLEEP, None
         else:
             return None
-        gpus = tuple(
+        gpus = [
             unread(
                 index,
                 GpuState.LOST if bus_id is None else state,
-                last,
+                slot.last if slot else None,
                 bus_id=bus_id,
                 since_boot=since_boot,
                 booted_at=booted_at,
                 trouble=UNPLUGGED if bus_id is None else trouble,
+                before=slot.last_judged if slot and bus_id is not None else None,
             )
-            for index, (bus_id, last) in enumerate(self._places(power.bus_ids))
-        )
+            for index, (bus_id, slot) in enumerate(self._places(power.bus_ids))
+        ]
+        for gpu in judged:
+            if gpu.state is GpuState.STUCK:
+                gpus[gpu.index] = gpu
         driver = self._contact.reading or DriverReading(0)
-        return replace(driver, gpu_count=len(power.bus_ids), pci_bus_ids=power.bus_ids), gpus
+        return replace(driver, gpu_count=len(power.bus_ids), pci_bus_ids=power.bus_ids), tuple(gpus)
 
-    def _places(self, bus_ids: tuple[str, ...]) -> Iterator[tuple[str | None, GpuReading | None]]:
-        """By index: the place of the GPU now (None: gone), and its latest reading; new GPUs come last."""
-        known = [slot.last for slot in self._contact.gpus]
-        named = {last.identity.pci_bus_id for last in known if last is not None}
+    def _places(self, bus_ids: tuple[str, ...]) -> Iterator[tuple[str | None, GpuSlot | None]]:
+        """By index: the place of the GPU now (None: gone), and its slot; new GPUs come last, without one."""
+        slots = self._contact.gpus
+        named = {slot.last.identity.pci_bus_id for slot in slots if slot.last is not None}
         new = iter([bus_id for bus_id in bus_ids if bus_id not in named])
-        for last in known:
-            bus_id = last.identity.pci_bus_id if last is not None else None
+        for slot in slots:
+            bus_id = slot.last.identity.pci_bus_id if slot.last is not None else None
             if bus_id is None:
-                yield next(new, None), last
+                yield next(new, None), slot
             else:
-                yield bus_id if bus_id in bus_ids else None, last
+                yield bus_id if bus_id in bus_ids else None, slot
         for bus_id in new:
             yield bus_id, None
 

@@ -80,15 +80,16 @@ def unread(
     since_boot: float,
     booted_at: float,
     trouble: Trouble | None = None,
+    before: GpuSample | None = None,
 ) -> GpuSample:
     """A GPU that is not read, because that would wake it: only its identity.
 
-    `last` is the latest reading; without one, its `bus_id` is known.
+    `last` is the latest reading; without one, its `bus_id` is known. `before` is the GPU as it was last read.
     """
     error, todo = (trouble.what, trouble.todo) if trouble is not None else (None, None)
     if last is None:
         known = GpuReading(since_boot, identity=GpuIdentity(pci_bus_id=bus_id))
-        return GpuSample(index, state, lasting=known, error=error, todo=todo)
+        return GpuSample(index, state, lasting=known, error=error, todo=todo, before=before)
     return GpuSample(
         index,
         state,
@@ -97,6 +98,7 @@ def unread(
         age_ms=int((since_boot - last.sampled_since_boot) * 1000),
         error=error,
         todo=todo,
+        before=before,
     )
 
 

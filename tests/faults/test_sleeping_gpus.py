@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent.readings import ComputeMode
 from agent.simulation import Simulation
 from agent.sources import runtime_power
 from agent.sources.pci import DEVICES, as_the_kernel_writes
@@ -79,6 +80,23 @@ async def test_every_answer_reports_that_gpus_sleep_and_none_wakes_them(laptop: 
         assert [line.rpartition(" ")[2] for line in metric_lines] == ["1.0", "1.0"]
         assert laptop.total_calls == before
         assert [one.runtime_status for one in laptop.gpus] == ["suspended", "suspended"]
+
+
+async def test_a_sleeping_gpu_that_had_a_fault_is_not_offered(laptop: Simulation) -> None:
+    laptop.gpus[0].compute_mode = ComputeMode.PROHIBITED
+    laptop.gpus[1].require_reset()
+    async with agent_client(SAMPLE_INTERVAL="0.5") as client:
+        await fall_asleep(client, laptop)
+        gpus = (await client.get("/summary")).json()["data"]["gpus"]
+        offered = (await client.get("/free")).json()["data"]
+
+        assert [(gpu["verdict"], gpu["free"]) for gpu in gpus] == [(None, False), ("critical", False)]
+        assert [gpu["reason"] for gpu in offered["passed_over"]] == [
+            "its compute mode is prohibited, when last read",
+            "it is not healthy: The GPU requires a reset, when last read",
+        ]
+        assert (await client.get("/ready")).status_code == 200
+        assert (await client.get("/ready?require=healthy")).status_code == 503
 
 
 async def test_awake_gpus_are_read_again(laptop: Simulation) -> None:

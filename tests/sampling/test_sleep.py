@@ -166,13 +166,15 @@ async def test_sleeping_gpus_are_identified_by_their_bus_ids() -> None:
     """One was never read, one is still present, one was unplugged, and one is new."""
     read = [reading(identity_uuid=name, identity_pci_bus_id=name) for name in ("B", "D")]
     contact: Any = SimpleNamespace(
-        gpus=[SimpleNamespace(last=last) for last in (None, *read)], reading=None, is_made=False
+        gpus=[SimpleNamespace(last=last, last_judged=None) for last in (None, *read)],
+        reading=None,
+        is_made=False,
     )
     workers = Workers(2.0, lambda: 1000.0)
     sleep = Sleep(None, contact, workers, stale_after=3.0, clock=lambda: 1000.0)
     sleep._power = RuntimePower(("A", "B", "C"), are_suspended=True)  # noqa: SLF001  (as the kernel reported it)
 
-    shown = sleep.sleeping(1000.0, since_boot=10.0, booted_at=0.0)
+    shown = sleep.sleeping((), 1000.0, since_boot=10.0, booted_at=0.0)
 
     assert shown is not None
     assert (shown[0].gpu_count, shown[0].pci_bus_ids) == (3, ("A", "B", "C"))
@@ -183,6 +185,38 @@ async def test_sleeping_gpus_are_identified_by_their_bus_ids() -> None:
         ("C", GpuState.ASLEEP),
     ]
     assert workers.close()
+
+
+@pytest.mark.parametrize("power", [ASLEEP, None], ids=["asleep", "unknown"])
+@pytest.mark.parametrize(
+    ("error", "before"), [(None, GpuState.OK), ("The GPU is lost", GpuState.LOST)], ids=["read", "refused"]
+)
+async def test_a_gpu_that_falls_asleep_was_so_before(
+    power: RuntimePower | None, error: str | None, before: GpuState
+) -> None:
+    async with laptop(AWAKE) as one:
+        await one.after(0)
+        one.hardware.gpus[0].error = error
+        last = await one.after(1)
+        one.kernel.power = ASLEEP
+        await one.after(1)
+        if power is None:
+            one.kernel.error = "The runtime power of the GPUs cannot be read: Input/output error"
+        (gpu,) = (await one.after(4)).gpus
+        assert (gpu.state, gpu.reading) == (GpuState.ASLEEP if power else GpuState.STALE, None)
+        assert gpu.before is not None
+        assert (gpu.before.state, gpu.before.error) == (before, error)
+        assert gpu.before.reading == last.gpus[0].reading
+
+
+async def test_a_call_that_does_not_return_is_stuck_also_on_a_gpu_that_is_asleep() -> None:
+    async with laptop(AWAKE) as one:
+        await one.after(0)
+        one.hardware.gpus[0].valve.close()
+        await one.after(1)
+        one.kernel.power = ASLEEP
+        assert state(await one.after(1)) is GpuState.ASLEEP
+        assert state(await one.after(2)) is GpuState.STUCK
 
 
 async def test_an_idle_gpu_is_let_go_in_the_same_round_as_the_look_at_it() -> None:
