@@ -160,6 +160,8 @@ class Snapshot:
     not_offered: tuple[str, ...] = ()  # indices and UUIDs of GPUs that the operator keeps out of /free
     simulated: bool = False
     driver_calls: int | None = None  # made since the agent started
+    stuck_calls: int = 0  # driver calls that do not return
+    driver_is_stuck: bool = False  # contact cannot be made, and `driver` is of the previous one
     ledger: LedgerReading | None = None  # None: HISTORY_INTERVAL is 0
     taken_since_boot: float = 0.0  # `taken_at`, in seconds since the machine booted, suspended or not
 

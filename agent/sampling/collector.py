@@ -178,6 +178,8 @@ class Collector:
             not_offered=self._not_offered,
             simulated=self._simulated,
             driver_calls=self._driver_source.calls,
+            stuck_calls=self._contact.stuck_calls,
+            driver_is_stuck=self._contact.is_stuck,
         )
 
     def _log(self, snapshot: Snapshot) -> None:

@@ -110,7 +110,13 @@ class GpuSlot:
         self._contact_from = now
 
     def judge_state(
-        self, now: float, *, since_boot: float, booted_at: float, patience: Patience
+        self,
+        now: float,
+        *,
+        since_boot: float,
+        booted_at: float,
+        patience: Patience,
+        silent_since: float | None = None,
     ) -> GpuSample:
         """The GPU in a Snapshot taken at `now`; see states.py."""
         result = self.result
@@ -125,6 +131,7 @@ class GpuSlot:
             since_boot=since_boot,
             booted_at=booted_at,
             patience=patience,
+            silent_since=silent_since,
         )
         if sample.reading is not None or sample.state is GpuState.LOST:
             self._last_judged = sample

@@ -181,6 +181,32 @@ async def test_a_sleeping_gpu_that_is_unplugged_is_lost(laptop: Simulation, tmp_
         assert laptop.total_calls == before
 
 
+@pytest.mark.parametrize("symbol", ["nvmlInitWithFlags", "nvmlDeviceGetCount_v2"])
+async def test_a_driver_that_hangs_when_gpus_wake_is_stuck(laptop: Simulation, symbol: str) -> None:
+    async with agent_client(SAMPLE_INTERVAL="0.5", SAMPLE_TIMEOUT="0.5", EXPECTED_GPUS="2") as client:
+        await fall_asleep(client, laptop)
+        laptop.hang(symbol)
+        for gpu in laptop.gpus:
+            gpu.runtime_status = "active"
+        async with asyncio.timeout(20):
+            while await states(client) != ["stuck", "stuck"]:  # noqa: ASYNC110  (only answers show it)
+                await asyncio.sleep(0.1)
+        gpus = (await client.get("/summary")).json()["data"]["gpus"]
+        metrics = (await client.get("/metrics")).text
+
+        assert [(gpu["verdict"], gpu["free"]) for gpu in gpus] == [("critical", False)] * 2
+        assert all(gpu["reason"].startswith("The driver has not answered for") for gpu in gpus)
+        assert (await client.get("/ready")).status_code == 503
+        assert (await client.get("/count")).json()["data"] == 2, "the last known number, as with any hang"
+        assert "nvidia_gpu_agent_driver_up 0.0" in metrics
+        assert "nvidia_gpu_agent_stuck_calls 1.0" in metrics
+        laptop.release()
+        async with asyncio.timeout(20):
+            while await states(client) != ["ok", "ok"]:  # noqa: ASYNC110  (only answers show it)
+                await asyncio.sleep(0.1)
+        assert "nvidia_gpu_agent_driver_up 1.0" in (await client.get("/metrics")).text
+
+
 async def test_gpus_that_may_not_sleep_are_sampled_whatever_their_runtime_status(
     simulation: Simulation,
 ) -> None:
