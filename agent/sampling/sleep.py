@@ -91,6 +91,7 @@ class Sleep:
             state, trouble = GpuState.ASLEEP, None
         else:
             return None
+        places = tuple(self._places(power.bus_ids))
         gpus = [
             unread(
                 index,
@@ -102,27 +103,32 @@ class Sleep:
                 trouble=UNPLUGGED if bus_id is None else trouble,
                 before=slot.last_judged if slot and bus_id is not None else None,
             )
-            for index, (bus_id, slot) in enumerate(self._places(power.bus_ids))
+            for index, (bus_id, slot) in enumerate(places)
         ]
         for gpu in judged:
             if gpu.state is GpuState.STUCK:
                 gpus[gpu.index] = gpu
         driver = self._contact.reading or DriverReading(0)
-        return replace(driver, gpu_count=len(power.bus_ids), pci_bus_ids=power.bus_ids), tuple(gpus)
+        count = sum(bus_id is not None for bus_id, _ in places)
+        return replace(driver, gpu_count=count, pci_bus_ids=power.bus_ids), tuple(gpus)
 
     def _places(self, bus_ids: tuple[str, ...]) -> Iterator[tuple[str | None, GpuSlot | None]]:
-        """By index: the place of the GPU now (None: gone), and its slot; new GPUs come last, without one."""
+        """By index: the place of the GPU now (None: gone), and its slot; new GPUs come last, without one.
+
+        A place that is not new, and that no GPU of NVML's list has, is of a GPU that NVML does not list.
+        """
         slots = self._contact.gpus
+        before = self._contact.reading.pci_bus_ids if self._contact.reading else ()
         named = {slot.last.identity.pci_bus_id for slot in slots if slot.last is not None}
-        new = iter([bus_id for bus_id in bus_ids if bus_id not in named])
+        others = [bus_id for bus_id in bus_ids if bus_id not in named]
+        left = iter(sorted(others, key=lambda bus_id: bus_id not in before))
         for slot in slots:
             bus_id = slot.last.identity.pci_bus_id if slot.last is not None else None
             if bus_id is None:
-                yield next(new, None), slot
+                yield next(left, None), slot
             else:
                 yield bus_id if bus_id in bus_ids else None, slot
-        for bus_id in new:
-            yield bus_id, None
+        yield from ((bus_id, None) for bus_id in left if bus_id not in before)
 
     @property
     def _has_never_answered(self) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.readings import GpuState, ProcessType, RuntimePower, SourceError
+from agent.readings import DriverReading, GpuState, ProcessType, RuntimePower, SourceError
 from agent.sampling.collector import Collector
 from agent.sampling.ledger import Ledger
 from agent.sampling.sleep import Sleep
@@ -162,29 +162,60 @@ async def test_the_permission_to_sleep_can_be_withdrawn_and_given_again() -> Non
         wait_until(lambda: one.hardware.driver.releases == 1, "the driver is released")
 
 
-async def test_sleeping_gpus_are_identified_by_their_bus_ids() -> None:
-    """One was never read, one is still present, one was unplugged, and one is new."""
-    read = [reading(identity_uuid=name, identity_pci_bus_id=name) for name in ("B", "D")]
-    contact: Any = SimpleNamespace(
-        gpus=[SimpleNamespace(last=last, last_judged=None) for last in (None, *read)],
-        reading=None,
-        is_made=False,
-    )
-    workers = Workers(2.0, lambda: 1000.0)
-    sleep = Sleep(None, contact, workers, stale_after=3.0, clock=lambda: 1000.0)
+def sleep_of(*read: str | None, known: DriverReading | None) -> Sleep:
+    """The sleep of GPUs at the places A, B and C, of which NVML listed those that were `read`."""
+    slots = [
+        SimpleNamespace(last=name and reading(identity_uuid=name, identity_pci_bus_id=name), last_judged=None)
+        for name in read
+    ]
+    contact: Any = SimpleNamespace(gpus=slots, reading=known, is_made=False)
+    sleep = Sleep(None, contact, Workers(2.0, lambda: 1000.0), stale_after=3.0, clock=lambda: 1000.0)
     sleep._power = RuntimePower(("A", "B", "C"), are_suspended=True)  # noqa: SLF001  (as the kernel reported it)
+    return sleep
+
+
+@pytest.mark.parametrize(
+    ("read", "known", "count", "expected"),
+    [
+        pytest.param(
+            (None, "B", "D"),
+            None,
+            3,
+            [("A", GpuState.ASLEEP), ("B", GpuState.ASLEEP), ("D", GpuState.LOST), ("C", GpuState.ASLEEP)],
+            id="one never read, one still there, one unplugged, one new",
+        ),
+        pytest.param(
+            ("B",),
+            DriverReading(1, pci_bus_ids=("A", "B")),
+            2,
+            [("B", GpuState.ASLEEP), ("C", GpuState.ASLEEP)],
+            id="one that NVML does not list, and a new one",
+        ),
+        pytest.param(
+            ("C", None),
+            DriverReading(2, pci_bus_ids=("B", "C")),
+            3,
+            [("C", GpuState.ASLEEP), ("B", GpuState.ASLEEP), ("A", GpuState.ASLEEP)],
+            id="one never read is at a known place, not at a new one",
+        ),
+        pytest.param((), DriverReading(0, pci_bus_ids=("A", "B", "C")), 0, [], id="NVML lists none"),
+        pytest.param((), None, 3, [(name, GpuState.ASLEEP) for name in "ABC"], id="NVML was never asked"),
+    ],
+)
+async def test_sleeping_gpus_are_identified_by_their_bus_ids(
+    read: tuple[str | None, ...],
+    known: DriverReading | None,
+    count: int,
+    expected: list[tuple[str, GpuState]],
+) -> None:
+    sleep = sleep_of(*read, known=known)
 
     shown = sleep.sleeping((), 1000.0, since_boot=10.0, booted_at=0.0)
 
     assert shown is not None
-    assert (shown[0].gpu_count, shown[0].pci_bus_ids) == (3, ("A", "B", "C"))
-    assert [(gpu.identity.pci_bus_id, gpu.state) for gpu in shown[1]] == [
-        ("A", GpuState.ASLEEP),
-        ("B", GpuState.ASLEEP),
-        ("D", GpuState.LOST),
-        ("C", GpuState.ASLEEP),
-    ]
-    assert workers.close()
+    assert (shown[0].gpu_count, shown[0].pci_bus_ids) == (count, ("A", "B", "C"))
+    assert [(gpu.identity.pci_bus_id, gpu.state) for gpu in shown[1]] == expected
+    assert sleep._workers.close()  # noqa: SLF001
 
 
 @pytest.mark.parametrize("power", [ASLEEP, None], ids=["asleep", "unknown"])
