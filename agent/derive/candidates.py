@@ -185,13 +185,16 @@ _REQUIRED_VALUES = {
 
 
 def _obstacle(gpu: GpuSample, health: Health) -> str | None:
+    if gpu.state is GpuState.ASLEEP and gpu.before is not None:
+        obstacle = _obstacle(gpu.as_last_read, health)
+        return None if obstacle is None else f"{obstacle}, when last read"
     reading = gpu.reading
-    if gpu.state is GpuState.ASLEEP:
-        return "its UUID is unknown" if gpu.identity.uuid is None else None
-    if reading is None:
+    if reading is None and gpu.state is not GpuState.ASLEEP:
         return f"it cannot be read: {gpu.state}"
     if health.verdict is HealthVerdict.CRITICAL:
         return f"it is not healthy: {health.findings[0].what}"
+    if reading is None:
+        return "its UUID is unknown" if gpu.identity.uuid is None else None
     if (pending := pending_words(reading.fabric)) is not None:
         return f"its registration with the NVLink fabric {pending}"
     if gpu.identity.uuid is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,6 +48,12 @@ class GpuSample:
     todo: str | None = None  # what to do about `error`
     # By code, since the agent started, or as far back as the kernel log reaches; None: not observed.
     xids: Mapping[int, XidCount] | None = None
+    before: GpuSample | None = None  # as it was last read; only for a GPU that is, or may be, asleep
+
+    @property
+    def as_last_read(self) -> GpuSample:
+        """A GPU that is, or may be, asleep as it was before; any other as it is now."""
+        return self if self.before is None else replace(self.before, xids=self.xids)
 
     @property
     def values(self) -> GpuReading:
@@ -154,6 +160,8 @@ class Snapshot:
     not_offered: tuple[str, ...] = ()  # indices and UUIDs of GPUs that the operator keeps out of /free
     simulated: bool = False
     driver_calls: int | None = None  # made since the agent started
+    stuck_calls: int = 0  # driver calls that do not return
+    driver_is_stuck: bool = False  # contact cannot be made, and `driver` is of the previous one
     ledger: LedgerReading | None = None  # None: HISTORY_INTERVAL is 0
     taken_since_boot: float = 0.0  # `taken_at`, in seconds since the machine booted, suspended or not
 

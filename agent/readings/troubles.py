@@ -54,6 +54,14 @@ def stuck_gpu(seconds: float) -> Trouble:
     )
 
 
+def stuck_driver(seconds: float) -> Trouble:
+    """The call that makes contact with the driver, or ends it, has not returned for `seconds`."""
+    return Trouble(
+        f"The driver has not answered for {seconds:.0f} s",
+        "look for XID errors in dmesg; if it persists, reboot",
+    )
+
+
 def silent_gpu(seconds: float) -> Trouble:
     """The GPU's last reading is `seconds` old, and no call on it hangs."""
     return Trouble(

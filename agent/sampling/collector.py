@@ -154,11 +154,12 @@ class Collector:
         booted_at = self._wall_clock.booted_at
         fresh_from = now - self._patience.stale_after
         processes = self._processes.reading_from(fresh_from)
-        driver, gpus = self._sleep.sleeping(now, since_boot=since_boot, booted_at=booted_at) or (
+        judged = self._contact.judge_states(
+            now, since_boot=since_boot, booted_at=booted_at, patience=self._patience
+        )
+        driver, gpus = self._sleep.sleeping(judged, now, since_boot=since_boot, booted_at=booted_at) or (
             self._contact.reading,
-            self._contact.judge_states(
-                now, since_boot=since_boot, booted_at=booted_at, patience=self._patience
-            ),
+            judged,
         )
         return Snapshot(
             taken_at=booted_at + since_boot,
@@ -177,6 +178,8 @@ class Collector:
             not_offered=self._not_offered,
             simulated=self._simulated,
             driver_calls=self._driver_source.calls,
+            stuck_calls=self._contact.stuck_calls,
+            driver_is_stuck=self._contact.is_stuck,
         )
 
     def _log(self, snapshot: Snapshot) -> None:

@@ -64,10 +64,28 @@ class Contact:
         return self.driver.result is not None and self.driver.result.reading is not None
 
     @property
+    def silent_since(self) -> float | None:
+        """The start of the running call that makes contact, or ended it; None: there is none, or contact."""
+        return None if self.is_made else self.driver.busy_since
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether there is no contact because a call does not return."""
+        return not self.is_made and self._workers.is_stuck(self.driver)
+
+    @property
     def some_are_busy(self) -> bool:
         """Whether a driver call is running."""
-        workers: list[Worker[Any]] = [self.driver, self._topology, *(slot.worker for slot in self._slots)]
-        return any(worker.busy_since is not None for worker in workers)
+        return any(worker.busy_since is not None for worker in self._callers)
+
+    @property
+    def stuck_calls(self) -> int:
+        """Number of driver calls that do not return."""
+        return sum(self._workers.is_stuck(worker) for worker in self._callers)
+
+    @property
+    def _callers(self) -> list[Worker[Any]]:
+        return [self.driver, self._topology, *(slot.worker for slot in self._slots)]
 
     @property
     def are_idle(self) -> bool:
@@ -108,7 +126,13 @@ class Contact:
     ) -> tuple[GpuSample, ...]:
         """The GPUs in a Snapshot taken at `now`; see states.py."""
         gpus = [
-            slot.judge_state(now, since_boot=since_boot, booted_at=booted_at, patience=patience)
+            slot.judge_state(
+                now,
+                since_boot=since_boot,
+                booted_at=booted_at,
+                patience=patience,
+                silent_since=self.silent_since,
+            )
             for slot in self.gpus
         ]
         return with_the_last_one_named(gpus, self.reading.pci_bus_ids if self.reading else ())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from agent.readings import ProcessType
+from agent.readings import GpuState, ProcessType
 from agent.sampling.states import judge_state
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class GpuSlot:
         self.worker = worker
         self._source = source
         self._last: GpuReading | None = None  # the latest reading, for its age and lasting values
+        self._last_judged: GpuSample | None = None  # by a reading, or because the driver refused to give one
         # Seconds of the monotonic clock; older results are of another contact.
         self._contact_from = float("-inf")
         self._renewing = False
@@ -58,6 +59,11 @@ class GpuSlot:
     def last(self) -> GpuReading | None:
         """The latest reading, which may no longer be current."""
         return self._last
+
+    @property
+    def last_judged(self) -> GpuSample | None:
+        """The GPU as it was last read, whether the driver answered or refused."""
+        return self._last_judged
 
     @property
     def is_idle(self) -> bool:
@@ -93,7 +99,7 @@ class GpuSlot:
         """Renew the contact: the driver was gone, so this index may be another GPU now."""
         self._renewing = True
         self._contact_from = now
-        self._last = None
+        self._last = self._last_judged = None
 
     def release(self) -> None:
         """Release the handle; the same GPU is expected when it is read again."""
@@ -104,13 +110,19 @@ class GpuSlot:
         self._contact_from = now
 
     def judge_state(
-        self, now: float, *, since_boot: float, booted_at: float, patience: Patience
+        self,
+        now: float,
+        *,
+        since_boot: float,
+        booted_at: float,
+        patience: Patience,
+        silent_since: float | None = None,
     ) -> GpuSample:
         """The GPU in a Snapshot taken at `now`; see states.py."""
         result = self.result
         if result is not None and result.reading is not None:
             self._last = result.reading
-        return judge_state(
+        sample = judge_state(
             self.index,
             result,
             self.worker.busy_since,
@@ -119,7 +131,11 @@ class GpuSlot:
             since_boot=since_boot,
             booted_at=booted_at,
             patience=patience,
+            silent_since=silent_since,
         )
+        if sample.reading is not None or sample.state is GpuState.LOST:
+            self._last_judged = sample
+        return sample
 
     def _read_anew(self, *, watched: bool) -> GpuReading:
         self._source.release(may_be_another=True)

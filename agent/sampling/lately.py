@@ -14,7 +14,7 @@ from agent.readings import Lately
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agent.readings import GpuReading, NvLink
+    from agent.readings import GpuReading, NvLink, Throttling
 
 SLOWED_WINDOW = 300.0  # seconds
 RECOVERY_WINDOW = 3600.0
@@ -58,10 +58,13 @@ class Increase:
         self._keep_before = 1 if of_seconds else 0
         self._values: deque[tuple[float, float]] = deque()  # when, and what; the newest last
 
-    def add(self, value: float | None, at: float) -> float:
-        """Add this value; None: not reported. A counter that decreased has restarted."""
+    def add(self, value: float | None, at: float, *, is_new: bool = True) -> float:
+        """Add this value; None: not reported. A counter that decreased has restarted.
+
+        One that is not new was read before `at`, so the increase up to then is a lower bound.
+        """
         values = self._values
-        if value is not None:
+        if value is not None and is_new:
             if values and value < values[-1][1]:
                 values.clear()
             if not values or at - values[-1][0] >= self._window / KEPT_VALUES:
@@ -87,24 +90,27 @@ class LatelyWatch:
         self._heat = [Increase(SLOWED_WINDOW, of_seconds=True) for _ in range(3)]
         self._brake = Increase(SLOWED_WINDOW, of_seconds=True)
         self._recoveries: dict[int, Increase] = {}  # by link
-        self._links: tuple[NvLink, ...] | None = None  # as they were last read
+        # As they were last read: between, a reading has the same objects.
+        self._throttling: Throttling | None = None
+        self._links: tuple[NvLink, ...] | None = None
         self._recovered = 0
 
     def add(self, reading: GpuReading) -> Lately:
         """The conditions, with this reading."""
         at, slowed = reading.sampled_since_boot, reading.throttling
+        is_new, self._throttling = slowed is not self._throttling, slowed
         by_heat = (slowed.software_thermal_seconds, slowed.hardware_thermal_seconds, slowed.thermal_seconds)
         return Lately(
             low_margin_seconds=self._low_margin.add(_has_low_margin(reading), at),
             # The kinds of heat may overlap in time: the longest is the lower bound.
-            slowed_by_heat_seconds=max(_grown(self._heat, by_heat, at)),
-            slowed_by_brake_seconds=self._brake.add(slowed.power_brake_seconds, at),
+            slowed_by_heat_seconds=max(_grown(self._heat, by_heat, at, is_new=is_new)),
+            slowed_by_brake_seconds=self._brake.add(slowed.power_brake_seconds, at, is_new=is_new),
             fabric_pending_seconds=self._fabric_pending.add(_is_pending(reading), at),
             nvlink_recoveries=self._follow_links(reading.nvlink.links, at),
         )
 
     def _follow_links(self, links: tuple[NvLink, ...] | None, at: float) -> int:
-        """Recoveries of all links. They are read less often than the rest: between, it is the same tuple."""
+        """Recoveries of all links."""
         if links is not self._links:
             self._links = links
             self._recovered = int(
@@ -118,8 +124,10 @@ class LatelyWatch:
         return self._recovered
 
 
-def _grown(counters: Iterable[Increase], values: Iterable[float | None], at: float) -> list[float]:
-    return [counter.add(value, at) for counter, value in zip(counters, values, strict=True)]
+def _grown(
+    counters: Iterable[Increase], values: Iterable[float | None], at: float, *, is_new: bool
+) -> list[float]:
+    return [counter.add(value, at, is_new=is_new) for counter, value in zip(counters, values, strict=True)]
 
 
 def _has_low_margin(reading: GpuReading) -> bool | None:

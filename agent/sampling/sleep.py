@@ -13,10 +13,11 @@ from agent.sampling.sleep_policy import Round, SleepPolicy
 from agent.sampling.states import unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from agent.readings import GpuReading, GpuSample, RuntimePower
+    from agent.readings import GpuSample, RuntimePower
     from agent.sampling.contact import Contact
+    from agent.sampling.gpu_slot import GpuSlot
     from agent.sampling.interfaces import SleepOfGpus
     from agent.sampling.worker import Worker
     from agent.sampling.workers import Workers
@@ -74,11 +75,12 @@ class Sleep:
         )
 
     def sleeping(
-        self, now: float, *, since_boot: float, booted_at: float
+        self, judged: Sequence[GpuSample], now: float, *, since_boot: float, booted_at: float
     ) -> tuple[DriverReading, tuple[GpuSample, ...]] | None:
         """The last known driver, and the GPUs that are not read because they sleep or may sleep.
 
-        None: they are awake. The clocks are those of `states.judge_state`.
+        `judged`: the GPUs of the contact; one with a call that does not return stays stuck. None: they are
+        awake. The clocks are those of `states.judge_state`.
         """
         power = self._power
         if power is None or (self._is_unknown and self._contact.is_made):
@@ -89,34 +91,44 @@ class Sleep:
             state, trouble = GpuState.ASLEEP, None
         else:
             return None
-        gpus = tuple(
+        places = tuple(self._places(power.bus_ids))
+        gpus = [
             unread(
                 index,
                 GpuState.LOST if bus_id is None else state,
-                last,
+                slot.last if slot else None,
                 bus_id=bus_id,
                 since_boot=since_boot,
                 booted_at=booted_at,
                 trouble=UNPLUGGED if bus_id is None else trouble,
+                before=slot.last_judged if slot and bus_id is not None else None,
             )
-            for index, (bus_id, last) in enumerate(self._places(power.bus_ids))
-        )
+            for index, (bus_id, slot) in enumerate(places)
+        ]
+        for gpu in judged:
+            if gpu.state is GpuState.STUCK:
+                gpus[gpu.index] = gpu
         driver = self._contact.reading or DriverReading(0)
-        return replace(driver, gpu_count=len(power.bus_ids), pci_bus_ids=power.bus_ids), gpus
+        count = sum(bus_id is not None for bus_id, _ in places)
+        return replace(driver, gpu_count=count, pci_bus_ids=power.bus_ids), tuple(gpus)
 
-    def _places(self, bus_ids: tuple[str, ...]) -> Iterator[tuple[str | None, GpuReading | None]]:
-        """By index: the place of the GPU now (None: gone), and its latest reading; new GPUs come last."""
-        known = [slot.last for slot in self._contact.gpus]
-        named = {last.identity.pci_bus_id for last in known if last is not None}
-        new = iter([bus_id for bus_id in bus_ids if bus_id not in named])
-        for last in known:
-            bus_id = last.identity.pci_bus_id if last is not None else None
+    def _places(self, bus_ids: tuple[str, ...]) -> Iterator[tuple[str | None, GpuSlot | None]]:
+        """By index: the place of the GPU now (None: gone), and its slot; new GPUs come last, without one.
+
+        A place that is not new, and that no GPU of NVML's list has, is of a GPU that NVML does not list.
+        """
+        slots = self._contact.gpus
+        before = self._contact.reading.pci_bus_ids if self._contact.reading else ()
+        named = {slot.last.identity.pci_bus_id for slot in slots if slot.last is not None}
+        others = [bus_id for bus_id in bus_ids if bus_id not in named]
+        left = iter(sorted(others, key=lambda bus_id: bus_id not in before))
+        for slot in slots:
+            bus_id = slot.last.identity.pci_bus_id if slot.last is not None else None
             if bus_id is None:
-                yield next(new, None), last
+                yield next(left, None), slot
             else:
-                yield bus_id if bus_id in bus_ids else None, last
-        for bus_id in new:
-            yield bus_id, None
+                yield bus_id if bus_id in bus_ids else None, slot
+        yield from ((bus_id, None) for bus_id in left if bus_id not in before)
 
     @property
     def _has_never_answered(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.readings import GpuIdentity, GpuReading, GpuSample, GpuState
-from agent.readings.troubles import silent_gpu, stuck_gpu
+from agent.readings.troubles import silent_gpu, stuck_driver, stuck_gpu
 
 if TYPE_CHECKING:
     from agent.readings.troubles import Trouble
@@ -39,8 +39,11 @@ def judge_state(
     since_boot: float,
     booted_at: float,
     patience: Patience,
+    silent_since: float | None = None,
 ) -> GpuSample:
-    """The GPU in a Snapshot taken at `now`; `now` and `busy_since` are monotonic.
+    """The GPU in a Snapshot taken at `now`; `now`, `busy_since` and `silent_since` are monotonic.
+
+    `silent_since` is the start of a running call without which there is no contact with the driver.
 
     `since_boot` is the same moment in seconds since boot, and `booted_at` converts it to a time of day.
     `result` is the result of the latest read, `last` the latest reading, for its age and lasting values.
@@ -56,9 +59,10 @@ def judge_state(
         lasting = _lasting(last, result) if reading is None else None
         return GpuSample(index, state, reading, lasting, sampled_at, age_ms, error, seconds, todo)
 
-    if busy_since is not None and now - busy_since >= patience.sample_timeout:
-        stuck = stuck_gpu(now - busy_since)
-        return sample(GpuState.STUCK, None, stuck.what, stuck.todo)
+    for since, trouble in ((busy_since, stuck_gpu), (silent_since, stuck_driver)):
+        if since is not None and now - since >= patience.sample_timeout:
+            stuck = trouble(now - since)
+            return sample(GpuState.STUCK, None, stuck.what, stuck.todo)
     if result is None:
         return sample(GpuState.STARTING, None, NOT_YET if last is None else DRIVER_RELEASED)
     if result.reading is None or age is None:
@@ -80,15 +84,16 @@ def unread(
     since_boot: float,
     booted_at: float,
     trouble: Trouble | None = None,
+    before: GpuSample | None = None,
 ) -> GpuSample:
     """A GPU that is not read, because that would wake it: only its identity.
 
-    `last` is the latest reading; without one, its `bus_id` is known.
+    `last` is the latest reading; without one, its `bus_id` is known. `before` is the GPU as it was last read.
     """
     error, todo = (trouble.what, trouble.todo) if trouble is not None else (None, None)
     if last is None:
         known = GpuReading(since_boot, identity=GpuIdentity(pci_bus_id=bus_id))
-        return GpuSample(index, state, lasting=known, error=error, todo=todo)
+        return GpuSample(index, state, lasting=known, error=error, todo=todo, before=before)
     return GpuSample(
         index,
         state,
@@ -97,6 +102,7 @@ def unread(
         age_ms=int((since_boot - last.sampled_since_boot) * 1000),
         error=error,
         todo=todo,
+        before=before,
     )
 
 

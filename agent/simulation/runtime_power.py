@@ -17,10 +17,11 @@ class SimulatedRuntimePower:
         self._library = library
 
     def read(self) -> RuntimePower | None:
-        """By `runtime_status` of each GPU, whose bus ids need no driver."""
+        """By `runtime_status` of each GPU; none of them may sleep while the kernel's driver is not loaded."""
         self._library.advance()
         gpus = [gpu for gpu in self._library.gpus if gpu.is_present]
-        if not gpus or any(gpu.runtime_status is None for gpu in gpus):
+        may_sleep = self._library.driver != "not_loaded" and all(gpu.runtime_status for gpu in gpus)
+        if not gpus or not may_sleep:
             return None
         return RuntimePower(
             tuple(str(gpu.values.bus_id) for gpu in gpus),

@@ -37,8 +37,15 @@ def _is_gpu_of_ours(device: str) -> bool:
             return False
     except OSError:
         return False
-    driver = Path(device, "driver")
-    return not driver.is_symlink() or driver.readlink().name == "nvidia"
+    return driver_of(device) in (None, "nvidia")
+
+
+def driver_of(device: str) -> str | None:
+    """The kernel driver that the device in this folder is bound to; None: none."""
+    try:
+        return Path(device, "driver").readlink().name
+    except OSError:
+        return None
 
 
 def as_the_kernel_writes(bus_id: str) -> str | None:

@@ -1,7 +1,7 @@
 """Whether the GPUs of this host may sleep, as those of laptops do, and whether they sleep now.
 
 The kernel suspends an unused device if its runtime power management is on; an open NVML handle counts as use.
-Reading these files wakes no device.
+It also suspends a device without a driver, which no program can wake. Reading these files wakes no device.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from agent.readings import RuntimePower, SourceError
-from agent.sources.pci import DEVICES, SYS, as_the_kernel_writes, nvidia_gpus
+from agent.sources.pci import DEVICES, SYS, as_the_kernel_writes, driver_of, nvidia_gpus
 from agent.sources.procfs import MAX_BYTES, read_beginning
 
 
@@ -30,26 +30,27 @@ class HostRuntimePower:
         self._sys_root = sys_root
 
     def read(self) -> RuntimePower | None:
-        """From `power/control` and `power/runtime_status` of each GPU. Raises SourceError."""
+        """From `driver`, `power/control` and `power/runtime_status` of each GPU. Raises SourceError."""
         bus_ids = nvidia_gpus(self._sys_root)
+        folder = f"{self._sys_root}/{DEVICES}"
         try:
-            states = [self._state(bus_id) for bus_id in bus_ids]
+            states = [_state(f"{folder}/{as_the_kernel_writes(bus_id)}") for bus_id in bus_ids]
         except OSError as error:
             raise SourceError(f"The runtime power of the GPUs cannot be read: {error}") from error
         if not states or None in states:
             return None
         return RuntimePower(bus_ids, all(state == b"suspended" for state in states))
 
-    def _state(self, bus_id: str) -> bytes | None:
-        """None: it never sleeps. Raises OSError."""
-        state = self._read_power_file(bus_id, "runtime_status")
-        return (
-            state if self._read_power_file(bus_id, "control") == b"auto" and state != b"unsupported" else None
-        )
 
-    def _read_power_file(self, bus_id: str, name: str) -> bytes:
-        device = as_the_kernel_writes(bus_id)
-        return read_beginning(f"{self._sys_root}/{DEVICES}/{device}/power/{name}", MAX_BYTES).data.strip()
+def _state(device: str) -> bytes | None:
+    """The runtime status of the device in this folder; None: it never sleeps. Raises OSError."""
+    state = _read_power_file(device, "runtime_status")
+    may_sleep = _read_power_file(device, "control") == b"auto" and state != b"unsupported"
+    return state if may_sleep and driver_of(device) is not None else None
+
+
+def _read_power_file(device: str, name: str) -> bytes:
+    return read_beginning(f"{device}/power/{name}", MAX_BYTES).data.strip()
 
 
 # A simulation replaces this, as it does with the NVML library.

@@ -88,8 +88,9 @@ const isOffering = ({ phase, offers, now }) => phase === "live" && offers !== nu
 // Whether an offered GPU or instance is still free in the event, which is newer. Graphics processes alone do not make
 // it busy.
 function isStillFree({ idx, mig_index: instance }, gpu, processes) {
+  if (gpu?.health.verdict === "critical") return false;
   if (gpu?.state === "asleep") return true; // nothing runs on it
-  if (gpu?.state !== "ok" || gpu.health.verdict === "critical") return false;
+  if (gpu?.state !== "ok") return false;
   if (known(instance)) return gpu.mig?.find(({ index }) => index === instance)?.processes === 0;
   const isGraphics = ({ pid }) => processes?.some((one) => one.pid === pid && one.idx === idx && one.type === "G");
   return gpu.top_processes?.every(isGraphics) ?? false;

@@ -25,6 +25,7 @@ from agent.readings import (
     Reason,
     Snapshot,
     Unknown,
+    XidCount,
 )
 from tests.support.readings import reading
 
@@ -110,6 +111,15 @@ def test_an_instance_of_a_gpu_with_an_unknown_uuid_may_be_kept_out(
     assert [one.obstacle for one in (gpu, *gpu.instances)] == ["its UUID is unknown", obstacle]
 
 
+def asleep(before: GpuSample | None = None, **values: Any) -> GpuSample:
+    """A GPU that is asleep, and was so `before`."""
+    known = reading(identity_uuid="GPU-0") if before is None else reading(identity=before.identity)
+    return GpuSample(0, GpuState.ASLEEP, lasting=known, before=before, **values)
+
+
+FATAL_XID = {79: XidCount(1, 0.0)}
+NOT_HEALTHY = "it is not healthy: XID 79 (GPU has fallen off the bus)"
+
 WITHOUT_READING = {
     state: GpuSample(0, state, lasting=reading(identity_uuid="GPU-0"))
     for state in (GpuState.STARTING, GpuState.STALE, GpuState.STUCK, GpuState.LOST)
@@ -121,7 +131,15 @@ WITHOUT_READING = {
     [
         *[(gpu, f"it cannot be read: {state}") for state, gpu in WITHOUT_READING.items()],
         (replace(sample(), state=GpuState.STALE), None),
-        (GpuSample(0, GpuState.ASLEEP, lasting=reading(identity_uuid="GPU-0")), None),
+        (asleep(), None),
+        (asleep(xids=FATAL_XID), NOT_HEALTHY),
+        (asleep(sample()), None),
+        (asleep(sample(), xids=FATAL_XID), f"{NOT_HEALTHY}, when last read"),
+        (asleep(WITHOUT_READING[GpuState.LOST]), "it cannot be read: lost, when last read"),
+        (
+            asleep(sample(modes_compute_mode=ComputeMode.PROHIBITED)),
+            "its compute mode is prohibited, when last read",
+        ),
         (GpuSample(0, GpuState.ASLEEP, lasting=reading()), "its UUID is unknown"),
         (sample(identity_uuid=None), "its UUID is unknown"),
         (sample(mig_enabled=True), "MIG is enabled: programs use one of its instances"),

@@ -20,6 +20,7 @@ EMPTY = {
     "Snapshot.driver_error": "there is one only without a driver",
     "KernelLogReading.error": "there is one only if the log is not read",
     "KernelLogReading.todo": "as error",
+    "GpuSample.before": "there is one only of a GPU that sleeps",
     "RuntimePower.bus_ids": "sleeping GPUs have no values; see tests/faults/test_sleeping_gpus.py",
     "RuntimePower.are_suspended": "as bus_ids",
 }

@@ -24,7 +24,14 @@ from agent.views.prometheus.gpus import gpu_families
 from agent.views.prometheus.processes import process_families
 from tests.exact.reading import OF_PACKETS
 from tests.sources.gpu.numbers import value_at, with_value
-from tests.sources.gpu.test_unknown import ALL_READ_AGAIN, CODES, EACH_IN_EACH, FIELDS, GRAPHICS_LIST
+from tests.sources.gpu.test_unknown import (
+    ALL_READ_AGAIN,
+    CODES,
+    EACH_IN_EACH,
+    FIELDS,
+    GRAPHICS_LIST,
+    MPS_LIST,
+)
 from tests.sources.one_gpu import OneGpu, one_gpu
 
 if TYPE_CHECKING:
@@ -106,6 +113,7 @@ GONE_IN: Mapping[tuple[str, Reason], str] = {
         ((GRAPHICS_LIST, Reason.FAILED), (GRAPHICS_LIST, Reason.NO_PERMISSION)),
         "process_memory_used_bytes process_sm_utilization_ratio processes",
     ),
+    **dict.fromkeys(((MPS_LIST, Reason.FAILED), (MPS_LIST, Reason.NO_PERMISSION)), "processes"),
 }
 # Another function reports the same, or this GPU never reported it: then a failure is no finding.
 NOT_JUDGED = {
@@ -115,7 +123,6 @@ NOT_JUDGED = {
     "nvmlDeviceGetFanSpeed",
     "nvmlDeviceGetFanSpeedRPM",
     "nvmlDeviceGetProcessUtilization",
-    "nvmlDeviceGetMPSComputeRunningProcesses_v3",
     "nvmlDeviceGetRetiredPages",
     "nvmlDeviceGetRetiredPagesPendingStatus",
     "nvmlDeviceGetNvLinkRemoteDeviceType",
@@ -126,6 +133,8 @@ NOT_OFFERED: Mapping[tuple[str, Reason | None], str] = {
     ("nvmlDeviceGetComputeRunningProcesses_v3", None): "its processes are unknown",
     (GRAPHICS_LIST, Reason.FAILED): "its processes are unknown",
     (GRAPHICS_LIST, Reason.NO_PERMISSION): "its processes are unknown",
+    (MPS_LIST, Reason.FAILED): "its processes are unknown",
+    (MPS_LIST, Reason.NO_PERMISSION): "its processes are unknown",
     ("nvmlDeviceGetMemoryInfo_v2", Reason.FAILED): "its memory in use is unknown: Unknown Error",
     ("nvmlDeviceGetUtilizationRates", Reason.FAILED): "its utilization is unknown: Unknown Error",
     ("nvmlDeviceGetMigMode", Reason.FAILED): "its MIG mode is unknown: Unknown Error",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent.readings import ComputeMode
 from agent.simulation import Simulation
 from agent.sources import runtime_power
 from agent.sources.pci import DEVICES, as_the_kernel_writes
@@ -81,6 +82,23 @@ async def test_every_answer_reports_that_gpus_sleep_and_none_wakes_them(laptop: 
         assert [one.runtime_status for one in laptop.gpus] == ["suspended", "suspended"]
 
 
+async def test_a_sleeping_gpu_that_had_a_fault_is_not_offered(laptop: Simulation) -> None:
+    laptop.gpus[0].compute_mode = ComputeMode.PROHIBITED
+    laptop.gpus[1].require_reset()
+    async with agent_client(SAMPLE_INTERVAL="0.5") as client:
+        await fall_asleep(client, laptop)
+        gpus = (await client.get("/summary")).json()["data"]["gpus"]
+        offered = (await client.get("/free")).json()["data"]
+
+        assert [(gpu["verdict"], gpu["free"]) for gpu in gpus] == [(None, False), ("critical", False)]
+        assert [gpu["reason"] for gpu in offered["passed_over"]] == [
+            "its compute mode is prohibited, when last read",
+            "it is not healthy: The GPU requires a reset, when last read",
+        ]
+        assert (await client.get("/ready")).status_code == 200
+        assert (await client.get("/ready?require=healthy")).status_code == 503
+
+
 async def test_awake_gpus_are_read_again(laptop: Simulation) -> None:
     async with agent_client(SAMPLE_INTERVAL="0.5") as client:
         await fall_asleep(client, laptop)
@@ -114,8 +132,29 @@ def plug_in(sys_root: Path, simulation: Simulation) -> list[Path]:
         (device / "class").write_text("0x030000\n")
         (device / "power/control").write_text("auto\n")
         (device / "power/runtime_status").write_text("active\n")
+        (device / "driver").symlink_to("../../../bus/pci/drivers/nvidia")
         devices.append(device)
     return devices
+
+
+async def test_gpus_without_a_driver_are_not_asleep(laptop: Simulation, tmp_path: Path) -> None:
+    """The kernel suspends them as well, and no program can wake them."""
+    devices = plug_in(tmp_path, laptop)
+    runtime_power.in_place = HostRuntimePower(str(tmp_path))  # the end of the simulation restores it
+    async with agent_client(SAMPLE_INTERVAL="0.5", EXPECTED_GPUS="2") as client:
+        assert await states(client) == ["ok", "ok"]
+        laptop.remove_driver("not_loaded")
+        for device in devices:
+            (device / "driver").unlink()
+            (device / "power/runtime_status").write_text("suspended\n")
+        async with asyncio.timeout(20):
+            while (counted := await client.get("/count")).status_code == 200:  # noqa: ASYNC110  (only answers show it)
+                await asyncio.sleep(0.1)
+
+        assert counted.status_code == 500
+        assert "installed but not loaded" in counted.text
+        assert (await client.get("/ready")).status_code == 503
+        assert (await client.get("/free")).status_code == 500
 
 
 async def test_a_sleeping_gpu_that_is_unplugged_is_lost(laptop: Simulation, tmp_path: Path) -> None:
@@ -140,6 +179,32 @@ async def test_a_sleeping_gpu_that_is_unplugged_is_lost(laptop: Simulation, tmp_
         assert offered["gpus"][0]["compute_processes"] is None, "its processes are not read"
         assert [gpu["idx"] for gpu in offered["passed_over"]] == [1]
         assert laptop.total_calls == before
+
+
+@pytest.mark.parametrize("symbol", ["nvmlInitWithFlags", "nvmlDeviceGetCount_v2"])
+async def test_a_driver_that_hangs_when_gpus_wake_is_stuck(laptop: Simulation, symbol: str) -> None:
+    async with agent_client(SAMPLE_INTERVAL="0.5", SAMPLE_TIMEOUT="0.5", EXPECTED_GPUS="2") as client:
+        await fall_asleep(client, laptop)
+        laptop.hang(symbol)
+        for gpu in laptop.gpus:
+            gpu.runtime_status = "active"
+        async with asyncio.timeout(20):
+            while await states(client) != ["stuck", "stuck"]:  # noqa: ASYNC110  (only answers show it)
+                await asyncio.sleep(0.1)
+        gpus = (await client.get("/summary")).json()["data"]["gpus"]
+        metrics = (await client.get("/metrics")).text
+
+        assert [(gpu["verdict"], gpu["free"]) for gpu in gpus] == [("critical", False)] * 2
+        assert all(gpu["reason"].startswith("The driver has not answered for") for gpu in gpus)
+        assert (await client.get("/ready")).status_code == 503
+        assert (await client.get("/count")).json()["data"] == 2, "the last known number, as with any hang"
+        assert "nvidia_gpu_agent_driver_up 0.0" in metrics
+        assert "nvidia_gpu_agent_stuck_calls 1.0" in metrics
+        laptop.release()
+        async with asyncio.timeout(20):
+            while await states(client) != ["ok", "ok"]:  # noqa: ASYNC110  (only answers show it)
+                await asyncio.sleep(0.1)
+        assert "nvidia_gpu_agent_driver_up 1.0" in (await client.get("/metrics")).text
 
 
 async def test_gpus_that_may_not_sleep_are_sampled_whatever_their_runtime_status(

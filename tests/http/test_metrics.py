@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from agent.simulation import Simulation
-from tests.support.agents import agent_client
+from tests.support.agents import agent_client, hung_agent_client
+
+if TYPE_CHECKING:
+    import httpx
 
 pytestmark = pytest.mark.anyio
 
@@ -74,6 +78,23 @@ async def test_a_scrape_without_a_driver_succeeds_with_driver_up_0() -> None:
 
     assert answer.status_code == 200
     assert "nvidia_gpu_agent_driver_up 0.0" in answer.text
+
+
+async def scrape(client: httpx.AsyncClient) -> str:
+    response = await client.get("/metrics")
+    return response.text
+
+
+async def test_a_driver_that_hangs_from_the_start_is_a_call_that_does_not_return() -> None:
+    with Simulation(1) as simulation:
+        simulation.hang("nvmlInitWithFlags")
+        async with hung_agent_client(SAMPLE_INTERVAL="0.5", SAMPLE_TIMEOUT="0.5") as client:
+            async with asyncio.timeout(20):
+                while "stuck_calls 1.0" not in (text := await scrape(client)):  # noqa: ASYNC110  (only answers show it)
+                    await asyncio.sleep(0.1)
+        simulation.release()
+
+    assert "nvidia_gpu_agent_driver_up 0.0" in text
 
 
 async def test_driver_calls_and_the_duration_of_samples_are_exported() -> None:

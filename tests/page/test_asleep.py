@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 GPUS = 2
+
+# What the page keeps of an offer that /free made before this event.
+KEPT = """async (gpu) => {
+    const script = document.querySelector('script[type="module"]').src;
+    const { offersNow } = await import(new URL("model.js", script));
+    const event = { gpus: [{ id: 0, ...gpu }] };
+    return offersNow({ phase: "live", now: 0, offers: { at: 0, gpus: [{ idx: 0 }] }, event }).length;
+}"""
 PERIOD, ASLEEP, AWAKE = 120.0, 30.0, 90.0  # seconds of the scenario
 
 
@@ -88,3 +96,13 @@ def test_sleeping_gpus_are_tiles_with_asleep_on_the_wall(browser: Browser, lapto
         fall_asleep(page, laptop, ".wall .tile.asleep")
         assert page.locator(".wall .tile .load").all_inner_texts() == ["asleep"] * GPUS
         assert page.locator(".wall .tile.healthy").count() == 0
+
+
+@pytest.mark.usefixtures("laptop")
+@pytest.mark.parametrize(("verdict", "kept"), [(None, 1), ("warning", 1), ("critical", 0)])
+def test_a_gpu_that_is_critical_is_not_free_even_if_it_is_asleep(
+    browser: Browser, verdict: str | None, kept: int
+) -> None:
+    with agent_server() as url, opened(browser, f"{url}/") as page:
+        page.locator(".card").nth(GPUS - 1).wait_for()
+        assert page.evaluate(KEPT, {"state": "asleep", "health": {"verdict": verdict}}) == kept

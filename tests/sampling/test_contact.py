@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from agent.readings import GpuState
 from agent.sampling.contact import Contact
+from agent.sampling.states import Patience
 from agent.sampling.workers import Workers
 from tests.support.agents import wait_until
 from tests.support.sources import FakeDriver, FakeGpu
@@ -111,6 +113,34 @@ async def test_the_driver_is_not_released_while_a_call_hangs() -> None:
         await one.contact.read_gpus(one.now, watched=True)
         assert not await one.contact.release()
         assert (one.driver.releases, one.gpus[0].releases) == (0, 0)
+
+
+async def test_a_driver_that_hangs_without_contact_is_stuck() -> None:
+    async with contact_with_two() as one:
+        await one.contact.release()
+        one.driver.valve.close()
+        await one.contact.refresh(one.now)
+        assert (one.contact.is_stuck, one.contact.stuck_calls) == (False, 0), "it may still answer"
+        one.now += 60
+        assert (one.contact.is_stuck, one.contact.stuck_calls) == (True, 1)
+        gpus = one.contact.judge_states(
+            one.now, since_boot=one.now, booted_at=0.0, patience=Patience(1.0, 3.0, 60.0)
+        )
+        assert [gpu.state for gpu in gpus] == [GpuState.STUCK, GpuState.STUCK]
+        one.driver.valve.open()
+        wait_until(lambda: one.contact.driver.busy_since is None, "the driver has answered")
+        assert (one.contact.is_stuck, one.contact.stuck_calls) == (False, 0)
+
+
+async def test_a_call_that_hangs_in_contact_does_not_end_the_contact() -> None:
+    async with contact_with_two() as one:
+        one.driver.valve.close()
+        one.now += 5
+        await one.contact.refresh(one.now)
+        one.now += 60
+        assert (one.contact.is_stuck, one.contact.stuck_calls) == (False, 1)
+        assert one.contact.silent_since is None
+        one.driver.valve.open()
 
 
 async def test_the_driver_is_not_released_before_each_gpu_is() -> None:

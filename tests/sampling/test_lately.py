@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.readings import NvLink
+from agent.readings import NvLink, Throttling
 from agent.sampling.lately import ConditionTimer, Increase, LatelyWatch
 from tests.support.readings import reading
 
@@ -142,6 +142,27 @@ def test_heat_and_power_brake_are_counted_for_five_minutes() -> None:
     seen = watched(*steps)
 
     assert (seen.slowed_by_heat_seconds, seen.slowed_by_brake_seconds) == (300, 300)
+
+
+def test_seconds_of_slowdown_are_never_more_than_those_of_the_last_five_minutes() -> None:
+    """Without demand the counters are read once a minute, and the readings between have the same values."""
+    hot_until = 55
+
+    def truth(at: int) -> int:
+        return min(at, hot_until) - min(max(at - 300, 0), hot_until)
+
+    watch = LatelyWatch(max_gap=30)
+    shown, throttling = {}, Throttling()
+    for at in range(0, 430, 10):
+        if at % 60 == 0:
+            seconds = float(min(at, hot_until))
+            throttling = Throttling(hardware_thermal_seconds=seconds, power_brake_seconds=seconds)
+        seen = watch.add(reading(sampled_since_boot=float(at), throttling=throttling))
+        shown[at] = (seen.slowed_by_heat_seconds, seen.slowed_by_brake_seconds)
+
+    assert {at: seconds for at, seconds in shown.items() if max(seconds) > truth(at)} == {}
+    assert shown[60] == (55, 55)
+    assert shown[300] == (55, 55)
 
 
 @pytest.mark.parametrize(("pause", "seconds"), [(60, 60), (61, 0)])

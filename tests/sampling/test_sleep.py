@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from agent.readings import GpuState, ProcessType, RuntimePower, SourceError
+from agent.readings import DriverReading, GpuState, ProcessType, RuntimePower, SourceError
 from agent.sampling.collector import Collector
 from agent.sampling.ledger import Ledger
 from agent.sampling.sleep import Sleep
@@ -162,27 +162,92 @@ async def test_the_permission_to_sleep_can_be_withdrawn_and_given_again() -> Non
         wait_until(lambda: one.hardware.driver.releases == 1, "the driver is released")
 
 
-async def test_sleeping_gpus_are_identified_by_their_bus_ids() -> None:
-    """One was never read, one is still present, one was unplugged, and one is new."""
-    read = [reading(identity_uuid=name, identity_pci_bus_id=name) for name in ("B", "D")]
-    contact: Any = SimpleNamespace(
-        gpus=[SimpleNamespace(last=last) for last in (None, *read)], reading=None, is_made=False
-    )
-    workers = Workers(2.0, lambda: 1000.0)
-    sleep = Sleep(None, contact, workers, stale_after=3.0, clock=lambda: 1000.0)
+def sleep_of(*read: str | None, known: DriverReading | None) -> Sleep:
+    """The sleep of GPUs at the places A, B and C, of which NVML listed those that were `read`."""
+    slots = [
+        SimpleNamespace(last=name and reading(identity_uuid=name, identity_pci_bus_id=name), last_judged=None)
+        for name in read
+    ]
+    contact: Any = SimpleNamespace(gpus=slots, reading=known, is_made=False)
+    sleep = Sleep(None, contact, Workers(2.0, lambda: 1000.0), stale_after=3.0, clock=lambda: 1000.0)
     sleep._power = RuntimePower(("A", "B", "C"), are_suspended=True)  # noqa: SLF001  (as the kernel reported it)
+    return sleep
 
-    shown = sleep.sleeping(1000.0, since_boot=10.0, booted_at=0.0)
+
+@pytest.mark.parametrize(
+    ("read", "known", "count", "expected"),
+    [
+        pytest.param(
+            (None, "B", "D"),
+            None,
+            3,
+            [("A", GpuState.ASLEEP), ("B", GpuState.ASLEEP), ("D", GpuState.LOST), ("C", GpuState.ASLEEP)],
+            id="one never read, one still there, one unplugged, one new",
+        ),
+        pytest.param(
+            ("B",),
+            DriverReading(1, pci_bus_ids=("A", "B")),
+            2,
+            [("B", GpuState.ASLEEP), ("C", GpuState.ASLEEP)],
+            id="one that NVML does not list, and a new one",
+        ),
+        pytest.param(
+            ("C", None),
+            DriverReading(2, pci_bus_ids=("B", "C")),
+            3,
+            [("C", GpuState.ASLEEP), ("B", GpuState.ASLEEP), ("A", GpuState.ASLEEP)],
+            id="one never read is at a known place, not at a new one",
+        ),
+        pytest.param((), DriverReading(0, pci_bus_ids=("A", "B", "C")), 0, [], id="NVML lists none"),
+        pytest.param((), None, 3, [(name, GpuState.ASLEEP) for name in "ABC"], id="NVML was never asked"),
+    ],
+)
+async def test_sleeping_gpus_are_identified_by_their_bus_ids(
+    read: tuple[str | None, ...],
+    known: DriverReading | None,
+    count: int,
+    expected: list[tuple[str, GpuState]],
+) -> None:
+    sleep = sleep_of(*read, known=known)
+
+    shown = sleep.sleeping((), 1000.0, since_boot=10.0, booted_at=0.0)
 
     assert shown is not None
-    assert (shown[0].gpu_count, shown[0].pci_bus_ids) == (3, ("A", "B", "C"))
-    assert [(gpu.identity.pci_bus_id, gpu.state) for gpu in shown[1]] == [
-        ("A", GpuState.ASLEEP),
-        ("B", GpuState.ASLEEP),
-        ("D", GpuState.LOST),
-        ("C", GpuState.ASLEEP),
-    ]
-    assert workers.close()
+    assert (shown[0].gpu_count, shown[0].pci_bus_ids) == (count, ("A", "B", "C"))
+    assert [(gpu.identity.pci_bus_id, gpu.state) for gpu in shown[1]] == expected
+    assert sleep._workers.close()  # noqa: SLF001
+
+
+@pytest.mark.parametrize("power", [ASLEEP, None], ids=["asleep", "unknown"])
+@pytest.mark.parametrize(
+    ("error", "before"), [(None, GpuState.OK), ("The GPU is lost", GpuState.LOST)], ids=["read", "refused"]
+)
+async def test_a_gpu_that_falls_asleep_was_so_before(
+    power: RuntimePower | None, error: str | None, before: GpuState
+) -> None:
+    async with laptop(AWAKE) as one:
+        await one.after(0)
+        one.hardware.gpus[0].error = error
+        last = await one.after(1)
+        one.kernel.power = ASLEEP
+        await one.after(1)
+        if power is None:
+            one.kernel.error = "The runtime power of the GPUs cannot be read: Input/output error"
+        (gpu,) = (await one.after(4)).gpus
+        assert (gpu.state, gpu.reading) == (GpuState.ASLEEP if power else GpuState.STALE, None)
+        assert gpu.before is not None
+        assert (gpu.before.state, gpu.before.error) == (before, error)
+        assert gpu.before.reading == last.gpus[0].reading
+
+
+async def test_a_call_that_does_not_return_is_stuck_also_on_a_gpu_that_is_asleep() -> None:
+    async with laptop(AWAKE) as one:
+        await one.after(0)
+        one.hardware.gpus[0].valve.close()
+        await one.after(1)
+        one.kernel.power = ASLEEP
+        assert state(await one.after(1)) is GpuState.ASLEEP
+        assert state(await one.after(2)) is GpuState.STUCK
 
 
 async def test_an_idle_gpu_is_let_go_in_the_same_round_as_the_look_at_it() -> None:

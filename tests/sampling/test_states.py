@@ -71,6 +71,33 @@ def test_a_gpu_is_judged_by_its_last_answer_and_its_hung_call(
     assert sample.age_ms == (None if last_age is None else pytest.approx(last_age * 1000, abs=1))
 
 
+@pytest.mark.parametrize(
+    ("silent_for", "busy_for", "state", "error"),
+    [
+        pytest.param(1.9, None, GpuState.STARTING, DRIVER_RELEASED, id="contact is being made"),
+        pytest.param(2.0, None, GpuState.STUCK, "The driver has not answered for 2 s", id="it hangs"),
+        pytest.param(
+            9.0, 3.0, GpuState.STUCK, "A driver call on this GPU has not returned for 3 s", id="both hang"
+        ),
+    ],
+)
+def test_a_released_gpu_is_stuck_with_the_driver(
+    silent_for: float, busy_for: float | None, state: GpuState, error: str
+) -> None:
+    sample = judge_state(
+        0,
+        None,
+        None if busy_for is None else NOW - busy_for,
+        reading(60.0),
+        now=NOW,
+        since_boot=SINCE_BOOT,
+        booted_at=BOOTED_AT,
+        patience=PATIENCE,
+        silent_since=NOW - silent_for,
+    )
+    assert (sample.state, sample.error) == (state, error)
+
+
 @pytest.mark.parametrize(("age", "state"), [(8.0, GpuState.OK), (8.5, GpuState.STALE)])
 def test_a_reading_is_late_after_two_sample_intervals(age: float, state: GpuState) -> None:
     rare = Patience(sample_interval=4.0, stale_after=12.0, sample_timeout=2.0)

@@ -11,6 +11,7 @@ import pytest
 from nvitop import NA, Device, libnvml
 
 from agent.simulation import DRIVER_GENERATIONS, NvmlReturn, Simulation
+from agent.sources import runtime_power
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,17 @@ def test_without_a_driver_initialisation_fails_until_the_driver_is_restored(
         simulation.restore_driver()
 
         assert Device.count() == 2
+
+
+@pytest.mark.parametrize(("kind", "may_sleep"), [("not_loaded", False), ("mismatched", True)])
+def test_gpus_may_sleep_while_the_driver_of_the_kernel_is_loaded(kind: Any, may_sleep: bool) -> None:
+    with Simulation(1) as simulation:
+        simulation.gpus[0].runtime_status = "suspended"
+        simulation.remove_driver(kind)
+        assert (runtime_power.in_place.read() is not None) is may_sleep
+
+        simulation.restore_driver()
+        assert runtime_power.in_place.read() is not None
 
 
 def test_a_driver_removed_while_in_use_leaves_nvml_uninitialised() -> None:

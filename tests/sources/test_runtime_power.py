@@ -16,13 +16,23 @@ FIRST, SECOND = "0000:01:00.0", "0000:02:00.0"
 AS_NVML_WRITES = {FIRST: "00000000:01:00.0", SECOND: "00000000:02:00.0"}
 
 
-def device(sys_root: Path, bus_id: str, *, control: str, status: str, vendor: str = "0x10de") -> None:
+def device(
+    sys_root: Path,
+    bus_id: str,
+    *,
+    control: str,
+    status: str,
+    vendor: str = "0x10de",
+    driver: str | None = "nvidia",
+) -> None:
     power = sys_root / "bus/pci/devices" / bus_id / "power"
     power.mkdir(parents=True)
     (power.parent / "vendor").write_text(f"{vendor}\n")
     (power.parent / "class").write_text("0x030000\n")
     (power / "control").write_text(f"{control}\n")
     (power / "runtime_status").write_text(f"{status}\n")
+    if driver is not None:
+        (power.parent / "driver").symlink_to(f"../../../bus/pci/drivers/{driver}")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +63,23 @@ def test_there_is_no_runtime_power_if_one_gpu_never_sleeps(tmp_path: Path, contr
     device(tmp_path, SECOND, control=control, status=status)
 
     assert HostRuntimePower(str(tmp_path)).read() is None
+
+
+def test_a_gpu_without_a_driver_never_sleeps(tmp_path: Path) -> None:
+    """The kernel suspends it as well, for example while the module of the driver is not loaded."""
+    device(tmp_path, FIRST, control="auto", status="suspended")
+    device(tmp_path, SECOND, control="auto", status="suspended", driver=None)
+
+    assert HostRuntimePower(str(tmp_path)).read() is None
+
+
+@pytest.mark.parametrize("driver", ["vfio-pci", "nouveau"])
+def test_a_gpu_of_another_driver_does_not_count(tmp_path: Path, driver: str) -> None:
+    device(tmp_path, SECOND, control="auto", status="suspended", driver=driver)
+    assert HostRuntimePower(str(tmp_path)).read() is None
+
+    device(tmp_path, FIRST, control="auto", status="suspended")
+    assert HostRuntimePower(str(tmp_path)).read() == RuntimePower((AS_NVML_WRITES[FIRST],), True)
 
 
 def test_a_gpu_of_another_vendor_does_not_count(tmp_path: Path) -> None:

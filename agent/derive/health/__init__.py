@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agent.derive.findings import Kind
-    from agent.readings import Snapshot
+    from agent.readings import GpuSample, Snapshot
 
 # In the order in which findings of one verdict are listed.
 SUBJECTS = (
@@ -77,8 +77,9 @@ def examine(snapshot: Snapshot) -> Mapping[int, Health]:
     expected_speeds = nvlink.expected_speeds(snapshot)
     ghosts = snapshot.ledger.ghost_utilization if snapshot.ledger else {}
     lately = snapshot.ledger.lately if snapshot.ledger else None
-    return {
-        gpu.index: judge_health(
+
+    def judge(gpu: GpuSample) -> Health:
+        return judge_health(
             Patient(
                 gpu,
                 gpu.values,
@@ -89,8 +90,13 @@ def examine(snapshot: Snapshot) -> Mapping[int, Health]:
                 None if lately is None else lately.get(gpu.identity.uuid or "", _NOTHING),
             )
         )
-        for gpu in snapshot.gpus
-    }
+
+    def examine_one(gpu: GpuSample) -> Health:
+        """One that falls asleep stays critical until it is read again; anything less has no verdict."""
+        last = judge(gpu.as_last_read)
+        return last if gpu.before is None or last.verdict is HealthVerdict.CRITICAL else judge(gpu)
+
+    return {gpu.index: examine_one(gpu) for gpu in snapshot.gpus}
 
 
 def judge_health(patient: Patient) -> Health:

@@ -51,7 +51,7 @@ class MigReading(NamedTuple):
 class MigSource:
     """The MIG devices of the GPU behind one handle; `clients` returns the MPS clients on one of them."""
 
-    def __init__(self, handle: GpuHandle, clients: Callable[[Any], Iterable[Any]]) -> None:
+    def __init__(self, handle: GpuHandle, clients: Callable[[Any], Iterable[Any] | Refusal]) -> None:
         self._handle = handle
         self._clients = clients
         # GPU and compute instance by UUID, which is made of them; of those that there are.
@@ -108,20 +108,21 @@ class MigSource:
                 elements.query_handle(raw, "nvmlDeviceGetGpuInstanceId"),
                 elements.query_handle(raw, "nvmlDeviceGetComputeInstanceId"),
             )
-        return _read_instance(mig_index, raw, elements, self._clients(raw), uuid, ids)
+        clients = elements.take(self._clients(raw))
+        return _read_instance(mig_index, raw, elements, clients, uuid, ids)
 
 
 def _read_instance(
     mig_index: int,
     raw: Any,
     elements: Elements,
-    clients: Iterable[Any],
+    clients: Iterable[Any] | None,
     uuid: str | None,
     ids: tuple[int | None, int | None],
 ) -> MigInstance:
     memory = elements.query_handle(raw, "nvmlDeviceGetMemoryInfo")
     compute = elements.query_handle(raw, compute_processes)
-    of_mps = {entry.pid for entry in clients}
+    of_mps = {entry.pid for entry in clients or ()}
     return MigInstance(
         mig_index=mig_index,
         uuid=uuid,
@@ -132,7 +133,7 @@ def _read_instance(
         memory_used_bytes=number(memory, "used"),
         memory_free_bytes=number(memory, "free"),
         processes=None
-        if compute is None
+        if compute is None or clients is None
         else tuple(  # utilization by process is not supported on MIG devices, graphics neither
             GpuProcess(pid, kind, used, mps=pid in of_mps)
             for pid, (kind, used) in sorted(merge(compute, (), clients).items())

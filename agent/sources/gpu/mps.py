@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from nvitop import libnvml
 
-from agent.readings import Reason
 from agent.sources.gpu.paces import FIXED_PACE
 from agent.sources.gpu.processes import read_growing_list
 from agent.sources.gpu.unknown import Refusal
@@ -40,14 +39,13 @@ class MpsClients:
         self._clock = clock
         self._due_at = float("-inf")
 
-    def clients_of(self, raw: Any) -> Iterable[Any]:
-        """The listed clients; none if the list is refused."""
+    def clients_of(self, raw: Any) -> Iterable[Any] | Refusal:
+        """The listed clients, none where there is no such list; or why there may be some."""
         now = self._clock()
         if now < self._due_at:
             return ()
         answer: Any = self._handle.call_exactly(mps_clients, raw)
-        if not isinstance(answer, Refusal):
-            return cast("Iterable[Any]", answer)
-        if answer.reason in (Reason.NOT_SUPPORTED, Reason.MISSING):
+        if isinstance(answer, Refusal) and answer.is_absence:
             self._due_at = now + FIXED_PACE
-        return ()
+            return ()
+        return cast("Iterable[Any] | Refusal", answer)

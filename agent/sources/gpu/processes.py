@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pynvml
 from nvitop import libnvml
 
-from agent.readings import GpuProcess, ProcessType, Reason
+from agent.readings import GpuProcess, ProcessType
 from agent.readings.gpu.utilization import WORKS_PERCENT
 from agent.sources.gpu.paces import PROCESS_PACE
 from agent.sources.gpu.process_utilization import IDLE, UNKNOWN, ProcessUtilizationSource
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from agent.sources.gpu.handle import GpuHandle
 
-# A GPU or driver without the graphics list has no such processes. Where it is refused so, there may be some.
-_MAY_HAVE_SOME = frozenset({Reason.FAILED, Reason.NO_PERMISSION})
 # Of a process whose memory the driver lists as not available.
 _NO_MEMORY = Refusal("nvmlDeviceGetComputeRunningProcesses", pynvml.NVML_SUCCESS)
 
@@ -47,7 +45,7 @@ class ProcessesSource:
     def __init__(
         self,
         handle: GpuHandle,
-        clients: Callable[[Any], Iterable[Any]],
+        clients: Callable[[Any], Iterable[Any] | Refusal],
         clock: Callable[[], float],
         now: Callable[[], float],
     ) -> None:
@@ -76,23 +74,25 @@ class ProcessesSource:
         clients = self._clients(self._handle.raw)
         return self._list(clients, since, gpu_may_have_worked=may_have_worked)
 
-    def _list(self, clients: Iterable[Any], since: float, *, gpu_may_have_worked: bool) -> ProcessList:
+    def _list(
+        self, clients: Iterable[Any] | Refusal, since: float, *, gpu_may_have_worked: bool
+    ) -> ProcessList:
         """The processes, with what they have done on the GPU `since` then (seconds since the epoch)."""
         handle = self._handle
-        compute, graphics = handle.call(compute_processes), handle.call(graphics_processes)
+        answers: tuple[Any, ...] = (handle.call(compute_processes), handle.call(graphics_processes), clients)
+        # A GPU or driver without the second or third list has no such processes; with any other refusal of
+        # them there may be some.
         missing = [
             answer
-            for answer in (compute, graphics)
-            if isinstance(answer, Refusal) and (answer is compute or answer.reason in _MAY_HAVE_SOME)
+            for answer in answers
+            if isinstance(answer, Refusal) and (answer is answers[0] or not answer.is_absence)
         ]
-        compute, graphics = (
-            None if isinstance(answer, Refusal) else answer for answer in (compute, graphics)
-        )
+        compute, graphics, clients = (() if isinstance(answer, Refusal) else answer for answer in answers)
         of_mps = {entry.pid for entry in clients}
-        if compute is None and not graphics and not of_mps:
+        if isinstance(answers[0], Refusal) and not graphics and not of_mps:
             handle.record.note("processes", gravest(missing))
             return ProcessList(None)
-        listed = merge(compute or (), graphics or (), clients)
+        listed = merge(compute, graphics, clients)
         without_memory = [_NO_MEMORY] if any(memory is None for _, memory in listed.values()) else []
         handle.record.note("processes", gravest([*missing, *without_memory]))
         utilization = (

@@ -40,7 +40,7 @@ class ThermalSource:
                 "thermal.gpu_celsius", "nvmlDeviceGetTemperature", pynvml.NVML_TEMPERATURE_GPU
             ),
             memory_celsius=self._fields.get(moment.verdicts)[MEMORY],
-            margin_celsius=self._margin.get(moment.details),
+            margin_celsius=self._margin.get(moment.verdicts),
             **self._thresholds.get(moment.details),
         )
 

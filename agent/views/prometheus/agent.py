@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent import __version__
-from agent.readings import GpuState
 from agent.views.prometheus.families import counter, gauge, ratio
 
 if TYPE_CHECKING:
@@ -86,9 +85,8 @@ def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Family]:
         ("version",),
         [((__version__,), 1)],
     )
-    yield gauge(
-        "agent_driver_up", "1 if the driver answers, else 0.", (), [((), snapshot.driver is not None)]
-    )
+    answers = snapshot.driver is not None and not snapshot.driver_is_stuck
+    yield gauge("agent_driver_up", "1 if the driver answers, else 0.", (), [((), answers)])
     yield gauge("agent_simulated", "1 if the GPUs are simulated, else 0.", (), [((), snapshot.simulated)])
     yield gauge(
         "agent_gpus",
@@ -102,8 +100,9 @@ def agent_families(snapshot: Snapshot, agent: AgentHealth) -> Iterator[Family]:
         (),
         [((), snapshot.census.expected)],
     )
-    stuck = sum(gpu.state is GpuState.STUCK for gpu in snapshot.gpus)
-    yield gauge("agent_stuck_calls", "Number of driver calls that do not return.", (), [((), stuck)])
+    yield gauge(
+        "agent_stuck_calls", "Number of driver calls that do not return.", (), [((), snapshot.stuck_calls)]
+    )
     yield counter(
         "agent_driver_calls",
         "NVML functions called since the agent started.",

@@ -60,6 +60,30 @@ def test_a_gpu_that_cannot_be_read_has_the_verdict_of_its_state(
     assert all(reason != "It is so; do so" for reason in health(replace(unreadable, todo=None)).reasons)
 
 
+@pytest.mark.parametrize("state", [GpuState.ASLEEP, GpuState.STALE])
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        (gpu(), []),
+        (gpu(memory_errors=MemoryErrors(remapping_pending=True)), []),
+        (gpu(memory_errors=MemoryErrors(uncorrected_volatile=2)), ["ecc_uncorrected"]),
+        (GpuSample(0, GpuState.LOST, error="It is so"), ["lost"]),
+    ],
+    ids=["healthy", "warning", "critical", "lost"],
+)
+def test_a_gpu_that_falls_asleep_stays_critical_until_it_is_read_again(
+    state: GpuState, before: GpuSample, expected: list[str]
+) -> None:
+    found = health(GpuSample(0, state, lasting=reading(identity_uuid="GPU-0"), before=before))
+
+    if expected:
+        assert found.verdict is HealthVerdict.CRITICAL
+        assert [finding.name for finding in found.findings] == expected
+    else:
+        asleep = Health(None) if state is GpuState.ASLEEP else health(GpuSample(0, state))
+        assert found == asleep, "neither healthy nor a warning, which may have ended"
+
+
 def test_a_stale_reading_is_judged_like_any_other() -> None:
     late = replace(gpu(clocks_event_reasons=0x80), state=GpuState.STALE)
 

@@ -89,6 +89,16 @@ def test_an_mps_client_on_an_instance_is_listed_once(partitioned: OneGpu) -> Non
     assert first.processes == (GpuProcess(10, COMPUTE, GIB, mps=True), GpuProcess(20, COMPUTE, 0, mps=True))
 
 
+def test_an_instance_whose_mps_clients_are_refused_has_unknown_processes(partitioned: OneGpu) -> None:
+    partitioned.gpu.processes = [SimulatedProcess(20, "M", mig_index=0)]
+    partitioned.gpu.fail("nvmlDeviceGetMPSComputeRunningProcesses_v3", NvmlReturn.TIMEOUT)
+
+    reading = partitioned.read()
+
+    assert [instance.processes for instance in reading.mig.instances or ()] == [None, None]
+    assert not reading.knows_all_processes
+
+
 def test_a_partitioned_gpu_lacks_only_utilization_and_nvlinks(partitioned: OneGpu) -> None:
     partitioned.gpu.disable_mig()
     whole = partitioned.read()

@@ -61,6 +61,7 @@ def test_ten_minutes_without_viewers_take_the_expected_nvml_calls() -> None:
             "nvmlDeviceGetFieldValues": 2 * 60 + 4 * 10,
             # each minute
             "nvmlDeviceGetPerformanceState": 10,
+            "nvmlDeviceGetMarginTemperature": 10,
             "nvmlDeviceGetCurrPcieLinkGeneration": 10,
             "nvmlDeviceGetCurrPcieLinkWidth": 10,
             "nvmlDeviceGetPcieReplayCounter": 10,
@@ -111,6 +112,17 @@ def test_an_error_count_is_read_within_a_minute_without_viewers() -> None:
         one.clock.now += UNWATCHED_PACE
 
         assert one.source.read(watched=False).memory_errors.remapping_pending
+
+
+def test_the_thermal_margin_is_read_within_a_minute_without_viewers() -> None:
+    """A finding needs to know how long it has been too low."""
+    with one_gpu() as one:
+        one.gpu.fix(temperature_margin=-3)
+        one.read()
+        one.gpu.fix(temperature_margin=20)
+        one.clock.now += UNWATCHED_PACE
+
+        assert one.source.read(watched=False).thermal.margin_celsius == 20
 
 
 def test_processes_of_mig_devices_are_listed_in_every_unwatched_sample() -> None:

@@ -144,14 +144,16 @@ def test_an_mps_client_is_listed_once_as_a_compute_process(
 
 
 @pytest.mark.parametrize("code", REFUSALS, ids=lambda code: code.name)
-def test_a_refused_mps_list_leaves_the_other_lists_complete(one: OneGpu, code: NvmlReturn) -> None:
+def test_only_a_gpu_without_an_mps_list_has_no_clients_of_mps(one: OneGpu, code: NvmlReturn) -> None:
+    """With any other refusal there may be some."""
     one.gpu.processes = [SimulatedProcess(5, "C", 30), SimulatedProcess(7, "M")]
     one.gpu.fail(MPS_LIST, code)
 
     reading = one.read()
 
     assert reading.processes == (GpuProcess(5, COMPUTE, 30, 0, 0, 0, 0),)
-    assert reading.knows_all_processes
+    has_none = code in (NvmlReturn.NOT_SUPPORTED, NvmlReturn.INVALID_ARGUMENT)
+    assert reading.knows_all_processes is has_none
 
 
 def test_mps_clients_are_known_where_the_compute_list_is_refused(one: OneGpu) -> None:
@@ -180,7 +182,8 @@ def test_a_gpu_without_mps_is_asked_for_its_clients_every_five_minutes(one: OneG
 def test_an_mps_list_that_fails_once_is_read_again_with_the_next_list(one: OneGpu) -> None:
     one.gpu.processes = [SimulatedProcess(7, "M", GIB, sm_utilization=40)]
     one.gpu.fail(MPS_LIST, NvmlReturn.UNKNOWN)
-    assert one.read().processes == ()
+    failed = one.read()
+    assert (failed.processes, failed.knows_all_processes) == ((), False)
     one.gpu.heal()
 
     assert one.read(after=2).processes == (CLIENT,)

@@ -63,6 +63,7 @@ GPM = tuple(
     f"gpm.{name}_percent" for name in ("sm_activity", "sm_occupancy", "tensor_activity", "dram_activity")
 )
 GRAPHICS_LIST = "nvmlDeviceGetGraphicsRunningProcesses_v3"
+MPS_LIST = "nvmlDeviceGetMPSComputeRunningProcesses_v3"
 CODES = {  # one of each class; test_return_codes has every code
     NvmlReturn.NOT_SUPPORTED: Reason.NOT_SUPPORTED,
     pynvml.NVML_ERROR_ARGUMENT_VERSION_MISMATCH: Reason.MISSING,
@@ -88,8 +89,9 @@ def unversioned(symbol: str) -> str:
 
 
 def lacks(symbol: str, reason: Reason) -> tuple[str, ...]:
-    """The fields it hides. Not every GPU lists graphics processes; an unreported list may have some."""
-    may_have_some = symbol == GRAPHICS_LIST and reason in {Reason.FAILED, Reason.NO_PERMISSION}
+    """The fields it hides. Not every GPU has each list of processes; an unreported list may have some."""
+    is_optional_list = symbol in {GRAPHICS_LIST, MPS_LIST}
+    may_have_some = is_optional_list and reason in {Reason.FAILED, Reason.NO_PERMISSION}
     return ("processes",) if may_have_some else FIELDS[symbol]
 
 
