@@ -42,20 +42,24 @@ class IdlePart:
         ledger = snapshot.ledger
         if ledger is None or not self._boot:
             return None
+        readings = {gpu.identity.uuid: gpu.reading for gpu in snapshot.gpus if gpu.reading is not None}
         listed = {
-            gpu.identity.uuid: {process.pid for process in gpu.reading.processes}
-            for gpu in snapshot.gpus
-            if gpu.reading is not None and gpu.reading.processes is not None
+            uuid: {process.pid for process in reading.processes}
+            for uuid, reading in readings.items()
+            if reading.processes is not None
         }
         known = {
             (uuid, pid): one for (uuid, pid), one in self._known.items() if pid in listed.get(uuid, {pid})
         }
         for (uuid, pid), use in ledger.processes.items():
-            host = snapshot.host_processes.get(pid)
-            if host is not None and host.start_ticks is not None:
-                first_seen, now = use.first_seen_at - snapshot.booted_at, snapshot.taken_since_boot
-                since = now - use.idle_seconds if use.idle_seconds else None
-                known[uuid, pid] = KeptProcess(host.start_ticks, first_seen, now, since)
+            # What the host does not report at the moment is as before.
+            described = (snapshot.host_processes.get(pid), known.get((uuid, pid)))
+            starts = [one.start_ticks for one in described if one is not None and one.start_ticks is not None]
+            if starts and uuid in readings:
+                first_seen = use.first_seen_at - snapshot.booted_at
+                since = snapshot.taken_since_boot - use.idle_seconds if use.idle_seconds else None
+                read_at = readings[uuid].sampled_since_boot
+                known[uuid, pid] = KeptProcess(starts[0], first_seen, read_at, since)
         self._known = known
         rows = (self._row(uuid, pid, one, snapshot.booted_at) for (uuid, pid), one in known.items())
         return Rows(SUBJECT, tuple(rows))

@@ -103,6 +103,28 @@ def test_what_was_not_known_to_be_idle_begins_anew(file: Connection, sm: int | N
     assert idle_seconds(watched(ledger(restored(file, 615)), 615, 60)) == 60
 
 
+def test_a_reading_that_is_repeated_is_as_old_as_it_is(file: Connection) -> None:
+    keeper = kept(file, IdlePart("boot", {}))
+    one = ledger()
+    last = watched(one, 0, 600)
+    repeated = replace(last, taken_at=EPOCH + 625, taken_monotonic=625.0, taken_since_boot=625.0)
+    keeper.add(replace(repeated, ledger=one.update(repeated)))
+    keeper.end()
+
+    assert idle_seconds(watched(ledger(restored(file, 650)), 650, 60)) == 60
+
+
+def test_work_is_kept_also_while_the_host_does_not_describe_the_process(file: Connection) -> None:
+    keeper = kept(file, IdlePart("boot", {}))
+    one = ledger()
+    keeper.add(watched(one, 0, 600))
+    keeper.end()
+    keeper.add(watched(one, 610, 0, sm=80, start=None))
+    keeper.end()
+
+    assert idle_seconds(watched(ledger(restored(file, 615)), 615, 60)) == 60
+
+
 def test_a_clock_that_was_set_back_while_no_agent_ran_adds_no_idle_time(file: Connection) -> None:
     keeper = kept(file, IdlePart("boot", {}))
     keeper.add(watched(ledger(), 0, 600))
