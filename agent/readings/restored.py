@@ -33,8 +33,9 @@ class KeptProcess(NamedTuple):
     """One process on one GPU, in the present boot."""
 
     start_ticks: int  # since boot: with the pid it names the process
-    first_seen: float  # seconds since boot
-    idle: float  # seconds, as counted by the previous run
+    first_seen: float  # seconds since boot, as the two below
+    observed_at: float  # the last time; after a longer pause it may have worked meanwhile
+    idle_since: float | None  # None: it worked when it was last observed, or it is unknown
 
 
 class KeptCard(NamedTuple):

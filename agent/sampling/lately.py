@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent.derive.health.fabric import pending_words
 from agent.readings import Lately
+from agent.sampling.condition import ConditionTimer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,30 +21,6 @@ SLOWED_WINDOW = 300.0  # seconds
 RECOVERY_WINDOW = 3600.0
 KEPT_VALUES = 60  # of a counter, in its window
 MIN_MAX_GAP = 60.0  # seconds between two readings above which the time between is unknown
-
-
-class ConditionTimer:
-    """The time for which a condition has held. All times are seconds since boot."""
-
-    def __init__(self, max_gap: float) -> None:
-        self._max_gap = max_gap
-        self._since: float | None = None
-        self._at = float("-inf")
-
-    def add(self, is_so: bool | None, at: float) -> float:
-        """Add a reading; returns the seconds up to now, 0 if the condition does not hold.
-
-        An unknown value (None) changes nothing for `max_gap`.
-        """
-        if at - self._at > self._max_gap:
-            self._since = None
-        if is_so is not None:
-            self._at = at
-        if is_so is False:
-            self._since = None
-        elif is_so and self._since is None:
-            self._since = at
-        return 0.0 if self._since is None else at - self._since
 
 
 class Increase:

@@ -1,6 +1,7 @@
 """Values across Snapshots: idle times, and GPU-seconds by process and by user.
 
-Nothing is estimated: time between Snapshots too far apart, or without a report of the driver, is not counted.
+Nothing is estimated: time between Snapshots too far apart, or without a report of the driver, is not counted
+as GPU-seconds, and idle time begins anew after it.
 A process that is gone is dropped with the first Snapshot without it; only the users' totals stay.
 """
 
@@ -10,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agent.readings import HostProcess, LedgerReading, ProcessUse, UserUse
-from agent.sampling.idleness import Idleness
+from agent.sampling.condition import ConditionTimer
+from agent.sampling.idleness import gpu_is_idle, process_is_idle
 from agent.sampling.lately import LatelyWatch
 from agent.sampling.peak import Peak
 from agent.sampling.unlisted import Unlisted
@@ -32,39 +34,35 @@ class _Process:
     """One process on one GPU."""
 
     first_seen: float  # seconds since boot
+    idleness: ConditionTimer
     was_on_full_list: bool = False  # one that is not partial
     start_ticks: int | None = None
     uid: int | None = None
     held: float = 0.0
     used: float | None = None
-    idle: float = 0.0
 
     def is_other_than(self, host: HostProcess) -> bool:
         """Whether the pid was reused; a start that is unknown now does not count."""
         return self.start_ticks != host.start_ticks and None not in (self.start_ticks, host.start_ticks)
 
-    def continue_from(self, kept: KeptProcess) -> None:
-        """Continue a process of the previous run; the time without an agent is not counted."""
-        self.first_seen = min(self.first_seen, kept.first_seen)
-        if self.idle >= self.held:  # it has not worked since
-            self.idle += kept.idle
-
-    def count(self, now: GpuProcess, seconds: float, booted_at: float) -> ProcessUse:
+    def count(self, now: GpuProcess, seconds: float, snapshot: Snapshot, *, read_at: float) -> ProcessUse:
         """Another `seconds` have passed, at the end of which it does what `now` says.
 
-        `booted_at` makes the time of day of a moment since boot.
+        `read_at`, in seconds since boot: a reading may be in several Snapshots.
         """
-        sm = now.sm_utilization_percent
+        sm, is_idle = now.sm_utilization_percent, process_is_idle(now)
         self.held += seconds
         if sm is not None:
             self.used = (self.used or 0.0) + sm / 100 * seconds
-        if now.works or now.gpu_memory_bytes == 0:
-            self.idle = 0.0
-        elif sm is not None:
-            self.idle += seconds
-        is_known = now.works or sm is not None
+        self.idleness.add(is_idle is True, read_at)  # what is unknown here may be work
+        since = self.idleness.since
+        idle = 0.0 if since is None else max(0.0, snapshot.taken_since_boot - since)
         return ProcessUse(
-            booted_at + self.first_seen, self.held, self.used, self.idle if is_known else None, self.uid
+            snapshot.booted_at + self.first_seen,
+            self.held,
+            self.used,
+            None if is_idle is None else idle,
+            self.uid,
         )
 
 
@@ -73,7 +71,8 @@ class _Gpu:
     """One GPU: the processes on it by pid, and their users by number."""
 
     lately: LatelyWatch
-    idleness: Idleness
+    idleness: ConditionTimer
+    max_gap: float
     # Processes of the previous run, by pid, until they are found.
     kept: dict[int, KeptProcess] = field(default_factory=dict)
     processes: dict[int, _Process] = field(default_factory=dict)
@@ -98,17 +97,16 @@ class _Gpu:
             process = before.get(pid)
             is_new = process is None or process.is_other_than(host)
             if process is None or is_new:
-                process = _Process(first_seen=snapshot.taken_since_boot)
+                process = self._begin(pid, host, snapshot.taken_since_boot)
             process.was_on_full_list |= reading.knows_all_processes
             # kept in case the host does not report it in time
             if host.start_ticks is not None:
                 process.start_ticks = host.start_ticks
-                kept = self.kept.pop(pid, None)
-                if kept is not None and kept.start_ticks == host.start_ticks:
-                    process.continue_from(kept)
             if host.uid is not None:
                 process.uid = host.uid
-            uses[pid] = process.count(now, 0.0 if is_new else seconds, snapshot.booted_at)
+            uses[pid] = process.count(
+                now, 0.0 if is_new else seconds, snapshot, read_at=reading.sampled_since_boot
+            )
             self.processes[pid] = process
             for user in {process.uid, process.uid if process.uid in named else None}:
                 utilization = self.users.setdefault(user, [])
@@ -120,6 +118,16 @@ class _Gpu:
             unlisted = before.keys() - self.processes.keys()
             self.processes |= {pid: before[pid] for pid in unlisted if before[pid].was_on_full_list}
         return uses
+
+    def _begin(self, pid: int, host: HostProcess, now: float) -> _Process:
+        """A process that is seen for the first time; one of the previous run continues its idle time."""
+        kept = self.kept.pop(pid, None)
+        if kept is not None:
+            idleness = ConditionTimer(self.max_gap, since=kept.idle_since, until=kept.observed_at)
+            process = _Process(kept.first_seen, idleness, start_ticks=kept.start_ticks)
+            if not process.is_other_than(host):
+                return process
+        return _Process(now, ConditionTimer(self.max_gap))
 
 
 @dataclass(slots=True)
@@ -184,18 +192,17 @@ class Ledger:
         ghosts: dict[str, bool] = {}
         idle_since: dict[str, float] = {}
         lately: dict[str, Lately] = {}
-        for unseen in self._gpus.keys() - {sample.identity.uuid for sample in snapshot.gpus}:
-            self._gpus[unseen].idleness.forget()
         for sample in snapshot.gpus:
             uuid, reading = sample.identity.uuid, sample.reading
             if uuid is None:
                 continue
             gpu = self._gpus[uuid] = before.get(uuid) or self._begin(uuid)
             peaks[uuid] = gpu.peak.add(now, reading.utilization.gpu_percent if reading else None)
-            since = gpu.idleness.add(sample, at=snapshot.taken_since_boot, now=now)
-            if since is not None and reading is not None:  # of a GPU that is asleep nothing is shown
-                idle_since[uuid] = snapshot.booted_at + since
+            read_at = reading.sampled_since_boot if reading else snapshot.taken_since_boot
+            gpu.idleness.add(gpu_is_idle(sample), read_at)
             if reading is not None:
+                if gpu.idleness.since is not None:  # of a GPU that is asleep nothing is shown
+                    idle_since[uuid] = snapshot.booted_at + gpu.idleness.since
                 gpu.unlisted.add(reading)
                 lately[uuid] = gpu.lately.add(reading)
                 ghosts |= {uuid: True} if gpu.unlisted.is_ghost else {}
@@ -217,7 +224,8 @@ class Ledger:
         )
 
     def _begin(self, uuid: str) -> _Gpu:
-        return _Gpu(LatelyWatch(self._max_gap), Idleness(self._max_gap), self._kept.pop(uuid, {}))
+        gap = self._max_gap
+        return _Gpu(LatelyWatch(gap), ConditionTimer(gap), gap, self._kept.pop(uuid, {}))
 
     def _uses(self) -> dict[str | None, UserUse]:
         """The totals by name; users with the same name are added up."""

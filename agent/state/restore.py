@@ -17,7 +17,7 @@ def restore(connection: Connection, *, now: float, since_boot: float, boot: str)
     return Restored(
         history=history.restore(connection, now, now - since_boot),
         xids=xids.restore(connection, boot),
-        processes=idle.restore(connection, boot),
+        processes=idle.restore(connection, boot, now=now, since_boot=since_boot),
         gpu_count=gpu_count,
         cards=cards,
         user_names=names.restore(connection),

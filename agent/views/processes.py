@@ -67,9 +67,9 @@ class ProcessRow(BaseModel):
         description="gpu_seconds_held multiplied by SM utilization, seconds"
     )
     idle_seconds: int | None = Field(
-        description="time for which it has held memory on this GPU without work there, seconds; null while"
-        " the driver"
-        " does not report whether it works"
+        description="time for which it has held memory on this GPU without work there, seconds; it begins"
+        " anew after a time in which the process was not observed; null while the driver does not report"
+        " whether it works"
     )
     idle_holder: bool | None = Field(description="whether idle_seconds is IDLE_HOLDER_MINUTES or more")
     container_id: str | None = Field(description="id of the innermost container, by its cgroup")

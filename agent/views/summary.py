@@ -86,8 +86,8 @@ class SummaryGpu(BaseModel):
     )
     idle_since: int | None = Field(
         description="time since which its utilization has been below 5 %, or it was asleep; at the earliest"
-        " the start of the agent; milliseconds since the epoch; null: it works or is asleep, its utilization"
-        " is unknown, or nothing is remembered"
+        " the start of the agent, or the end of a time in which it was not observed; milliseconds since the"
+        " epoch; null: it works or is asleep, its utilization is unknown, or nothing is remembered"
     )
     utilization_percent: int | None = Field(description="percent of time in which a kernel ran")
     memory_used_mb: int | None = Field(description="memory in use, MiB")

@@ -1,6 +1,6 @@
 """The wall clock is set, or the machine is suspended: samples stay in order, and ages stay correct.
 
-Ages use the clock that counts suspended time, rates and idle time the clock that does not. Neither changes
+Ages and idle time use the clock that counts suspended time, rates the clock that does not. Neither changes
 when the wall clock is set.
 """
 
@@ -201,7 +201,8 @@ async def test_suspended_time_counts_for_ages_and_not_for_idle_time() -> None:
     assert any(earlier - later > 60 for earlier, later in pairwise(reported)), "there is a gap"
     assert {after.taken_at - seen.last_at for seen in (after.gpus[0].xids or {}).values()} == {HOUR / 2 + 4}
     assert after.ledger is not None
-    assert after.ledger.processes[uuid, 1].idle_seconds == 6
+    assert after.ledger.processes[uuid, 1].idle_seconds == 2, "it begins anew after a gap"
+    assert after.taken_at - after.ledger.idle_since[uuid] == 2
 
 
 async def test_the_time_of_a_sample_is_always_reported_the_same() -> None:

@@ -217,6 +217,14 @@ OWN = [
         "1500m",
         severity="info",
     ),
+    Own(
+        "GpuIdleForADay",
+        "unknown for some hours",
+        False,
+        {UTILIZATION: "0x700 _x300 0x2000", **UP},
+        "1500m",
+        severity="info",
+    ),
     Own("GpuIdleForADay", "new", False, {UTILIZATION: "0x700", **UP}, "600m", severity="info"),
 ]
 

@@ -1,11 +1,12 @@
-"""Since when a GPU has been idle."""
+"""Since when a GPU has been idle, and whether a process on it is."""
 
 from __future__ import annotations
 
 import pytest
 
 from agent.readings import GpuReading, GpuSample, GpuState
-from agent.sampling.idleness import Idleness
+from agent.sampling.condition import ConditionTimer
+from agent.sampling.idleness import gpu_is_idle
 from tests.support.readings import reading
 
 MAX_GAP = 30.0
@@ -33,52 +34,34 @@ LOST, RELEASED, ASLEEP = (
         pytest.param([IDLE, ENCODES, IDLE], [0, None, 20], id="a video is encoded without a kernel"),
         pytest.param([IDLE, DECODES, IDLE], [0, None, 20], id="or decoded"),
         pytest.param([IDLE, UNKNOWN, IDLE], [0, None, 20], id="unknown values may be work"),
-        pytest.param([IDLE, LOST, IDLE], [0, None, 20], id="a failed reading may be work"),
+        pytest.param([IDLE, LOST, IDLE], [0, 0, 0], id="a reading may fail"),
+        pytest.param([IDLE, *[LOST] * 3, IDLE], [0, 0, 0, 0, 40], id="an unread GPU may have worked"),
         pytest.param([IDLE, ASLEEP, IDLE], [0, 0, 0], id="a GPU that is asleep runs nothing"),
         pytest.param(
             [BUSY, ASLEEP, IDLE], [None, 10, 10], id="a GPU that is found asleep is idle since then"
         ),
         pytest.param(
             [IDLE, RELEASED, ASLEEP, IDLE],
-            [0, None, 0, 0],
+            [0, 0, 0, 0],
             id="the GPU falls asleep after the agent has released it",
         ),
         pytest.param(
             [IDLE, RELEASED, BUSY, IDLE],
-            [0, None, None, 30],
+            [0, 0, None, 30],
             id="the GPU works after the agent has released it",
         ),
         pytest.param(
             [IDLE, *[RELEASED] * 3, IDLE],
-            [0, *[None] * 3, 40],
-            id="an unread GPU may have worked after 30 seconds",
+            [0, 0, 0, 0, 40],
+            id="the GPU may have worked after the agent has released it",
         ),
     ],
 )
 def test_a_gpu_is_idle_since_the_first_of_its_idle_samples(
     samples: list[GpuSample], since: list[float | None]
 ) -> None:
-    idleness = Idleness(MAX_GAP)
-    reported = [idleness.add(one, at=10.0 * n, now=500 + 10.0 * n) for n, one in enumerate(samples)]
+    idleness, reported = ConditionTimer(MAX_GAP), []
+    for n, one in enumerate(samples):
+        idleness.add(gpu_is_idle(one), 10.0 * n)
+        reported.append(idleness.since)
     assert reported == since
-
-
-def test_a_time_without_samples_does_not_count_as_idle() -> None:
-    idleness = Idleness(MAX_GAP)
-    idleness.add(IDLE, at=0.0, now=500.0)
-    assert idleness.add(IDLE, at=MAX_GAP, now=500.0 + MAX_GAP) == 0.0
-    assert idleness.add(IDLE, at=500.0, now=1000.0) == 500.0
-
-
-def test_the_suspended_time_of_the_computer_counts_as_idle() -> None:
-    """The clock of the time since boot goes on meanwhile, the monotonic one stands still."""
-    idleness = Idleness(MAX_GAP)
-    idleness.add(IDLE, at=0.0, now=500.0)
-    assert idleness.add(IDLE, at=9000.0, now=510.0) == 0.0
-
-
-def test_a_gpu_that_was_missing_from_a_snapshot_is_idle_since_it_came_back() -> None:
-    idleness = Idleness(MAX_GAP)
-    idleness.add(IDLE, at=0.0, now=500.0)
-    idleness.forget()
-    assert idleness.add(IDLE, at=10.0, now=510.0) == 10.0

@@ -7,30 +7,8 @@ from typing import Any
 import pytest
 
 from agent.readings import NvLink, Throttling
-from agent.sampling.lately import ConditionTimer, Increase, LatelyWatch
+from agent.sampling.lately import Increase, LatelyWatch
 from tests.support.readings import reading
-
-
-@pytest.mark.parametrize(
-    ("steps", "seconds"),
-    [
-        ([(0, True)], 0),
-        ([(0, True), (60, True)], 60),
-        ([(0, True), (30, False), (60, True)], 0),
-        ([(0, True), (30, None), (60, True)], 60),
-        ([(0, None), (30, True), (60, True)], 30),
-        ([(0, True), (61, True)], 0),
-        ([(0, True), (40, None), (61, True)], 0),
-        ([(0, True), (40, True), (100, True)], 100),
-        ([(0, True), (0, True)], 0),
-    ],
-)
-def test_a_condition_lasts_until_it_ends_or_a_pause_is_too_long(
-    steps: list[tuple[float, bool | None]], seconds: float
-) -> None:
-    lasting = ConditionTimer(60)
-
-    assert [lasting.add(is_so, at) for at, is_so in steps][-1] == seconds
 
 
 @pytest.mark.parametrize(

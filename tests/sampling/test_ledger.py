@@ -64,8 +64,12 @@ class Watch:
     def sample(
         self, *gpus: GpuSample, after: float = 10.0, host: bool = True, driver: bool = True
     ) -> LedgerReading:
-        """A Snapshot `after` seconds from the last. UIDs and the start go into the fields of this object."""
+        """A Snapshot `after` seconds from the last, for which each GPU was read unless it says when.
+
+        UIDs and the start go into the fields of this object.
+        """
         self.now += after
+        gpus = tuple(self.read_now(gpu) for gpu in gpus)
         pids = {
             process.pid for gpu in gpus for process in (gpu.reading.processes or () if gpu.reading else ())
         }
@@ -88,6 +92,12 @@ class Watch:
         self.reported_owners = {on: use.uid for on, use in seen.processes.items()}
         processes = {on: use._replace(uid=None) for on, use in seen.processes.items()}
         return replace(seen, processes=processes, users=users, began_at=None)
+
+    def read_now(self, gpu: GpuSample) -> GpuSample:
+        known = gpu.reading
+        if known is None or known.sampled_since_boot:
+            return gpu
+        return replace(gpu, reading=replace(known, sampled_since_boot=self.now))
 
     def described(self, pid: int, user: str | None) -> HostProcess:
         """A process as the host describes it."""
@@ -148,20 +158,23 @@ def test_a_gpu_that_is_asleep_shows_no_idle_time_but_the_time_counts(watch: Watc
     assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 10}
 
 
+@pytest.mark.parametrize(("pauses", "since"), [(2, 10), (3, 60)])
 @pytest.mark.parametrize("unnamed", [False, True], ids=["the driver is away", "the UUID is unknown"])
-def test_a_gpu_that_was_not_seen_is_idle_only_since_its_return(watch: Watch, unnamed: bool) -> None:
+def test_a_gpu_that_was_not_seen_for_long_is_idle_only_since_its_return(
+    watch: Watch, unnamed: bool, pauses: int, since: float
+) -> None:
     watch.sample(gpu())
     assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 10}
     nothing = [gpu(uuid=None)] if unnamed else []
-    assert watch.sample(*nothing, driver=unnamed).idle_since == {}
-    assert watch.sample(gpu()).idle_since == {UUID: EPOCH + 40}
+    for _ in range(pauses):
+        assert watch.sample(*nothing, driver=unnamed).idle_since == {}
+    assert watch.sample(gpu()).idle_since == {UUID: EPOCH + since}
 
 
 def test_an_idle_holder_is_idle_until_it_works(watch: Watch) -> None:
     watch.idle(process(7))
     assert [watch.idle(process(7)) for _ in range(90)] == [10.0 * step for step in range(1, 91)]
-    assert watch.idle(process(7, 1)) == 0
-    assert watch.idle(process(7)) == 10
+    assert [watch.idle(now) for now in (process(7, 1), process(7), process(7))] == [0, 0, 10]
 
 
 @pytest.mark.parametrize(
@@ -187,9 +200,42 @@ def test_a_process_that_holds_memory_without_work_is_idle(
     assert watch.idle(now) == idle
 
 
-def test_time_with_unknown_utilization_does_not_count_as_idle(watch: Watch) -> None:
-    seen = [process(7), process(7), process(7, None), process(7, None), process(7)]
-    assert [watch.idle(now) for now in seen] == [0, 10, None, None, 20]
+def test_unknown_utilization_may_be_work_and_ends_idle_time(watch: Watch) -> None:
+    seen = [process(7), process(7), process(7, None), process(7), process(7)]
+    assert [watch.idle(now) for now in seen] == [0, 10, None, 0, 10]
+
+
+SILENT = {
+    "the driver is away": [],
+    "the GPU has no reading": [GpuSample(0, GpuState.STUCK, lasting=reading(identity_uuid=UUID))],
+    "the list is not reported": [GpuSample(0, GpuState.OK, reading(identity_uuid=UUID))],
+    "the process is not on a partial list": [
+        GpuSample(0, GpuState.OK, reading(identity_uuid=UUID, processes=(), process_list_is_partial=True))
+    ],
+    "the reading is repeated": [
+        replace(gpu(process(7)), reading=replace(gpu(process(7)).values, sampled_since_boot=20.0))
+    ],
+}
+
+
+@pytest.mark.parametrize("what", SILENT)
+def test_a_process_that_was_not_observed_for_long_is_idle_only_since_then(watch: Watch, what: str) -> None:
+    """It may have worked meanwhile: it would be wrong to say that its owner has held the GPU idle."""
+    assert [watch.idle(process(7)) for _ in range(2)] == [0, 10]
+    for _ in range(2):
+        watch.sample(*SILENT[what], driver=bool(SILENT[what]))
+    assert watch.idle(process(7)) == 40, "for 30 s"
+    watch = Watch()
+    assert [watch.idle(process(7)) for _ in range(2)] == [0, 10]
+    for _ in range(3):
+        watch.sample(*SILENT[what], driver=bool(SILENT[what]))
+    assert [watch.idle(process(7)) for _ in range(2)] == [0, 10], "for 40 s"
+
+
+def test_an_idle_holder_is_observed_for_all_its_idle_time(watch: Watch) -> None:
+    assert [watch.idle(process(7)) for _ in range(85)][-1] == 14 * 60
+    watch.idle(process(7), after=8 * 3600.0)
+    assert [watch.idle(process(7)) for _ in range(7)][-1] == 70
 
 
 def test_a_process_is_followed_on_each_gpu_separately(watch: Watch) -> None:
@@ -199,24 +245,24 @@ def test_a_process_is_followed_on_each_gpu_separately(watch: Watch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("intervals", "gap", "counted"),
+    ("intervals", "gap", "counted", "idle"),
     [
-        pytest.param((1.0, 10.0), 30.0, 30.0, id="three history intervals"),
-        pytest.param((1.0, 10.0), 30.1, 0.0, id="more than three"),
-        pytest.param((5.0, 1.0), 15.0, 15.0, id="three sample intervals, where those are longer"),
-        pytest.param((5.0, 1.0), 15.1, 0.0, id="more than three sample intervals"),
-        pytest.param((1.0, 10.0), 0.0, 0.0, id="no time"),
-        pytest.param((1.0, 10.0), -5.0, 0.0, id="back"),
+        pytest.param((1.0, 10.0), 30.0, 30.0, 31.0, id="three history intervals"),
+        pytest.param((1.0, 10.0), 30.1, 0.0, 0.0, id="more than three"),
+        pytest.param((5.0, 1.0), 15.0, 15.0, 16.0, id="three sample intervals, where those are longer"),
+        pytest.param((5.0, 1.0), 15.1, 0.0, 0.0, id="more than three sample intervals"),
+        pytest.param((1.0, 10.0), 0.0, 0.0, 1.0, id="no time"),
+        pytest.param((1.0, 10.0), -5.0, 0.0, 0.0, id="back"),
     ],
 )
-def test_a_gap_between_snapshots_is_not_counted(
-    intervals: tuple[float, float], gap: float, counted: float
+def test_a_gap_between_snapshots_is_not_counted_and_ends_idle_time(
+    intervals: tuple[float, float], gap: float, counted: float, idle: float
 ) -> None:
     watch = Watch(Ledger(sample_interval=intervals[0], history_interval=intervals[1]))
     watch.idle(process(7))
     assert watch.idle(process(7), after=1) == 1
     seen = watch.sample(gpu(process(7)), after=gap)
-    assert seen.processes[UUID, 7].idle_seconds == 1 + counted
+    assert seen.processes[UUID, 7].idle_seconds == idle
     assert seen.users["alice"].gpu_seconds_held == 1 + counted
 
 
@@ -326,7 +372,7 @@ def test_a_gpu_that_does_not_report_its_processes_keeps_them(watch: Watch, known
     assert watch.sample(silent).processes == {}
     watch.sample(silent)
     seen = watch.sample(gpu(process(7)))
-    assert (seen.processes[UUID, 7].idle_seconds, seen.users["alice"].gpu_seconds_held) == (20, 20)
+    assert (seen.processes[UUID, 7].first_seen_at, seen.users["alice"].gpu_seconds_held) == (EPOCH + 10, 20)
 
 
 def partial(*processes: GpuProcess) -> GpuSample:
@@ -340,9 +386,9 @@ def test_a_partial_list_keeps_the_processes_of_the_last_full_list(watch: Watch) 
     watch.idle(process(7), process(8))
     for _ in range(3):
         seen = watch.sample(partial(process(8)))
-    assert {pid: use.idle_seconds for (_, pid), use in seen.processes.items()} == {8: 40}
+    assert {pid: use.gpu_seconds_held for (_, pid), use in seen.processes.items()} == {8: 40}
     seen = watch.sample(gpu(process(7), process(8)))
-    assert {pid: use.idle_seconds for (_, pid), use in seen.processes.items()} == {7: 20, 8: 50}
+    assert {pid: use.gpu_seconds_held for (_, pid), use in seen.processes.items()} == {7: 20, 8: 50}
 
 
 def test_endless_partial_lists_leave_nothing_behind(watch: Watch) -> None:
@@ -363,7 +409,7 @@ def test_a_gpu_that_is_missing_for_a_moment_keeps_its_values(watch: Watch, unnam
     watch.sample(*nothing, after=1, driver=unnamed)
     after = watch.sample(gpu(process(7)), after=1)
     assert after.processes[UUID, 7].first_seen_at == before.processes[UUID, 7].first_seen_at
-    assert after.processes[UUID, 7].idle_seconds == 21.0
+    assert after.processes[UUID, 7].idle_seconds == 22.0
     assert after.peak_utilization_percent[UUID] == 97
 
 
@@ -500,12 +546,11 @@ def test_a_user_with_a_process_is_never_dropped(watch: Watch) -> None:
 def test_recent_conditions_of_a_gpu_are_reported_while_it_can_be_read(watch: Watch) -> None:
     def hot() -> GpuSample:
         margins = {"thermal_margin_celsius": -3, "thermal_slowdown_margin_celsius": -2}
-        return GpuSample(0, GpuState.OK, reading(identity_uuid=UUID, sampled_since_boot=watch.now, **margins))
+        return GpuSample(0, GpuState.OK, reading(identity_uuid=UUID, **margins))
 
     watch.sample(hot())
 
     assert watch.sample(hot()).lately == {UUID: Lately(low_margin_seconds=10)}
     assert watch.sample(replace(hot(), state=GpuState.LOST, reading=None, lasting=hot().reading)).lately == {}
     assert watch.sample(hot()).lately == {UUID: Lately(low_margin_seconds=30)}, "a short loss does not end it"
-    watch.sample(hot(), after=100)
-    assert watch.sample(hot()).lately == {UUID: Lately()}
+    assert watch.sample(hot(), after=100).lately == {UUID: Lately()}
