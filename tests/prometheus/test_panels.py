@@ -38,3 +38,16 @@ def test_a_tile_is_0_only_if_something_is_known(
     series, left_out, counted = TILES[title]
     values = {series: f"{left_out} {counted} stale"}
     assert_results(tmp_path, query_of(FLEET, title), values, at=at, results=results)
+
+
+def test_an_xid_is_in_the_table_of_its_time_even_if_it_is_the_first_or_its_gpu_is_gone(
+    tmp_path: Path,
+) -> None:
+    def xid(code: int) -> str:
+        return f'nvidia_gpu_xid_last_timestamp_seconds{{{GPU},xid="{code}"}}'
+
+    # 79 is a minute old, and the agent does not answer since; 13 is older than the time of the dashboard.
+    series = {xid(79): "_x160 2400 stale", xid(31): "60 2430x170", xid(13): "60x170"}
+    query = query_of(FLEET, "XID errors in this time", __range="10m", __range_s="600")
+    shown = {f'{{{HOST},gpu="3",xid="{code}"}}': at * 1000 for code, at in ((79, 2400), (31, 2430))}
+    assert_results(tmp_path, query, series, at="41m", results=shown)
