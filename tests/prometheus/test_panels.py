@@ -51,3 +51,25 @@ def test_an_xid_is_in_the_table_of_its_time_even_if_it_is_the_first_or_its_gpu_i
     query = query_of(FLEET, "XID errors in this time", __range="10m", __range_s="600")
     shown = {f'{{{HOST},gpu="3",xid="{code}"}}': at * 1000 for code, at in ((79, 2400), (31, 2430))}
     assert_results(tmp_path, query, series, at="41m", results=shown)
+
+
+@pytest.mark.parametrize(
+    ("title", "series"),
+    [
+        ("What is wrong", 'nvidia_gpu_health_finding{{{gpu},finding="no_permission",verdict="warning"}}'),
+        ("GPUs without a process, free memory", "nvidia_gpu_memory_free_bytes{{{gpu}}}"),
+    ],
+)
+def test_two_gpus_without_a_uuid_have_their_rows_in_the_tables(
+    title: str, series: str, tmp_path: Path
+) -> None:
+    gpus = [f'{HOST},gpu="{index}",uuid="unknown"' for index in (0, 1)]
+    given = {
+        f'nvidia_gpu_info{{{gpus[0]},name="H100"}}': "1x4",
+        f'nvidia_gpu_info{{{gpus[1]},name="A100"}}': "1x4",
+        **{f"nvidia_gpu_processes{{{gpu}}}": "0x4" for gpu in gpus},
+        **{series.format(gpu=gpu): "1x4" for gpu in gpus},
+    }
+    query = f"count by (gpu, name) ({query_of(FLEET, title)})"
+    rows = {'{gpu="0",name="H100"}': 1, '{gpu="1",name="A100"}': 1}
+    assert_results(tmp_path, query, given, at="15s", results=rows)
