@@ -149,6 +149,33 @@ def rule_test(case: Case, name: str, values: Values, fires: bool) -> dict[str, A
     return promtool_test(f"{case.alert} {name}", case, series, at=at, interval=f"{STEP}s", fires=fires)
 
 
+def in_two_clusters(test: dict[str, Any]) -> dict[str, Any]:
+    """The same test with its series in two clusters: one alert in each, with all labels of its target."""
+    series = [
+        {
+            "series": one["series"].replace("{", f'{{cluster="{cluster}",team="vision",', 1),
+            "values": one["values"],
+        }
+        for cluster in ("lab", "attic")
+        for one in test["input_series"]
+    ]
+    (expected,) = test["promql_expr_test"]
+    count = expected["expr"].replace("{", '{team="vision",', 1)
+    return test | {
+        "name": f"{test['name']} in two clusters",
+        "input_series": series,
+        "promql_expr_test": [
+            expected
+            | {
+                "expr": f"{count} by (cluster)",
+                "exp_samples": [
+                    {"labels": f'{{cluster="{cluster}"}}', "value": 1} for cluster in ("lab", "attic")
+                ],
+            }
+        ],
+    }
+
+
 class Own(NamedTuple):
     """A case that has its own time: series for an alert that fires or does not."""
 
@@ -230,9 +257,13 @@ def files(rules: str) -> list[dict[str, Any]]:
         test = promtool_test(
             f"{own.alert} {own.name}", own, own.series, at=own.at, interval="1m", fires=own.fires
         )
-        (by_day if takes_a_day else by_minute).append(test)
+        tests = by_day if takes_a_day else by_minute
+        tests.append(test)
+        if own.fires and own.alert != "AgentsAbsent":  # which is about no target
+            tests.append(in_two_clusters(test))
     for case in CASES:
-        by_minute.append(rule_test(case, "stays", constant(case.bad), fires=True))
+        stays = rule_test(case, "stays", constant(case.bad), fires=True)
+        by_minute += [stays, in_two_clusters(stays)]
         by_minute.append(rule_test(case, "is not there", constant(case.good), fires=False))
         by_minute.append(rule_test(case, "over a gap", with_gap(case), fires=True))
         by_minute.append(rule_test(case, "over a restart", with_restart(case), fires=True))
