@@ -204,6 +204,14 @@ OWN = [
     # The series is not there before the first error.
     Own("GpuXid", "the first", True, {XID: "_x30 1800x9", XID_FINDING: "_x30 1x9"}, "35m", severity=CRITICAL),
     Own("GpuXid", "is old", False, {XID: "_x30 1800x60", XID_FINDING: "_x30 1x60"}, "45m", severity=CRITICAL),
+    Own(
+        "GpuXid",
+        "is old, after an outage",
+        False,
+        {XID: "0x100 stale _x5 0x50", XID_FINDING: "1x100 stale _x5 1x50"},
+        "115m",
+        severity=CRITICAL,
+    ),
     Own("GpuXid", "old news", True, {XID: "_x30 9x9", XID_FINDING: "_x30 1x9"}, "35m", severity=CRITICAL),
     Own("GpuLost", "in the first scrape", False, {LOST: "1 0x9"}, "3m", severity=CRITICAL),
     Own("GpuSampleStale", "of a GPU that sleeps", False, {AGE: "60+60x20", SLEEPS: "1x20"}, "18m"),
