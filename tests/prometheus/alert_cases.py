@@ -191,6 +191,8 @@ XID = f'nvidia_gpu_xid_last_timestamp_seconds{{{GPU},xid="79"}}'
 XID_FINDING = f'nvidia_gpu_health_finding{{{GPU},finding="xid_79",verdict="critical"}}'
 MILD_FINDING = f'nvidia_gpu_health_finding{{{GPU},finding="xid_79",verdict="warning"}}'
 UTILIZATION = f"nvidia_gpu_utilization_ratio{{{GPU}}}"
+ENCODER = f"nvidia_gpu_encoder_utilization_ratio{{{GPU}}}"
+DECODER = f"nvidia_gpu_decoder_utilization_ratio{{{GPU}}}"
 STARTED = f"nvidia_gpu_agent_start_time_seconds{{{HOST}}}"
 LATE = f"nvidia_gpu_agent_late_samples_total{{{HOST}}}"
 GPUS = f"nvidia_gpu_agent_gpus{{{HOST}}}"
@@ -232,27 +234,21 @@ OWN = [
     Own("GpuMissing", "comes and goes", True, {GPUS: "8x60 7 8 7 8 7 8 7 8 7 8 7 8 7 8", **UNSET}, "74m"),
     Own("GpuMissing", "for more than a day", False, {GPUS: "8x300 7x2000", **UNSET}, "1800m"),
     Own("GpuMissing", "more than expected", False, {GPUS: "8x300 7x300", EXPECTED: "6x600"}, "405m"),
-    Own("GpuIdleForADay", "all the day", True, {UTILIZATION: "0x3000", **UP}, "1500m", severity="info"),
-    Own(
-        "GpuIdleForADay", "over gaps", True, {UTILIZATION: "0x700 _x9 0x2000", **UP}, "1500m", severity="info"
+    *(
+        Own("GpuIdleForADay", name, fires, {UTILIZATION: "0x3000", **series, **UP}, at, severity="info")
+        for name, fires, series, at in (
+            ("all the day", True, {}, "1500m"),
+            ("over gaps", True, {UTILIZATION: "0x700 _x9 0x2000"}, "1500m"),
+            ("but for a minute", False, {UTILIZATION: "0x700 1 0x2000"}, "1500m"),
+            ("unknown for ten hours", False, {UTILIZATION: "0x700 _x600 0x1700"}, "1500m"),
+            ("new", False, {UTILIZATION: "0x700"}, "600m"),
+            ("with idle engines", True, {ENCODER: "0x3000", DECODER: "0x3000"}, "1500m"),
+            ("but encodes", False, {ENCODER: "0.6x3000", DECODER: "0x3000"}, "1500m"),
+            ("but decodes", False, {DECODER: "0.1x3000"}, "1500m"),
+            ("encoder unknown for ten hours", False, {ENCODER: "0x700 _x600 0x1700"}, "1500m"),
+            ("decoder unknown for ten hours", False, {DECODER: "0x700 _x600 0x1700"}, "1500m"),
+        )
     ),
-    Own(
-        "GpuIdleForADay",
-        "but for a minute",
-        False,
-        {UTILIZATION: "0x700 1 0x2000", **UP},
-        "1500m",
-        severity="info",
-    ),
-    Own(
-        "GpuIdleForADay",
-        "off for the most of it",
-        False,
-        {UTILIZATION: "0x10 _x1470 0x500", **UP},
-        "1500m",
-        severity="info",
-    ),
-    Own("GpuIdleForADay", "new", False, {UTILIZATION: "0x700", **UP}, "600m", severity="info"),
 ]
 
 
