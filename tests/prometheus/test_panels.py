@@ -73,3 +73,30 @@ def test_two_gpus_without_a_uuid_have_their_rows_in_the_tables(
     query = f"count by (gpu, name) ({query_of(FLEET, title)})"
     rows = {'{gpu="0",name="H100"}': 1, '{gpu="1",name="A100"}': 1}
     assert_results(tmp_path, query, given, at="15s", results=rows)
+
+
+@pytest.mark.parametrize("name", [FLEET, "gpu-host.json"])
+def test_a_driver_and_an_agent_that_do_not_answer_have_their_rows_in_the_table_of_what_is_wrong(
+    name: str, tmp_path: Path
+) -> None:
+    series = {}
+    for host, is_up, driver in (
+        ("gpu01", 1, "1"),
+        ("gpu02", 1, "0"),
+        ("gpu03", 1, "0"),
+        ("gpu04", 0, "stale"),
+    ):
+        labels = f'job="gpu",instance="{host}"'
+        series[f"up{{{labels}}}"] = f"1 {is_up}"
+        series[f"nvidia_gpu_agent_driver_up{{{labels}}}"] = f"1 {driver}"
+    # With EXPECTED_GPUS the agent has the same finding.
+    no_driver = 'finding="no_driver",verdict="critical"'
+    series[f'nvidia_gpu_host_health_finding{{job="gpu",instance="gpu03",{no_driver}}}'] = "_ 1"
+
+    query = f"count by (instance, finding, verdict) ({query_of(name, 'What is wrong')})"
+    rows = {
+        f'{{instance="gpu02",{no_driver}}}': 1,
+        f'{{instance="gpu03",{no_driver}}}': 1,
+        '{instance="gpu04",finding="agent_down",verdict="critical"}': 1,
+    }
+    assert_results(tmp_path, query, series, at="15s", results=rows)
