@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.prometheus.engine import prometheus
+from tests.prometheus.engine import DEPLOY, prometheus
 from tests.prometheus.panels import FOLDER, filled, load
 from tests.support.agents import agent_process, wait_until
 
@@ -198,3 +198,16 @@ def test_each_row_of_a_host_links_to_the_dashboard_of_the_host() -> None:
         ]
         assert [link.startswith("/d/gpu-host?") for link in links] == [True], panel["title"]
     assert any(link.get("url") == "http://$instance/" for link in load("gpu-host.json")["links"])
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_every_alert_is_an_annotation(name: str) -> None:
+    alerts = set(re.findall(r"- alert: (\w+)", (DEPLOY / "alerts.yml").read_text()))
+    (shown,) = (
+        re.findall(r'alertname=~"([^"]+)"', annotation["expr"])
+        for annotation in load(name)["annotations"]["list"]
+        if annotation["name"] == "Alerts"
+    )
+
+    assert len(alerts) > 20
+    assert {alert for alert in alerts if not re.fullmatch(shown[0], alert)} == set()
