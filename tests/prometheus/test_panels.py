@@ -100,3 +100,16 @@ def test_a_driver_and_an_agent_that_do_not_answer_have_their_rows_in_the_table_o
         '{instance="gpu04",finding="agent_down",verdict="critical"}': 1,
     }
     assert_results(tmp_path, query, series, at="15s", results=rows)
+
+
+def test_time_without_a_reported_utilization_is_not_time_in_which_a_user_left_gpus_unused(
+    tmp_path: Path,
+) -> None:
+    """Ann keeps a GPU busy by half, and its utilization is reported for half of the time."""
+    series = {
+        f'nvidia_gpu_user_held_seconds_total{{{HOST},user="ann"}}': "0+15x80",
+        f'nvidia_gpu_user_used_seconds_total{{{HOST},user="ann"}}': "0+7.5x40 300x40",
+        f'nvidia_gpu_user_utilization_known_seconds_total{{{HOST},user="ann"}}': "0+15x40 600x40",
+    }
+    query = query_of("gpu-users.json", "Used of what was held", __range="20m")
+    assert_results(tmp_path, query, series, at="20m", results={'{user="ann"}': 0.5})
