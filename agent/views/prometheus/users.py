@@ -22,7 +22,7 @@ def user_families(snapshot: Snapshot, held: Sequence[Holding]) -> Iterator[Famil
         ("user_processes", "Number of processes of a user on GPUs.", lambda user: user.processes),
         (
             "user_gpus",
-            "Number of GPUs with a process of the user.",
+            "Number of GPUs with a process of the user; a GPU whose processes are unknown is not counted.",
             lambda user: len(user.gpus),
         ),
         (
