@@ -161,6 +161,12 @@ def test_earlier_users_are_deleted_even_if_the_file_can_be_opened_only_later(tmp
     assert open_file(tmp_path / NAME).execute("SELECT * FROM names").fetchall() == []
 
 
+@pytest.mark.parametrize("users", [True, False])
+def test_the_number_of_a_process_tells_whether_it_keeps_hours_of_users(tmp_path: Path, users: bool) -> None:
+    store = Store(StateFolder(str(tmp_path)), NAME, days=400, boot="boot", users=users)
+    assert (store.run > 0) is users
+
+
 @pytest.mark.parametrize(
     "error",
     [sqlite3.IntegrityError("NOT NULL constraint failed"), OverflowError("int too large"), KeyError("a")],
