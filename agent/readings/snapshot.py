@@ -87,6 +87,7 @@ class UserUse:
 
     gpu_seconds_held: float  # a GPU counts once, however many processes of the user are on it
     gpu_seconds_used: float | None = None  # SM utilization (at most 100 %) times time; None: never reported
+    gpu_seconds_told: float = 0.0  # those held for which the utilization was reported, which `used` covers
     uids: tuple[int, ...] = ()  # the numbers of the users who have this name
 
 

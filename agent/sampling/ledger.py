@@ -137,12 +137,14 @@ class _User:
     name: str | None = None
     held: float = 0.0
     used: float | None = None
+    told: float = 0.0  # of `held`, what `used` covers
 
     def count(self, utilization: list[int], seconds: float) -> None:
         """Another `seconds` with processes of this SM utilization on one GPU."""
         self.held += seconds
         if utilization:
             self.used = (self.used or 0.0) + min(100, sum(utilization)) / 100 * seconds
+            self.told += seconds
 
 
 def max_gap(sample_interval: float, history_interval: float) -> float:
@@ -237,6 +239,7 @@ class Ledger:
                 uses[user.name] = UserUse(
                     other.gpu_seconds_held + user.held,
                     sum(used) if used else None,
+                    other.gpu_seconds_told + user.told,
                     other.uids if uid is None else (*other.uids, uid),
                 )
         return uses

@@ -47,7 +47,8 @@ class Store:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.boot = boot
-        self.run = time.time_ns()  # unique among all processes on this folder
+        # Unique among all processes on this folder; below 0: it keeps no hours of users.
+        self.run = time.time_ns() if users else -time.time_ns()
         self._folder = folder
         self._clock = clock
         self._writer = Writer(folder, name, days=days, boot=boot, run=self.run, users=users, clock=clock)

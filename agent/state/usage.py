@@ -2,8 +2,9 @@
 """GPU hours: of each user on each day, and of each GPU on each day.
 
 Sums are written as a whole, so that a row that is written twice counts once. Each process has rows of its
-own; `age` adds up those of earlier processes into one row (run 0). A sum never decreases: if the clock was
-set back and forth and a day restarted in memory, the greater sum is kept.
+own; `age` adds up those of earlier processes into one row. The number of the process, `run`, is below 0 if no
+hours of users are kept for the row. A sum never decreases: if the clock was set back and forth and a day
+restarted in memory, the greater sum is kept.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 5000  # of an answer
 _NOBODY = -1  # the number of unknown owners: no user has this number, and NULL is no key
-_EARLIER = 0  # run of what earlier processes left
 
 
 class _Table(NamedTuple):
@@ -64,12 +64,14 @@ class _Table(NamedTuple):
             (local_day(ageing.now), ageing.days - 1),
         )
         left = connection.execute(
-            f"SELECT day, {self.key}, {_EARLIER}, {_combined(self.values)} FROM {self.name} WHERE run <> ? "
-            f"GROUP BY day, {self.key} HAVING count(*) > 1",
+            f"SELECT day, {self.key}, max(run), {_combined(self.values)} FROM {self.name} WHERE run <> ? "
+            f"GROUP BY day, {self.key}, run < 0 HAVING count(*) > 1",
             (ageing.run,),
         ).fetchall()
-        delete = f"DELETE FROM {self.name} WHERE day = ? AND {self.key} = ? AND run <> ?"
-        connection.executemany(delete, [(day, whose, ageing.run) for day, whose, *_ in left])
+        delete = (
+            f"DELETE FROM {self.name} WHERE day = ? AND {self.key} = ? AND (run < 0) = (? < 0) AND run <> ?"
+        )
+        connection.executemany(delete, [(day, whose, run, ageing.run) for day, whose, run, *_ in left])
         connection.executemany(self.upsert(), left)
 
 
@@ -98,8 +100,9 @@ GPUS = Subject(_GPUS.name, (_GPUS.create,), _write_gpus, _GPUS.age)
 
 
 def forget_users(connection: Connection) -> None:
-    """Delete all data about single users."""
+    """Delete all data about single users, and say so in the rows of the GPUs."""
     connection.execute(f"DELETE FROM {_USERS.name}")
+    connection.execute(f"UPDATE {_GPUS.name} SET run = -1 - run WHERE run >= 0")
 
 
 def user_rows(days: UsageDays, run: int) -> Rows:
@@ -130,9 +133,10 @@ def totals(by: UsageBy, first: str, last: str) -> Callable[[Connection], UsageRe
 
     def query(connection: Connection) -> UsageReading:
         rows = connection.execute(_QUERIES[by], (first, last, MAX_ROWS)).fetchall()
-        (since,) = connection.execute(f"SELECT min(day) FROM {_GPUS.name}").fetchone()
+        kept = f"{_GPUS.name} WHERE {'run >= 0' if by is UsageBy.USER else 'TRUE'}"
+        (since,) = connection.execute(f"SELECT min(day) FROM {kept}").fetchone()
         (of_all,) = connection.execute(
-            f"SELECT total(watched_seconds) FROM {_GPUS.name} WHERE day BETWEEN ? AND ?", (first, last)
+            f"SELECT total(watched_seconds) FROM {kept} AND day BETWEEN ? AND ?", (first, last)
         ).fetchone()
         there_are = rows[0][-1] if rows else 0
         return UsageReading(

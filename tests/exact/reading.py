@@ -606,7 +606,12 @@ def _ledger() -> LedgerReading:
                     uid=6_100 + k,
                 )
     users: dict[str | None, UserUse] = {
-        name: UserUse(gpu_seconds_held=71_000.5 + k, gpu_seconds_used=61_000.5 + k, uids=(6_000 + k,))
+        name: UserUse(
+            gpu_seconds_held=71_000.5 + k,
+            gpu_seconds_used=61_000.5 + k,
+            gpu_seconds_told=66_000.5 + k,
+            uids=(6_000 + k,),
+        )
         for k, name in enumerate((*USERS, "gone", None))
     }
     peaks = {f"GPU-uuid-{n}": 83 + n for n in range(5)}

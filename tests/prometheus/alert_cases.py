@@ -149,6 +149,33 @@ def rule_test(case: Case, name: str, values: Values, fires: bool) -> dict[str, A
     return promtool_test(f"{case.alert} {name}", case, series, at=at, interval=f"{STEP}s", fires=fires)
 
 
+def in_two_clusters(test: dict[str, Any]) -> dict[str, Any]:
+    """The same test with its series in two clusters: one alert in each, with all labels of its target."""
+    series = [
+        {
+            "series": one["series"].replace("{", f'{{cluster="{cluster}",team="vision",', 1),
+            "values": one["values"],
+        }
+        for cluster in ("lab", "attic")
+        for one in test["input_series"]
+    ]
+    (expected,) = test["promql_expr_test"]
+    count = expected["expr"].replace("{", '{team="vision",', 1)
+    return test | {
+        "name": f"{test['name']} in two clusters",
+        "input_series": series,
+        "promql_expr_test": [
+            expected
+            | {
+                "expr": f"{count} by (cluster)",
+                "exp_samples": [
+                    {"labels": f'{{cluster="{cluster}"}}', "value": 1} for cluster in ("lab", "attic")
+                ],
+            }
+        ],
+    }
+
+
 class Own(NamedTuple):
     """A case that has its own time: series for an alert that fires or does not."""
 
@@ -164,6 +191,8 @@ XID = f'nvidia_gpu_xid_last_timestamp_seconds{{{GPU},xid="79"}}'
 XID_FINDING = f'nvidia_gpu_health_finding{{{GPU},finding="xid_79",verdict="critical"}}'
 MILD_FINDING = f'nvidia_gpu_health_finding{{{GPU},finding="xid_79",verdict="warning"}}'
 UTILIZATION = f"nvidia_gpu_utilization_ratio{{{GPU}}}"
+ENCODER = f"nvidia_gpu_encoder_utilization_ratio{{{GPU}}}"
+DECODER = f"nvidia_gpu_decoder_utilization_ratio{{{GPU}}}"
 STARTED = f"nvidia_gpu_agent_start_time_seconds{{{HOST}}}"
 LATE = f"nvidia_gpu_agent_late_samples_total{{{HOST}}}"
 GPUS = f"nvidia_gpu_agent_gpus{{{HOST}}}"
@@ -177,6 +206,14 @@ OWN = [
     # The series is not there before the first error.
     Own("GpuXid", "the first", True, {XID: "_x30 1800x9", XID_FINDING: "_x30 1x9"}, "35m", severity=CRITICAL),
     Own("GpuXid", "is old", False, {XID: "_x30 1800x60", XID_FINDING: "_x30 1x60"}, "45m", severity=CRITICAL),
+    Own(
+        "GpuXid",
+        "is old, after an outage",
+        False,
+        {XID: "0x100 stale _x5 0x50", XID_FINDING: "1x100 stale _x5 1x50"},
+        "115m",
+        severity=CRITICAL,
+    ),
     Own("GpuXid", "old news", True, {XID: "_x30 9x9", XID_FINDING: "_x30 1x9"}, "35m", severity=CRITICAL),
     Own("GpuLost", "in the first scrape", False, {LOST: "1 0x9"}, "3m", severity=CRITICAL),
     Own("GpuSampleStale", "of a GPU that sleeps", False, {AGE: "60+60x20", SLEEPS: "1x20"}, "18m"),
@@ -197,35 +234,23 @@ OWN = [
     Own("GpuMissing", "comes and goes", True, {GPUS: "8x60 7 8 7 8 7 8 7 8 7 8 7 8 7 8", **UNSET}, "74m"),
     Own("GpuMissing", "for more than a day", False, {GPUS: "8x300 7x2000", **UNSET}, "1800m"),
     Own("GpuMissing", "more than expected", False, {GPUS: "8x300 7x300", EXPECTED: "6x600"}, "405m"),
-    Own("GpuIdleForADay", "all the day", True, {UTILIZATION: "0x3000", **UP}, "1500m", severity="info"),
-    Own(
-        "GpuIdleForADay", "over gaps", True, {UTILIZATION: "0x700 _x9 0x2000", **UP}, "1500m", severity="info"
+    *(
+        Own("GpuIdleForADay", name, fires, {UTILIZATION: "0x3000", **series, **UP}, at, severity="info")
+        for name, fires, series, at in (
+            ("all the day", True, {}, "1500m"),
+            ("over gaps", True, {UTILIZATION: "0x700 _x9 0x2000"}, "1500m"),
+            ("but for a minute", False, {UTILIZATION: "0x700 1 0x2000"}, "1500m"),
+            ("unknown for ten hours", False, {UTILIZATION: "0x700 _x600 0x1700"}, "1500m"),
+            ("off for the most of it", False, {UTILIZATION: "0x10 _x1470 0x500"}, "1500m"),
+            ("unknown for some hours", False, {UTILIZATION: "0x700 _x300 0x2000"}, "1500m"),
+            ("new", False, {UTILIZATION: "0x700"}, "600m"),
+            ("with idle engines", True, {ENCODER: "0x3000", DECODER: "0x3000"}, "1500m"),
+            ("but encodes", False, {ENCODER: "0.6x3000", DECODER: "0x3000"}, "1500m"),
+            ("but decodes", False, {DECODER: "0.1x3000"}, "1500m"),
+            ("encoder unknown for ten hours", False, {ENCODER: "0x700 _x600 0x1700"}, "1500m"),
+            ("decoder unknown for ten hours", False, {DECODER: "0x700 _x600 0x1700"}, "1500m"),
+        )
     ),
-    Own(
-        "GpuIdleForADay",
-        "but for a minute",
-        False,
-        {UTILIZATION: "0x700 1 0x2000", **UP},
-        "1500m",
-        severity="info",
-    ),
-    Own(
-        "GpuIdleForADay",
-        "off for the most of it",
-        False,
-        {UTILIZATION: "0x10 _x1470 0x500", **UP},
-        "1500m",
-        severity="info",
-    ),
-    Own(
-        "GpuIdleForADay",
-        "unknown for some hours",
-        False,
-        {UTILIZATION: "0x700 _x300 0x2000", **UP},
-        "1500m",
-        severity="info",
-    ),
-    Own("GpuIdleForADay", "new", False, {UTILIZATION: "0x700", **UP}, "600m", severity="info"),
 ]
 
 
@@ -238,9 +263,13 @@ def files(rules: str) -> list[dict[str, Any]]:
         test = promtool_test(
             f"{own.alert} {own.name}", own, own.series, at=own.at, interval="1m", fires=own.fires
         )
-        (by_day if takes_a_day else by_minute).append(test)
+        tests = by_day if takes_a_day else by_minute
+        tests.append(test)
+        if own.fires and own.alert != "AgentsAbsent":  # which is about no target
+            tests.append(in_two_clusters(test))
     for case in CASES:
-        by_minute.append(rule_test(case, "stays", constant(case.bad), fires=True))
+        stays = rule_test(case, "stays", constant(case.bad), fires=True)
+        by_minute += [stays, in_two_clusters(stays)]
         by_minute.append(rule_test(case, "is not there", constant(case.good), fires=False))
         by_minute.append(rule_test(case, "over a gap", with_gap(case), fires=True))
         by_minute.append(rule_test(case, "over a restart", with_restart(case), fires=True))

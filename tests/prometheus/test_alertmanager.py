@@ -137,6 +137,26 @@ def test_the_same_fault_on_another_gpu_or_host_is_reported_too(url: str) -> None
     wait_until(lambda: notified() == [True] * len(fire), lambda: f"all alerts are sent: {notified()}")
 
 
+def test_an_agent_that_is_down_does_not_silence_a_host_of_the_same_name_in_another_cluster(url: str) -> None:
+    fire = [
+        alert("AgentDown", "critical", "twin", cluster="lab"),
+        alert("GpuLost", "critical", "twin", cluster="lab", gpu="3"),
+        alert("GpuLost", "critical", "twin", cluster="attic", gpu="3"),
+    ]
+    httpx.post(url, json=fire).raise_for_status()
+
+    def notified() -> set[tuple[str, str]]:
+        """Name and cluster of each alert that is sent; empty until all are there."""
+        shown = httpx.get(url, params={"filter": 'instance="twin"'}).json()
+        sent = [one["labels"] for one in shown if not one["status"]["inhibitedBy"]]
+        return {(one["alertname"], one["cluster"]) for one in sent} if len(shown) == len(fire) else set()
+
+    wait_until(
+        lambda: notified() == {("AgentDown", "lab"), ("GpuLost", "attic")},
+        lambda: f"the lost GPU of the other cluster is sent: {notified()}",
+    )
+
+
 def test_only_the_graver_of_two_severities_of_an_alert_is_reported(url: str) -> None:
     fire = [alert("GpuThermalThrottling", severity, "hot", gpu="3") for severity in ("warning", "critical")]
     httpx.post(url, json=fire).raise_for_status()

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.prometheus.engine import prometheus
-from tests.support.agents import ROOT, agent_process, wait_until
+from tests.prometheus.engine import DEPLOY, prometheus
+from tests.prometheus.panels import FOLDER, filled, load
+from tests.support.agents import agent_process, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,43 +19,17 @@ if TYPE_CHECKING:
 
     from tests.prometheus.engine import Engine
 
-FOLDER = ROOT / "deploy" / "grafana" / "dashboards"
 DASHBOARDS = sorted(path.name for path in FOLDER.glob("*.json"))
-# The values that Grafana inserts for its variables when "All" is chosen.
-VARIABLES = {
-    "cluster": ".*",
-    "job": ".*",
-    "instance": ".*",
-    "gpu": ".*",
-    "user": ".*",
-    "__rate_interval": "10s",
-    "__interval": "5s",
-    "__range": "1m",
-}
 # Metrics of Hopper and newer, which need permissions that the simulated driver does not give.
 NOT_SIMULATED = ("nvidia_gpu_sm_activity_ratio", "nvidia_gpu_tensor_activity", "nvidia_gpu_dram_activity")
 
 
-def load(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((FOLDER / name).read_text())
-    return content
-
-
 def queries(name: str) -> list[tuple[str, str]]:
     """Title of the panel and each of its queries, variables filled."""
-    found = []
-    for panel in load(name)["panels"]:
-        for target in panel["targets"]:
-            expression = target["expr"]
-            for variable, value in VARIABLES.items():
-                expression = expression.replace(f"${variable}", value)
-            found.append((panel["title"], expression))
-    for annotation in load(name)["annotations"]["list"]:
-        expression = annotation["expr"]
-        for variable, value in VARIABLES.items():
-            expression = expression.replace(f"${variable}", value)
-        found.append((annotation["name"], expression))
-    return found
+    dashboard = load(name)
+    found = [(panel["title"], target) for panel in dashboard["panels"] for target in panel["targets"]]
+    found += [(annotation["name"], annotation) for annotation in dashboard["annotations"]["list"]]
+    return [(title, filled(target["expr"])) for title, target in found]
 
 
 @pytest.fixture(scope="module")
@@ -223,3 +198,16 @@ def test_each_row_of_a_host_links_to_the_dashboard_of_the_host() -> None:
         ]
         assert [link.startswith("/d/gpu-host?") for link in links] == [True], panel["title"]
     assert any(link.get("url") == "http://$instance/" for link in load("gpu-host.json")["links"])
+
+
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_every_alert_is_an_annotation(name: str) -> None:
+    alerts = set(re.findall(r"- alert: (\w+)", (DEPLOY / "alerts.yml").read_text()))
+    (shown,) = (
+        re.findall(r'alertname=~"([^"]+)"', annotation["expr"])
+        for annotation in load(name)["annotations"]["list"]
+        if annotation["name"] == "Alerts"
+    )
+
+    assert len(alerts) > 20
+    assert {alert for alert in alerts if not re.fullmatch(shown[0], alert)} == set()

@@ -28,6 +28,14 @@ def test_the_configuration_and_its_rules_are_valid() -> None:
     assert "SUCCESS" in promtool("check", "config", "prometheus.yml")
 
 
+def test_hosts_behind_one_address_differ_in_the_example_of_targets() -> None:
+    lines = (DEPLOY / "targets" / "example.yml").read_text().splitlines()
+    groups = yaml.safe_load("\n".join(line[2:] for line in lines if line.startswith("# ")))
+
+    hosts = [group["labels"].get("instance", target) for group in groups for target in group["targets"]]
+    assert hosts == ["gpu01:8000", "gpu02:8000", "server1", "server2"]
+
+
 @pytest.mark.parametrize("place", [0, 1], ids=["by the minute", "by the day"])
 def test_every_alert_fires_despite_gaps_flapping_and_restarts_and_not_without_a_fault(
     place: int, tmp_path: Path

@@ -275,7 +275,7 @@ def test_a_reused_pid_is_counted_from_zero(watch: Watch) -> None:
     watch.starts[7], watch.users[7] = 999, "bob"
     seen = watch.sample(gpu(process(7)))
     assert seen.processes[UUID, 7] == ProcessUse(EPOCH + 30, 0, 0, 0)
-    assert seen.users == {"alice": UserUse(10, 0), "bob": UserUse(0, 0)}
+    assert seen.users == {"alice": UserUse(10, 0, 10), "bob": UserUse(0, 0, 0)}
 
 
 def test_a_process_that_comes_back_is_counted_from_zero(watch: Watch) -> None:
@@ -291,7 +291,7 @@ def test_a_host_that_does_not_answer_in_time_changes_no_count(watch: Watch) -> N
     watch.sample(gpu(process(7)))
     del watch.starts[7], watch.users[7]
     seen = watch.sample(gpu(process(7)))
-    assert (seen.processes[UUID, 7].idle_seconds, seen.users) == (30, {"alice": UserUse(30, 0)})
+    assert (seen.processes[UUID, 7].idle_seconds, seen.users) == (30, {"alice": UserUse(30, 0, 30)})
 
 
 def test_the_owner_stays_known_while_the_host_does_not_answer(watch: Watch) -> None:
@@ -312,36 +312,36 @@ def test_a_process_that_is_described_later_keeps_its_counts(watch: Watch) -> Non
     watch.sample(gpu(process(7)), host=False)
     seen = watch.sample(gpu(process(7)))
     assert seen.processes[UUID, 7].idle_seconds == 20
-    assert seen.users == {None: UserUse(10, 0), "alice": UserUse(0, 0)}
+    assert seen.users == {None: UserUse(10, 0, 10), "alice": UserUse(0, 0, 0)}
 
 
 def test_a_user_name_that_arrives_later_has_all_time_of_its_user(watch: Watch) -> None:
     watch.users[7] = None
     watch.uids[None] = 20001
     watch.sample(gpu(process(7, 50)))
-    assert watch.sample(gpu(process(7, 50))).users == {None: UserUse(10, 5)}
+    assert watch.sample(gpu(process(7, 50))).users == {None: UserUse(10, 5, 10)}
     watch.users[7] = "ada"
     watch.uids["ada"] = 20001
     seen = watch.sample(gpu(process(7, 50)))
-    assert seen.users["ada"] == UserUse(20, 10)
-    assert seen.users[None] == UserUse(10, 5), "a counter never goes back"
+    assert seen.users["ada"] == UserUse(20, 10, 20)
+    assert seen.users[None] == UserUse(10, 5, 10), "a counter never goes back"
 
 
 def test_a_changed_or_lost_user_name_does_not_split_the_user(watch: Watch) -> None:
     watch.sample(gpu(process(7, 50)))
     watch.users[7] = "alice-lovelace"
     watch.uids["alice-lovelace"] = watch.uids["alice"]
-    assert watch.sample(gpu(process(7, 50))).users == {"alice-lovelace": UserUse(10, 5)}
+    assert watch.sample(gpu(process(7, 50))).users == {"alice-lovelace": UserUse(10, 5, 10)}
     watch.users[7] = None
     watch.uids[None] = watch.uids["alice"]
-    assert watch.sample(gpu(process(7, 50))).users == {"alice-lovelace": UserUse(20, 10)}
+    assert watch.sample(gpu(process(7, 50))).users == {"alice-lovelace": UserUse(20, 10, 20)}
 
 
 def test_users_without_a_name_are_one_row_in_which_a_gpu_counts_once(watch: Watch) -> None:
     watch.users |= {7: None, 8: None}
     for _ in range(2):
         seen = watch.sample(gpu(process(7, 30), process(8, 20)))
-    assert seen.users == {None: UserUse(10, 5)}
+    assert seen.users == {None: UserUse(10, 5, 10)}
 
 
 def test_two_users_with_the_same_name_are_one_row_with_their_sum(watch: Watch) -> None:
@@ -350,7 +350,7 @@ def test_two_users_with_the_same_name_are_one_row_with_their_sum(watch: Watch) -
         watch.uids["alice"] = uid
         watch.sample(gpu(process(uid, sm)))
         seen = watch.sample(gpu(process(uid, sm)))
-    assert seen.users == {"alice": UserUse(20, 8)}
+    assert seen.users == {"alice": UserUse(20, 8, 20)}
     assert watch.reported_uids == {"alice": (1000, 20001)}
 
 
@@ -359,7 +359,7 @@ def test_a_process_that_changes_its_user_counts_for_the_new_one(watch: Watch) ->
     watch.sample(gpu(process(7)))
     watch.users[7] = "alice"
     watch.sample(gpu(process(7)))
-    assert watch.sample(gpu(process(7))).users == {"root": UserUse(0, 0), "alice": UserUse(10, 0)}
+    assert watch.sample(gpu(process(7))).users == {"root": UserUse(0, 0, 0), "alice": UserUse(10, 0, 10)}
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["no reading", "a reading without a list"])
@@ -434,18 +434,18 @@ def test_use_that_is_never_reported_is_unknown_and_not_0(watch: Watch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gpus", "held", "used"),
+    ("gpus", "held", "used", "told"),
     [
-        pytest.param([[30]], 10, 3, id="one process"),
-        pytest.param([[30, 20]], 10, 5, id="two on one GPU: held once, used together"),
-        pytest.param([[80, 70]], 10, 10, id="together at most the whole GPU"),
-        pytest.param([[30], [20]], 20, 5, id="two GPUs"),
-        pytest.param([[None, 40]], 10, 4, id="one unknown utilization"),
-        pytest.param([[None], [40]], 20, 4, id="one unknown utilization, on two GPUs"),
+        pytest.param([[30]], 10, 3, 10, id="one process"),
+        pytest.param([[30, 20]], 10, 5, 10, id="two on one GPU: held once, used together"),
+        pytest.param([[80, 70]], 10, 10, 10, id="together at most the whole GPU"),
+        pytest.param([[30], [20]], 20, 5, 20, id="two GPUs"),
+        pytest.param([[None, 40]], 10, 4, 10, id="one unknown utilization"),
+        pytest.param([[None], [40]], 20, 4, 10, id="one unknown utilization, on two GPUs"),
     ],
 )
 def test_gpu_seconds_of_a_user_count_each_gpu_once(
-    watch: Watch, gpus: list[list[int | None]], held: float, used: float
+    watch: Watch, gpus: list[list[int | None]], held: float, used: float, told: float
 ) -> None:
     samples = [
         gpu(*(process(10 * at + number, sm) for number, sm in enumerate(percents)), uuid=f"GPU-{at}")
@@ -453,7 +453,7 @@ def test_gpu_seconds_of_a_user_count_each_gpu_once(
     ]
     watch.sample(*samples)
     (user,) = watch.sample(*samples).users.values()
-    assert user.gpu_seconds_held == held
+    assert (user.gpu_seconds_held, user.gpu_seconds_told) == (held, told)
     assert user.gpu_seconds_used == pytest.approx(used)
 
 
@@ -461,8 +461,8 @@ def test_two_users_on_one_gpu_both_hold_it(watch: Watch) -> None:
     watch.users[8] = "bob"
     watch.sample(gpu(process(7, 30), process(8, 50)))
     assert watch.sample(gpu(process(7, 30), process(8, 50))).users == {
-        "alice": UserUse(10, 3),
-        "bob": UserUse(10, 5),
+        "alice": UserUse(10, 3, 10),
+        "bob": UserUse(10, 5, 10),
     }
 
 
@@ -470,7 +470,7 @@ def test_successive_processes_of_a_user_hold_the_gpu_without_a_gap(watch: Watch)
     """A user with many short jobs holds the GPU all the time."""
     for pid in range(10):
         seen = watch.sample(gpu(process(pid, 100)))
-    assert seen.users == {"alice": UserUse(90, 90)}
+    assert seen.users == {"alice": UserUse(90, 90, 90)}
 
 
 def test_a_user_s_totals_stay_after_the_last_process_has_ended(watch: Watch) -> None:
@@ -478,9 +478,9 @@ def test_a_user_s_totals_stay_after_the_last_process_has_ended(watch: Watch) -> 
     watch.sample(gpu(process(7, 50)))
     idle = {UUID: EPOCH + 10}
     assert watch.sample(gpu()) == LedgerReading(
-        {}, {"alice": UserUse(10, 5)}, {UUID: 0}, idle_since=idle, lately={UUID: Lately()}
+        {}, {"alice": UserUse(10, 5, 10)}, {UUID: 0}, idle_since=idle, lately={UUID: Lately()}
     )
-    assert watch.sample() == LedgerReading({}, {"alice": UserUse(10, 5)}, {})
+    assert watch.sample() == LedgerReading({}, {"alice": UserUse(10, 5, 10)}, {})
 
 
 def test_a_process_on_two_mig_instances_is_counted_once(watch: Watch) -> None:

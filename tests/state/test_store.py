@@ -233,6 +233,12 @@ def test_the_file_is_closed_after_a_failure(tmp_path: Path) -> None:
     one.close()
 
 
+@pytest.mark.parametrize("users", [True, False])
+def test_the_number_of_a_process_tells_whether_it_keeps_hours_of_users(tmp_path: Path, users: bool) -> None:
+    store = Store(StateFolder(str(tmp_path)), NAME, days=400, boot="boot", users=users)
+    assert (store.run > 0) is users
+
+
 @pytest.mark.parametrize(
     "error",
     [sqlite3.IntegrityError("NOT NULL constraint failed"), OverflowError("int too large"), KeyError("a")],

@@ -223,6 +223,21 @@ def test_forgetting_users_leaves_the_sums_of_gpus(file: sqlite3.Connection) -> N
     assert held(file, UsageBy.GPU) == {"GPU-0": 1.0}
 
 
+def test_time_without_users_is_not_watched_for_them(file: sqlite3.Connection) -> None:
+    """STATE_USERS is 1, then 0 in two runs, then 1: only the last run knows the hours of users."""
+    write(file, user(ALICE, 1.0, "2026-11-20"), gpu("GPU-0", 1.0, "2026-11-20"))
+    for run in (-RUN - 10, -RUN - 11):
+        usage.forget_users(file)
+        write(file, gpu("GPU-0", 2.0, "2026-11-21"), gpu("GPU-0", 2.0), run=run)
+    write(file, user(ALICE, 4.0), gpu("GPU-0", 4.0), gpu("GPU-0", 0.5, "2026-11-27"), run=LATER_RUN)
+
+    for _ in range(2):
+        by_user, by_gpu = (read(file, by, "2026-11-01", "2026-11-30") for by in (UsageBy.USER, UsageBy.GPU))
+        assert (by_user.since, by_user.watched_seconds) == (DAY, 9.0), "also a day on which nobody had a GPU"
+        assert (by_gpu.since, by_gpu.watched_seconds) == ("2026-11-20", 2.0 + 16.0 + 9.0)
+        age(file, run=LATER_RUN)
+
+
 def test_an_empty_file_has_no_usage(file: sqlite3.Connection) -> None:
     for by in UsageBy:
         assert read(file, by) == UsageReading()

@@ -46,7 +46,7 @@ NOTEBOOK = HostProcess(
 LEDGER = LedgerReading(
     {("GPU-1", 100): ProcessUse(1757926000.7331, 1234.56, 7.84, 1200.5)},
     {
-        "do1e": UserUse(2000.04, 70.06, (1001,)),
+        "do1e": UserUse(2000.04, 70.06, uids=(1001,)),
         "left": UserUse(5.0, uids=(1002, 1003)),
     },
     began_at=1757920000.5,

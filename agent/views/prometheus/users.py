@@ -20,7 +20,11 @@ def user_families(snapshot: Snapshot, held: Sequence[Holding]) -> Iterator[Famil
     users = by_user(held, snapshot.ledger.users if snapshot.ledger else None)
     gauges: tuple[tuple[str, str, Callable[[UserHoldings], float | None]], ...] = (
         ("user_processes", "Number of processes of a user on GPUs.", lambda user: user.processes),
-        ("user_gpus", "Number of GPUs with a process of the user.", lambda user: len(user.gpus)),
+        (
+            "user_gpus",
+            "Number of GPUs with a process of the user; a GPU whose processes are unknown is not counted.",
+            lambda user: len(user.gpus),
+        ),
         (
             "user_memory_used_bytes",
             "GPU memory used by the processes of a user, in bytes.",
@@ -49,6 +53,11 @@ def user_families(snapshot: Snapshot, held: Sequence[Holding]) -> Iterator[Famil
             "user_used_seconds",
             "GPU-seconds used by a user since the agent started: time multiplied by SM utilization.",
             lambda user: user.use.gpu_seconds_used if user.use else None,
+        ),
+        (
+            "user_utilization_known_seconds",
+            "GPU-seconds held by a user for which the SM utilization was reported, since the agent started.",
+            lambda user: user.use.gpu_seconds_told if user.use else None,
         ),
     )
     for name, documentation, value in counters:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.readings import Belonging
+from agent.readings import Belonging, XidSource
 from agent.views.prometheus.families import GPU_LABELS, counter, gauge, label_values
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ def xid_errors(snapshot: Snapshot) -> Family:
         "XID errors of the GPU by code, since the agent started, or as far back as KERNEL_LOG reaches.",
         (*GPU_LABELS, "xid"),
         (
-            # Errors that an earlier run of the agent counted are in the counter of that run.
-            (label_values(gpu, str(code)), seen.times - seen.restored)
+            (label_values(gpu, str(code)), _counted(seen))
             for gpu in snapshot.gpus
             for code, seen in sorted((gpu.xids or {}).items())
         ),
@@ -57,6 +56,15 @@ def blamed_processes(snapshot: Snapshot) -> Family:
             for code, seen in sorted((gpu.xids or {}).items())
         ),
     )
+
+
+def _counted(seen: XidCount) -> int:
+    """The counter's value. Errors that an earlier run of the agent counted are in the counter of that run.
+
+    Those of the kernel log are in the counters of both runs, also if the log has lost some meanwhile: a
+    counter that is lower after a restart has increased from 0 for Prometheus.
+    """
+    return seen.times - seen.restored if seen.source is XidSource.NVML else seen.times
 
 
 def _labels(seen: XidCount) -> tuple[str, ...]:
