@@ -184,12 +184,10 @@ def test_an_ended_process_is_deleted_from_the_file(file: Connection) -> None:
     "incomplete",
     [
         on_gpu(700, sm=0, idle=LedgerReading(), start=None),
-        on_gpu(700, sm=0, idle=LedgerReading({("a", 7): ProcessUse(EPOCH, 0.0)})),
-        replace(on_gpu(700, sm=0, idle=LedgerReading({("a", 7): ProcessUse(EPOCH, 0.0)})), processes=None),
         replace(on_gpu(700, sm=0, idle=LedgerReading()), gpus=(GpuSample(0, GpuState.STUCK, None),)),
         replace(on_gpu(700, sm=0, idle=LedgerReading()), driver=None, gpus=()),
     ],
-    ids=["the start of the process", "its idle time", "all processes", "the GPU", "the driver"],
+    ids=["the start of the process", "the GPU", "the driver"],
 )
 def test_values_missing_in_the_last_snapshot_are_kept(file: Connection, incomplete: Snapshot) -> None:
     keeper = kept(file, IdlePart("boot", {}))
@@ -198,6 +196,19 @@ def test_values_missing_in_the_last_snapshot_are_kept(file: Connection, incomple
         keeper.end()
 
     assert restored(file, 700).processes["a", 7] == KeptProcess(5, 0.0, observed_at=600.0, idle_since=0.0)
+
+
+@pytest.mark.parametrize("processes", [ProcessesReading({7: HostProcess(7, start_ticks=5)}), None])
+def test_a_process_that_may_have_worked_keeps_when_it_was_first_seen(
+    file: Connection, processes: ProcessesReading | None
+) -> None:
+    keeper = kept(file, IdlePart("boot", {}))
+    unknown = on_gpu(700, sm=0, idle=LedgerReading({("a", 7): ProcessUse(EPOCH, 0.0)}))
+    for last in (watched(ledger(), 0, 600), replace(unknown, processes=processes)):
+        keeper.add(last)
+        keeper.end()
+
+    assert restored(file, 700).processes["a", 7] == KeptProcess(5, 0.0, observed_at=700.0, idle_since=None)
 
 
 def test_nothing_is_written_without_a_ledger_or_without_the_id_of_the_boot() -> None:

@@ -110,7 +110,7 @@ def test_ageing_merges_the_rows_of_earlier_agents_and_changes_no_sum(file: sqlit
         assert rows(file) == 3 + 2
         assert [read(file, by) for by in UsageBy] == before
     runs = file.execute("SELECT DISTINCT run FROM user_days WHERE uid = ? ORDER BY run", (ALICE,)).fetchall()
-    assert runs == [(0,), (LATER_RUN,)]
+    assert runs == [(RUN + 8,), (LATER_RUN,)]
     write(file, user(ALICE, 15.0), run=LATER_RUN)
     assert held(file, UsageBy.USER)[ALICE] == 105.0, "the agent of the later run still counts"
 
