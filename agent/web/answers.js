@@ -2,6 +2,8 @@
 import { EVENT, GPU, HEALTH, flag, is, list, maybe, number, object, text } from "./shape.js";
 
 const index = is("number");
+// It may be missing, but is never null.
+const optional = (shape) => (value, path) => value === undefined || shape(value, path);
 
 // Of an older agent, without /summary.
 export const GPUS = object({ gpus: list(GPU), health: maybe(HEALTH) });
@@ -9,7 +11,7 @@ export const GPUS = object({ gpus: list(GPU), health: maybe(HEALTH) });
 export const FREE = object({
   satisfied: is("boolean"),
   gpus: list(object({ idx: index, uuid: text, name: text }, "mig_index", "free_memory_mb", "temperature_celsius")),
-  passed_over: maybe(list(object({ reason: is("string") }, "idx"))),
+  passed_over: optional(list(object({ reason: is("string") }, "idx"))),
 }, "withheld");
 
 export const PROCESSES = object({

@@ -164,3 +164,14 @@ def test_an_odd_event_is_the_fault_of_the_agent_until_the_next_event(browser: Br
             ).wait_for()
             page.locator("#connection.live").wait_for()
             assert page.locator("#problem").is_hidden()
+
+
+@pytest.mark.parametrize("name", ["__proto__", "-valueOf", "constructor"])
+def test_the_address_may_name_any_column(browser: Browser, name: str) -> None:
+    with Simulation(1) as simulation, agent_server() as url:
+        simulation.gpus[0].processes = [SimulatedProcess(os.getpid())]
+        with opened(browser, f"{url}/?sort={name}") as page:
+            page.locator("#processes tr").first.wait_for()
+            page.locator("#columns [data-column=gpu][aria-sort=ascending]").wait_for()
+    with well_and(browser, where=f"?sort={name}#gpus") as (page, _):
+        page.locator(".gpu-table tbody tr").nth(1).wait_for()
