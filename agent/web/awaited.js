@@ -14,7 +14,7 @@ const HIDDEN_PACE = 60_000; // in a tab that nobody sees: a browser lets no more
 const REFUSED = 55_000; // milliseconds until a host is asked again that wants a token
 const FED = 25_000; // milliseconds for which an answer that the page itself got from a host counts
 
-let watches = kept(tab, KEY).filter((watch) => Object.hasOwn(KINDS, watch?.kind));
+let watches = kept(tab, KEY).filter((watch) => Object.hasOwn(KINDS, watch?.kind) && Array.isArray(watch.hosts));
 const askedAt = new Map(); // by host, and by host and question: when it was asked, by performance.now()
 const fedAt = new Map(); // by host: when the page itself got its /summary
 const faults = new Map(); // by host: the error of its last failed answer

@@ -35,11 +35,18 @@ SENT = """async (events) => {
 }"""
 
 
+STORED = """
+    localStorage.setItem("agent-muted", '[1, null, {}]');
+    sessionStorage.setItem("agent-awaited", '[null, {"kind": "need"}, {"kind": "constructor", "hosts": []}]');
+    sessionStorage.setItem("agent-notices", '[null, {"when": "12:00"}]');
+"""
+
+
 @contextmanager
-def well_and(browser: Browser, *odd: str, where: str = "", **agent: str) -> Iterator[tuple[Page, str]]:
+def well_and(browser: Browser, *odd: str, where: str = "") -> Iterator[tuple[Page, str]]:
     """The overview of the host "well" and of others, which have its answers unless a test replaces them."""
     fleet = ",".join(f"{name}=/{name}" for name in ("well", *odd))
-    with Simulation(2) as simulation, agent_server(URL_PREFIX="well", FLEET=fleet, **agent) as url:
+    with Simulation(2) as simulation, agent_server(URL_PREFIX="well", FLEET=fleet) as url:
         for gpu in simulation.gpus:
             gpu.processes = []
             gpu.fix(memory_used=0, gpu_utilization=0)
@@ -164,6 +171,16 @@ def test_an_odd_event_is_the_fault_of_the_agent_until_the_next_event(browser: Br
             ).wait_for()
             page.locator("#connection.live").wait_for()
             assert page.locator("#problem").is_hidden()
+
+
+def test_what_another_version_of_the_page_has_stored_is_no_error(browser: Browser) -> None:
+    with Simulation(2) as simulation, agent_server() as url:
+        simulation.gpus[0].lose()
+        with opened(browser, f"{url}/", script=STORED) as page:
+            page.locator("#findings .finding").first.wait_for()
+            page.get_by_role("button", name="Tell me when").wait_for()
+            page.locator("#connection.live").wait_for()
+            assert page.locator("#notices").is_hidden()
 
 
 @pytest.mark.parametrize("name", ["__proto__", "-valueOf", "constructor"])
