@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MISSING = object()
-ODD = ("constructor", [None], {}, None, MISSING)
+ODD: tuple[Any, ...] = ("constructor", [None], {}, None, MISSING)
 NO_ANSWERS: tuple[Any, ...] = (
     {"status": "maintenance"},
     {},
