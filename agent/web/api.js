@@ -1,4 +1,5 @@
 // Requests to the agent: paths are relative, so that any prefix works; the token is never part of a URL.
+import { OtherVersion } from "./shape.js";
 import { TEXTS } from "./texts.js";
 
 const MAX_PAUSE = 30; // seconds between two tries at most
@@ -53,13 +54,6 @@ export class Silent extends Error {
   message = TEXTS.silent;
 }
 
-// The agent sent an answer that this page does not understand.
-export class OtherVersion extends Error {
-  constructor(field) {
-    super(TEXTS.otherVersion(field));
-  }
-}
-
 // The text for an error. Errors of the JavaScript engine are bugs of the page, not failures of the request.
 export function worded(error) {
   if (error instanceof OtherVersion) console.error(error.message);
@@ -105,7 +99,8 @@ async function ask(path, signal, agent) {
   if (answer.status === 401) throw new Refused();
   if (!answer.ok) {
     const body = await answer.json().catch(() => null);
-    throw Object.assign(new Error(body?.error ?? TEXTS.httpStatus(answer.status)), { status: answer.status });
+    const why = typeof body?.error === "string" ? body.error : TEXTS.httpStatus(answer.status);
+    throw Object.assign(new Error(why), { status: answer.status });
   }
   return answer;
 }

@@ -1,9 +1,10 @@
 // The waits of "Tell me when", kept across a reload: asks the hosts, and gives notice once when a wait comes true.
 // A wait is {id, kind, hosts: [{name, url}], seen, and what its kind needs}; see kinds.js.
 import { Refused, kept, tab } from "./api.js";
-import { KINDS } from "./kinds.js";
+import { KINDS, shapeOf } from "./kinds.js";
 import { ask } from "./lanes.js";
 import { GATHER, give } from "./notices.js";
+import { checked } from "./shape.js";
 import { changed } from "./state.js";
 import { summaryOf } from "./summary.js";
 
@@ -13,7 +14,7 @@ const HIDDEN_PACE = 60_000; // in a tab that nobody sees: a browser lets no more
 const REFUSED = 55_000; // milliseconds until a host is asked again that wants a token
 const FED = 25_000; // milliseconds for which an answer that the page itself got from a host counts
 
-let watches = kept(tab, KEY).filter((watch) => watch?.kind in KINDS);
+let watches = kept(tab, KEY).filter((watch) => Object.hasOwn(KINDS, watch?.kind) && Array.isArray(watch.hosts));
 const askedAt = new Map(); // by host, and by host and question: when it was asked, by performance.now()
 const fedAt = new Map(); // by host: when the page itself got its /summary
 const faults = new Map(); // by host: the error of its last failed answer
@@ -74,8 +75,9 @@ async function look(url, path) {
   askedAt.set(url, performance.now());
   askedAt.set(`${url} ${path}`, performance.now());
   const put = (question) => ask(url, question, always);
-  const answered = path === "summary" ? summaryOf({ ask: put }) : put(path); // an older agent has no /summary
-  const [answer, error] = await answered.then((told) => [told, null], (why) => [null, why]);
+  const told = async () => checked(await put(path), shapeOf(path));
+  const answered = path === "summary" ? summaryOf({ ask: put }) : told(); // an older agent has no /summary
+  const [answer, error] = await answered.then((found) => [found, null], (why) => [null, why]);
   busy.delete(url);
   hear(url, path, answer, error);
 }

@@ -2,7 +2,7 @@
 import { WALL } from "./address.js";
 import { Refused, follow, tab, token, worded } from "./api.js";
 import { skipped } from "./clock.js";
-import { EVENT, checked } from "./shape.js";
+import { EVENT, OtherVersion, checked } from "./shape.js";
 import { INTERVAL, changed, look, state } from "./state.js";
 import { TEXTS } from "./texts.js";
 
@@ -45,7 +45,7 @@ export function start(heard) {
     `gpu/stream?interval=${INTERVAL}`,
     watching.signal,
     (event, build) => {
-      fresh = event.status !== "error";
+      fresh = event?.status !== "error";
       if (!fresh) return become("late", event.error);
       try {
         Object.assign(state, { event: checked(event, EVENT), heardAt: performance.now() });
@@ -61,12 +61,12 @@ export function start(heard) {
   );
 }
 
-// The page itself has an error: nothing that it shows can be relied on.
+// The page does not understand the agent, or itself has an error: nothing that it shows can be relied on.
 export function broken(error) {
   fresh = false;
   isNew = true;
   forget("");
-  become("broken", worded(error));
+  become(error instanceof OtherVersion ? "late" : "broken", worded(error));
   clearTimeout(timer);
   if (WALL) timer = setTimeout(() => state.phase === "broken" && anew().then(() => broken(error)), MINUTE); // nobody is there to reload it
 }

@@ -1,10 +1,12 @@
 // The users of all hosts: the GPUs that they hold now, and the GPU time; requested only while this view is shown.
 import { to } from "./address.js";
+import { USERS } from "./answers.js";
 import { worded } from "./api.js";
 import { now } from "./clock.js";
 import { element } from "./draw.js";
 import { isOf } from "./filter.js";
 import { fleet, isLive } from "./fleet.js";
+import { checked } from "./shape.js";
 import { state } from "./state.js";
 import { known } from "./texts.js";
 import { idleText, moment, table } from "./usertable.js";
@@ -21,7 +23,7 @@ async function load(host) {
   if (asking.has(host.name) || !isLive(host)) return;
   asking.add(host.name);
   try {
-    const { users, unknown_idx: unknown } = await host.ask("users");
+    const { users, unknown_idx: unknown } = checked(await host.ask("users"), USERS);
     answers.set(host.name, { users, isWhole: !unknown.length, fault: null, at: now() });
   } catch (error) {
     answers.set(host.name, { users: [], isWhole: false, fault: worded(error), at: now() });

@@ -1,5 +1,6 @@
 // The view of one GPU: its findings and what to do, charts, and all other values.
 import { read, replace, to } from "./address.js";
+import { DETAIL } from "./answers.js";
 import { get } from "./api.js";
 import * as charts from "./charts.js";
 import { element, show, styled } from "./draw.js";
@@ -7,6 +8,7 @@ import { sections } from "./facts.js";
 import { freeBadge } from "./gpus.js";
 import { GAP, PLACES, add, longest, follow, followed, loadPast, loadedPast, timeOf } from "./history.js";
 import { described, failure, failureIn } from "./model.js";
+import { checked } from "./shape.js";
 import { slices } from "./slices.js";
 import { INTERVAL, changed, isLive, state } from "./state.js";
 import { TEXTS, UNKNOWN, known, memory, number, throughput } from "./texts.js";
@@ -24,8 +26,9 @@ let following = { key: null, at: 0 }; // whose history was read, and until when 
 
 export async function load(_, signal) {
   const { index } = state.view;
-  const { gpus, topology, ...rest } = await get(`gpu?detail=1&idx=${index}`, signal);
+  const { gpus, topology, ...rest } = checked(await get(`gpu?detail=1&idx=${index}`, signal), DETAIL);
   const [gpu] = gpus;
+  if (!gpu) throw new Error(WORDS.noGpu(index));
   newest = { index, gpu, topology, at: performance.now() };
   const key = gpu.uuid ?? index; // an index may mean another GPU after a reboot
   if (following.key !== key || performance.now() - following.at > GAP) {

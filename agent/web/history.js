@@ -1,6 +1,8 @@
 // The samples of the last hour: filled from /history, extended by the stream.
 // A row is [time, values]. Times are those of performance.now(), which setting the clock does not change.
+import { history } from "./answers.js";
 import { get } from "./api.js";
+import { checked } from "./shape.js";
 import { known } from "./texts.js";
 
 const KEPT = 3600_000; // milliseconds
@@ -32,7 +34,9 @@ const OF_HOST = [
   ["memory_used_mb", (host) => host?.memory?.used_mb],
 ];
 const COLUMNS = [...OF_ONE, ...OF_HOST];
-const FIELDS = [...OF_ONE.map(([column]) => column), "host"];
+const names = (columns) => columns.map(([column]) => column);
+const FIELDS = [...names(OF_ONE), "host"];
+const SHAPE = history(names(OF_ONE), names(OF_HOST));
 
 const all = new Map(); // rows of each GPU
 let one = null; // {key, rows}: of the one GPU
@@ -122,7 +126,7 @@ function momentsOf(ts) {
 }
 
 export async function load(signal) {
-  const { ts, devices } = await get("history", signal);
+  const { ts, devices } = checked(await get("history", signal), SHAPE);
   if (!ts.length) return;
   const moments = momentsOf(ts);
   for (const device of devices) {
@@ -148,7 +152,7 @@ export async function follow(gpu, signal) {
 // The columns of one GPU and of its host, in the order of PLACES.
 async function remembered(gpu, signal, seconds) {
   const since = seconds ? `&seconds=${seconds}` : "";
-  const { ts, devices, host, ...rest } = await get(`history?idx=${gpu.id}&fields=${FIELDS}${since}`, signal);
+  const { ts, devices, host, ...rest } = checked(await get(`history?idx=${gpu.id}&fields=${FIELDS}${since}`, signal), SHAPE);
   reach = rest.longest_seconds ?? KEPT / 1000;
   const columns = [...OF_ONE.map(([column]) => devices[0]?.[column]), ...OF_HOST.map(([column]) => host?.[column])];
   return { ts, columns };

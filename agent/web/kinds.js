@@ -2,6 +2,7 @@
 // `judge(watch, host, answer)` and `missed(watch, host, error)` return the notice; null: nothing yet; {meanwhile}: a
 // notice while the wait goes on. `watch.seen` has what they keep about a host, by its path. An unknown value never
 // makes a wait come true.
+import { FREE, PROCESSES } from "./answers.js";
 import { Refused, worded } from "./api.js";
 import { skipped } from "./clock.js";
 import { nameOf } from "./copy.js";
@@ -108,5 +109,8 @@ const ends = {
     return null;
   },
 };
+
+// The form of the answer to a question of these kinds other than /summary.
+export const shapeOf = (path) => (path.startsWith("free?") ? FREE : PROCESSES);
 
 export const KINDS = { need, critical: turnsCritical, down: goesDown, ends };

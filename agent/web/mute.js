@@ -7,7 +7,8 @@ const KEY = "agent-muted";
 // A new duration or temperature is not a change.
 const MOVES = /\d+(?= (?:s|minutes|degrees)\b)/g;
 
-let muted = kept(browser, KEY);
+const stored = () => kept(browser, KEY).filter((mark) => typeof mark === "string");
+let muted = stored();
 let isOpen = false; // whether what is put aside is shown
 
 function keep(marks) {
@@ -51,7 +52,7 @@ export function prepare(changed) {
   });
   addEventListener("storage", ({ key }) => { // another tab did
     if (key !== KEY) return;
-    muted = kept(browser, KEY);
+    muted = stored();
     changed();
   });
 }

@@ -1,10 +1,12 @@
 // "I need 2 GPUs with 40 GB": the hosts that have them free now, best first, and how to use them. Nothing is reserved.
 import { read, replace } from "./address.js";
+import { FREE } from "./answers.js";
 import { Refused, worded } from "./api.js";
 import { now } from "./clock.js";
 import { buttons, nameOf } from "./copy.js";
 import { byId, element, show, styled } from "./draw.js";
 import { ranges } from "./findings.js";
+import { checked } from "./shape.js";
 import { TEXTS, known, memory } from "./texts.js";
 import { question, wishFrom, wishOf, written } from "./wish.js";
 import { WORDS } from "./words.js";
@@ -29,8 +31,7 @@ async function follow(host, mine) {
   for (; mine === round; await pause(INTERVAL)) {
     if (document.hidden) continue;
     const at = now();
-    const answer = await host.ask(question(wish)).then(
-      (offer) => ({ offer, at }),
+    const answer = await host.ask(question(wish)).then((offer) => ({ offer: checked(offer, FREE), at })).catch(
       (error) => ({ why: error instanceof Refused ? TEXTS.wantsToken : worded(error) }),
     );
     if (mine !== round) return;

@@ -9,7 +9,7 @@ import { WORDS } from "./words.js";
 const KEY = "agent-notices";
 export const GATHER = 10_000; // milliseconds in which all that comes is one notice
 
-let notices = kept(tab, KEY); // {when, lines}: the time of day in words, and what came
+let notices = kept(tab, KEY).filter((one) => Array.isArray(one?.lines)); // {when, lines}: the time of day in words, and what came
 let begunAt = -Infinity; // when the last of them began, by performance.now()
 let place = null;
 

@@ -4,7 +4,7 @@ import { known } from "./texts.js";
 // {column, descending} from the address; `otherwise`: the column if the address has none of these.
 export function order({ sort }, columns, otherwise) {
   const column = sort?.replace("-", "");
-  return column in columns ? { column, descending: sort.startsWith("-") } : { column: otherwise, descending: false };
+  return Object.hasOwn(columns, column) ? { column, descending: sort.startsWith("-") } : { column: otherwise, descending: false };
 }
 
 // Compares rows by the value that `read` returns. Unknown values come last in both directions.

@@ -1,7 +1,8 @@
 // Requests every few seconds, in addition to the stream: processes, free GPUs, and what to do about findings.
+import { FREE, PROCESSES } from "./answers.js";
 import { get, worded } from "./api.js";
 import { moment } from "./connection.js";
-import { FREE, PROCESSES, SUMMARY, checked } from "./shape.js";
+import { SUMMARY, checked } from "./shape.js";
 import { changed, state } from "./state.js";
 import { known } from "./texts.js";
 

@@ -8,19 +8,32 @@ export const state = {
   // connecting: no event on this connection yet; live: the values are current; late: connected, but the values are old;
   // lost: disconnected; paused: the tab is hidden; login: the agent requires a token; broken: the page has an error
   phase: "connecting",
-  retryAt: null, // while lost: when the next try comes; null: it is being made
-  problem: null, // what is wrong, as a sentence
-  event: null, // the last one of the stream that had values
-  heardAt: null, // when it came
-  now: performance.now(), // of the last look at the clock; every time here is of this clock, which nobody can set
-  processes: null, // rows of /processes, each with its `key`; null: not known
-  processesUnknown: [], // indices of the GPUs whose processes are not known
-  processesFault: "", // why none is known, or only those of a time before
-  offers: null, // the answer of /free, and the time of the request as `at`; null: not known. See offersNow
-  advice: new Map(), // what to do, by the reason of a verdict
-  notices: 0, // of what was awaited, and that nobody has seen yet
-  view: read(), // what the address asks for
-  viewFault: null, // why what the view asked for is not there
+  // while lost: when the next try comes; null: it is being made
+  retryAt: null,
+  // what is wrong, as a sentence
+  problem: null,
+  // the last one of the stream that had values
+  event: null,
+  // when it came
+  heardAt: null,
+  // of the last look at the clock; every time here is of this clock, which nobody can set
+  now: performance.now(),
+  // rows of /processes, each with its `key`; null: not known
+  processes: null,
+  // indices of the GPUs whose processes are not known
+  processesUnknown: [],
+  // why none is known, or only those of a time before
+  processesFault: "",
+  // the answer of /free, and the time of the request as `at`; null: not known. See offersNow
+  offers: null,
+  // what to do, by the reason of a verdict
+  advice: new Map(),
+  // of what was awaited, and that nobody has seen yet
+  notices: 0,
+  // what the address asks for
+  view: read(),
+  // why what the view asked for is not there
+  viewFault: null,
 };
 
 // Verdicts, offers and users are shown only while values are current.

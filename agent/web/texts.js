@@ -1,4 +1,5 @@
-// Every text of the first view, except texts from the agent; and the format of values.
+// Every text of the first view, except texts from the agent; and the format of values. What is looked up by a word of
+// an agent has no prototype, or "constructor" would be found in it.
 export const UNKNOWN = "–";
 export const TEXTS = {
   // static texts, by the name in data-text
@@ -54,8 +55,8 @@ export const TEXTS = {
   title: (busiest, index, host) => `${busiest} GPU ${index} · ${host}`,
   titleNotices: (count, title) => `(${count}) ${title}`,
   titleUnknown: (host, why) => [`${UNKNOWN} ${host}`, why].filter(Boolean).join(" · "),
-  states: { starting: "… starting", asleep: "☾ asleep", stale: "◔ overdue", stuck: "✖ stuck", lost: "✖ lost" },
-  verdicts: { healthy: "✓ healthy", warning: "▲ warning", critical: "✖ critical", unknown: "? unknown" },
+  states: { __proto__: null, starting: "… starting", asleep: "☾ asleep", stale: "◔ overdue", stuck: "✖ stuck", lost: "✖ lost" },
+  verdicts: { __proto__: null, healthy: "✓ healthy", warning: "▲ warning", critical: "✖ critical", unknown: "? unknown" },
   free: "free",
   measures: { utilization: "Utilization", memory: "Memory", temperature: "Temperature", power: "Power" },
   mute: "Mute",
@@ -115,7 +116,7 @@ export const TEXTS = {
 };
 // Words in the agent's names that are written differently.
 const WRITTEN = {
-  pcie: "PCIe", pci: "PCI", gpu: "GPU", sm: "SM", dram: "DRAM", ecc: "ECC", mig: "MIG", uuid: "UUID",
+  __proto__: null, pcie: "PCIe", pci: "PCI", gpu: "GPU", sm: "SM", dram: "DRAM", ecc: "ECC", mig: "MIG", uuid: "UUID",
   vbios: "VBIOS", id: "ID", bar1: "BAR1", jpeg: "JPEG", ofa: "OFA", nvlinks: "NVLinks", xids: "XIDs", xid: "XID", pid: "PID", nvml: "NVML",
   crc: "CRC", todo: "what to do", tx: "sent", rx: "received", reasons: "reason bits",
   gsp: "GSP", sram: "SRAM", l2: "L2", secded: "SEC-DED", fps: "frames per second",

@@ -1,7 +1,9 @@
 // GPU hours held and used by each user over 7 or 30 days, which the agent keeps if STATE_DIR is set.
 import { to } from "./address.js";
+import { USAGE } from "./answers.js";
 import { file, get, worded } from "./api.js";
 import { element } from "./draw.js";
+import { checked } from "./shape.js";
 import { changed, state } from "./state.js";
 import { UNKNOWN, known, memory, number } from "./texts.js";
 import { moment } from "./usertable.js";
@@ -23,7 +25,7 @@ export async function load(signal) {
   const at = performance.now();
   if (isOf(days) && at - newest.at < PACE) return;
   try {
-    newest = { ...(await get(`usage?days=${days}&by=user`, signal)), days, at };
+    newest = { ...checked(await get(`usage?days=${days}&by=user`, signal), USAGE), days, at };
     fault = null;
   } catch (error) {
     if (!signal.aborted) fault = { days, text: worded(error) };

@@ -1,7 +1,9 @@
 // The users of a host: the GPUs that they hold now, their GPU time, and who holds idle GPUs, since when.
 import { to } from "./address.js";
+import { USERS } from "./answers.js";
 import { get } from "./api.js";
 import { element } from "./draw.js";
+import { checked } from "./shape.js";
 import { INTERVAL, isLive, processesNow, state } from "./state.js";
 import { TEXTS, duration, known } from "./texts.js";
 import * as usage from "./usage.js";
@@ -15,7 +17,7 @@ let keepsHours = false; // whether the agent keeps the hours of each user for da
 
 export async function load(_, signal) {
   try {
-    newest = { ...(await get("users", signal)), at: performance.now() };
+    newest = { ...checked(await get("users", signal), USERS), at: performance.now() };
     keepsHours = known(newest.usage_days);
   } catch (error) {
     newest = null; // whom it named may hold nothing now

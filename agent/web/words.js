@@ -1,6 +1,8 @@
 // The texts of the views that come when they are wanted, and how any value is written; see texts.js.
 import { UNKNOWN, known, memory, number, throughput, words } from "./texts.js";
 
+const ended = (text) => text.replace(/\.?$/, ".");
+
 export const WORDS = {
   // what is free, and the processes
   all: "all",
@@ -27,7 +29,7 @@ export const WORDS = {
   withMemory: (gb) => `with ${gb} GB`,
   atLeastFree: (memory) => `${memory} free or more`,
   canGive: (can, all) => (all === 1 ? (can ? "This host can offer them now." : "This host cannot offer them now.") : `${can} of ${all} hosts can offer them now.`),
-  untoldHosts: (hosts, which) => `Unknown for ${hosts === 1 ? "one host" : `${hosts} hosts`}: ${which}.`,
+  untoldHosts: (hosts, which) => ended(`Unknown for ${hosts === 1 ? "one host" : `${hosts} hosts`}: ${which}`),
   noInstances: "MIG instances are not counted.",
   notTaken: (text) => `The address asks for "${text}", which is not a number of GPUs, memory in GB and model.`,
   copySsh: "Copy ssh",
@@ -47,7 +49,7 @@ export const WORDS = {
   came: {
     need: (host, gpus, wish) => `${host} has ${wish}: ${gpus}. Free now, not reserved.`,
     critical: (host, called, why) => `${host}, ${called} is critical: ${why}.`,
-    down: (host, why) => `${host} is down: ${why}.`,
+    down: (host, why) => ended(`${host} is down: ${why}`),
     cutOff: "No host can be reached: this browser's network may be down.",
     ends: (pid, name, host) => `Process ${pid} (${name}) is no longer on a GPU of ${host}.`,
   },
@@ -65,7 +67,7 @@ export const WORDS = {
   mig: (gpu, instance) => `${gpu} MIG ${instance}`,
   job: (scheduler, id, name) => [WORDS.schedulers[scheduler] ?? scheduler, id, name].filter(Boolean).join(" "),
   schedulers: {
-    slurm: "Slurm job", pbs: "PBS job", lsf: "LSF job", oar: "OAR job", nomad: "Nomad allocation", htcondor: "HTCondor",
+    __proto__: null, slurm: "Slurm job", pbs: "PBS job", lsf: "LSF job", oar: "OAR job", nomad: "Nomad allocation", htcondor: "HTCondor",
   },
   belongs: {
     pod_name: "pod", pod_uid: "pod", container_name: "container", container_id: "container",
@@ -88,6 +90,7 @@ export const WORDS = {
   andMore: "And more",
   // why a value is unknown
   unknown: {
+    __proto__: null,
     no_permission: "The driver does not permit the agent to read it",
     impossible: "The driver reported an impossible number",
     needs_two_samples: "It needs two samples, and there is only one so far",
@@ -146,7 +149,7 @@ export const WORDS = {
     unit: "Service", session: "Session", cpu: "CPU", memory: "Host memory", gpus: "On", held: "GPU held",
     used: "GPU used", idle: "Idle on this host for",
   },
-  kinds: { C: "compute", G: "graphics", "C+G": "compute and graphics" },
+  kinds: { __proto__: null, C: "compute", G: "graphics", "C+G": "compute and graphics" },
   viaMps: (kind) => `${kind}, through MPS`,
   startedAt: (moment, time) => `${moment}, ${time} ago`,
   step: (step) => `step ${step}`,

@@ -88,14 +88,17 @@ def process(text: str = "x", **fields: object) -> dict[str, object]:
     return {**texts, **numbers, **times, **fields}
 
 
-# A replacement of the stream: it sends this event at once and again each second, without end.
+# A replacement of the stream: it sends this event at once and again each second, without end, and those that
+# `window.send` is called with.
 STREAMING = """(() => {
     const asked = window.fetch;
-    const line = new TextEncoder().encode(`data: ${JSON.stringify(EVENT)}\\n\\n`);
+    const written = (event) => new TextEncoder().encode(`data: ${JSON.stringify(event)}\\n\\n`);
+    const line = written(EVENT);
     window.fetch = async (path, ...rest) => {
         if (!`${path}`.includes("gpu/stream")) return asked(path, ...rest);
         const body = new ReadableStream({
             start(stream) {
+                window.send = (event) => stream.enqueue(written(event));
                 stream.enqueue(line);
                 setInterval(() => stream.enqueue(line), 1000);
             },

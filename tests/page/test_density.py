@@ -26,6 +26,12 @@ HIDDEN = """(selector) => [...document.querySelectorAll(selector)].filter((one) 
     const isBeside = left < 0 || right > innerWidth;
     return !height || isBeside || top < 0 || bottom > Math.min(innerHeight, frame.bottom) + 1;
 }).length"""
+# The parts of rows whose text is cut, or that reach beyond their row.
+CUT = """() => [...document.querySelectorAll("#gpus .row > :not(.limits)")].filter((one) => {
+    const last = [...one.children].at(-1) ?? one;
+    const isBeyond = last.getBoundingClientRect().right > one.parentElement.getBoundingClientRect().right;
+    return isBeyond || one.scrollWidth > one.clientWidth;
+}).map((one) => `${one.className}: ${one.innerText}`)"""
 NODES = "document.querySelectorAll('*').length"
 EVENTS = 10  # the cost of one event is the mean over these
 
@@ -48,6 +54,18 @@ def host(browser: Browser, gpus: int, width: int, height: int, processes: int = 
         page.locator("#processes tr").nth(min(processes, 40) - 1).wait_for(state="attached")
         page.locator("#offer a, #offer:has-text('No GPU')").first.wait_for()
         yield page
+
+
+@pytest.mark.parametrize("width", [320, 340, 360])
+def test_no_part_of_a_row_is_cut_on_a_narrow_screen(browser: Browser, width: int) -> None:
+    """320 pixels are also a screen of 640 at 200 %."""
+    with Simulation(4) as simulation, agent_server() as url:
+        for gpu in simulation.gpus[::2]:
+            gpu.processes = []
+            gpu.fix(memory_used=0, gpu_utilization=0)
+        with opened(browser, f"{url}/", viewport={"width": width, "height": 640}) as page:
+            page.locator("#gpus .row .badge.free").nth(1).wait_for()
+            assert page.evaluate(CUT) == []
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1920, 960)])

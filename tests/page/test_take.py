@@ -116,7 +116,7 @@ def test_a_newer_event_overrides_an_older_offer(browser: Browser, idle: Simulati
 
 def test_gpus_that_may_be_free_are_shown_as_unknown_and_not_as_taken(browser: Browser) -> None:
     passed_over = [{"idx": index, "reason": "its processes are unknown"} for index in range(2)]
-    answer = {"code": 0, "data": {"gpus": [], "withheld": 0, "passed_over": passed_over}}
+    answer = {"code": 0, "data": {"satisfied": False, "gpus": [], "withheld": 0, "passed_over": passed_over}}
     with agent_server() as url, opened(browser, f"{url}/") as page:
         page.route("**/free*", lambda route: route.fulfill(json=answer))
         page.locator("#offer").get_by_text("No GPU is known to be free. Unknown: GPU 0, 1.").wait_for()
@@ -126,7 +126,7 @@ def test_gpus_that_may_be_free_are_shown_as_unknown_and_not_as_taken(browser: Br
 
 
 def test_the_number_of_gpus_withheld_for_waiting_requests_is_shown(browser: Browser) -> None:
-    answer = {"code": 0, "data": {"gpus": [], "withheld": 2, "passed_over": []}}
+    answer = {"code": 0, "data": {"satisfied": False, "gpus": [], "withheld": 2, "passed_over": []}}
     with agent_server() as url, opened(browser, f"{url}/") as page:
         page.route("**/free*", lambda route: route.fulfill(json=answer))
         page.locator("#offer").get_by_text("2 withheld for waiting requests.").wait_for()
