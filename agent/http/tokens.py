@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent.readings.threads import has_started
 from agent.settings.stamp import CHECK_INTERVAL
 from agent.settings.token_file import comments_are_tokens
 
@@ -167,5 +168,6 @@ def _in_thread(read: Callable[[], Content | None]) -> asyncio.Future[Callable[[]
         with suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(future.set_result, outcome.result)
 
-    threading.Thread(target=work, name="token file", daemon=True).start()
+    if not has_started(threading.Thread(target=work, name="token file", daemon=True)):
+        raise ValueError("has not been read, because no thread can be started")
     return future

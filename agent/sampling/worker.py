@@ -14,7 +14,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from agent.readings import SourceError, seconds_since_boot
-from agent.readings.troubles import AGENT_FAULT
+from agent.readings.threads import has_started
+from agent.readings.troubles import AGENT_FAULT, NO_THREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +69,7 @@ class Worker(Generic[Reading]):
         self._jobs: SimpleQueue[_Job[Reading] | None] = SimpleQueue()
         self._logged: str | None = None
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
+        has_started(self._thread)
 
     def reading_from(self, earliest: float) -> Reading | None:
         """The latest reading, unless it began before then; seconds since boot, suspended or not."""
@@ -76,12 +77,15 @@ class Worker(Generic[Reading]):
         return result.reading if result is not None and result.started_since_boot >= earliest else None
 
     def request(self, read: Callable[[], Reading], after_read: Callable[[], None] | None = None) -> bool:
-        """Ask for a reading; returns False if an earlier read is still running.
+        """Ask for a reading; returns False if an earlier read is still running, or there can be no thread.
 
         `after_read` runs in the same thread after the result is published: for slow work that no caller waits
         for.
         """
         if self.busy_since is not None:
+            return False
+        if not has_started(self._thread):
+            self.result = ReadResult(None, NO_THREAD.what, self._clock(), todo=NO_THREAD.todo)
             return False
         self.busy_since = self._clock()
         self._jobs.put(_Job(read, after_read))
@@ -93,12 +97,13 @@ class Worker(Generic[Reading]):
 
     @property
     def ended(self) -> bool:
-        """Whether the thread is gone."""
+        """Whether the thread is gone, or never began."""
         return not self._thread.is_alive()
 
     def join(self, timeout: float) -> None:
         """Wait up to `timeout` seconds for the thread to end."""
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
