@@ -127,6 +127,13 @@ def test_the_printed_page_has_the_host_the_date_and_all_gpus(browser: Browser) -
         assert not page.locator("#theme").is_visible()
 
 
+@pytest.mark.usefixtures("simulation")
+def test_without_javascript_the_page_has_no_button_and_says_why(browser: Browser) -> None:
+    with agent_server() as url, opened(browser, f"{url}/", java_script_enabled=False) as page:
+        page.locator("noscript").wait_for()
+        assert page.get_by_role("button").count() == 0
+
+
 INK = "rgb(24, 32, 37)"  # of the light theme
 
 
