@@ -247,6 +247,7 @@ def _serve(
     # Only now: a wrong setting or a port in use shows at once.
     from agent.server.agent_server import AgentServer, RestartRequest
     from agent.server.early import EarlyApp
+    from agent.server.file_shortage import FileShortage
     from agent.server.forwarded import ForwardedFor
     from agent.server.service_manager import ServiceManager
 
@@ -274,6 +275,7 @@ def _serve(
         restart=restart,
         manager=manager,
         handshakes=_handshakes(settings) if settings.tls_cert else None,
+        shortage=None if settings.tls_cert else FileShortage(),  # handshakes report their own
         early=early,
     )
     server.run(sockets=[listener])

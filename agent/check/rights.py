@@ -10,6 +10,7 @@ from agent.check.report import Problem
 from agent.readings import Reason
 from agent.settings import SECRET_NAMES
 from agent.settings.environment import Origin
+from agent.settings.token_file import comments_are_tokens, read_token_file
 from agent.sources.pid_namespace import is_initial
 from agent.sources.processes import hides_processes
 from agent.sources.procfs import PROC
@@ -108,6 +109,21 @@ def secrets_at_risk(
             level=level,
             what=f"Every user of this machine may read the secrets in the env file {env_file}",
             todo=f"chmod o-rwx {env_file}",
+        )
+
+
+def tokens_like_comments(settings: Settings) -> Iterator[Problem]:
+    """A note if TOKEN_FILE has lines that look like comments, because each of them opens everything."""
+    try:
+        lines = read_token_file(settings.token_file).comment_lines if settings.token_file else ()
+    except ValueError:  # it has changed since the settings were read
+        return
+    if lines:
+        yield Problem(
+            name="token_file_comment",
+            level="note",
+            what=comments_are_tokens(lines),
+            todo="delete them, unless clients send them",
         )
 
 

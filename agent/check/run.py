@@ -13,7 +13,14 @@ from agent.check.aside import Aside
 from agent.check.driver import driver_problems, driver_view, host_view, query_driver
 from agent.check.port import check_port, port_problems, port_view
 from agent.check.report import EXIT_STATUS, Problem, Report, is_wrong
-from agent.check.rights import kernel_log_rights, nvml_rights, open_access, process_rights, secrets_at_risk
+from agent.check.rights import (
+    kernel_log_rights,
+    nvml_rights,
+    open_access,
+    process_rights,
+    secrets_at_risk,
+    tokens_like_comments,
+)
 from agent.check.settings import settings_in_force
 from agent.settings.token_file import read_token_file
 from agent.sources.container import in_container
@@ -54,6 +61,7 @@ def check(settings: Settings, sources: Sources, *, url: str | None, started: flo
         *nvml_rights(state.snapshot),
         *kernel_log_rights(settings, state.snapshot),
         *secrets_at_risk(settings, sources.given, sources.env_file, in_container=contained),
+        *tokens_like_comments(settings),
         *port_problems(port),
         *open_access(settings),
         *(running.differences(agent, state.gpus, simulated=simulated) if agent else ()),

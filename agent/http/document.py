@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from anyio import to_thread
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, Field, TypeAdapter
 
 from agent.http.endpoint import EVENT_STREAM
 from agent.http.openapi import TAGS
 from agent.http.route_path import get_route_path
+from agent.readings.threads import NoThread, in_thread
 from agent.views.envelope import Success
 
 if TYPE_CHECKING:
@@ -168,5 +169,6 @@ class DescribedInThread:
             and self._app.openapi_schema is None
             and get_route_path(scope) == self._app.openapi_url
         ):
-            await to_thread.run_sync(self._app.openapi)
+            with suppress(NoThread):  # then it is made at once, in the event loop
+                await in_thread(self._app.openapi)
         await self._app(scope, receive, send)

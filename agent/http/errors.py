@@ -108,10 +108,13 @@ def not_found(path: str, headers: Mapping[str, str] | None = None) -> Response:
 
 def install(app: Starlette) -> None:
     """Make every failing answer of `app` an envelope."""
-    # Only here, because the server needs this module before FastAPI is loaded.
+    # Only here, because the server needs this module before the app and FastAPI are loaded.
     from fastapi.exceptions import RequestValidationError
 
+    from agent.readings.threads import NoThread
+
     app.add_exception_handler(AgentError, _agent_error)
+    app.add_exception_handler(NoThread, _no_thread)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(Exception, _unexpected)
@@ -120,6 +123,10 @@ def install(app: Starlette) -> None:
 async def _agent_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, AgentError)  # noqa: S101  (registered for nothing else; narrows the type)
     return response_to(error)
+
+
+async def _no_thread(_request: Request, error: Exception) -> Response:
+    return response_to(TryAgainLater(str(error)))
 
 
 async def _invalid_request(_request: Request, error: Exception) -> Response:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from anyio import to_thread
-
 from agent.http import compression
 from agent.http.negotiation import names_tag
+from agent.readings.threads import NoThread, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,16 +89,20 @@ class KeptResponse:
         return len(self.body) > compression.TINY
 
     async def compressed(self, limiter: CapacityLimiter) -> KeptResponse:
-        """The compressed form, made once for all clients; a long body is compressed in a thread."""
+        """The compressed form, made once for all clients; a long body is compressed in a thread.
+
+        Without a thread for it, the form as it is.
+        """
         if len(self.body) <= compression.QUICK:
             self._compressed = self._make_compressed()
             return self._compressed
         if self._compressing is None:
-            self._compressing = asyncio.ensure_future(
-                to_thread.run_sync(self._make_compressed, limiter=limiter)
-            )
+            self._compressing = asyncio.ensure_future(in_thread(self._make_compressed, limiter=limiter))
             self._compressing.add_done_callback(self._keep_compressed)
-        return await asyncio.shield(self._compressing)  # other clients wait for it too
+        try:
+            return await asyncio.shield(self._compressing)  # other clients wait for it too
+        except NoThread:
+            return self
 
     def _keep_compressed(self, compressing: asyncio.Future[KeptResponse]) -> None:
         """If no thread was available, the next client tries again."""

@@ -11,7 +11,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from agent.readings.threads import has_started
 from agent.settings.stamp import CHECK_INTERVAL
+from agent.settings.token_file import comments_are_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -60,6 +62,7 @@ class Tokens:
         self._stamp: Stamp | None = None  # None: read the file whatever its stamp is
         self._read_at: float | None = None
         self._failure = ""
+        self._comment_lines: tuple[int, ...] = ()  # of which the log has a warning
         self._reading: asyncio.Future[Callable[[], Content | None]] | None = None  # it may never return
         self._reload_requested = asyncio.Event()
         if file is not None:
@@ -117,6 +120,7 @@ class Tokens:
         was_failing, self._failure = bool(self._failure), ""
         if content is not None:
             self._put_in_force(content.tokens)
+            self._warn_of_comments(content.comment_lines)
             self._read_at = self._clock()
             self._stamp = content.stamp if content.stamp.is_settled(self._read_at) else None
         has_changed = self.in_force != before
@@ -125,6 +129,11 @@ class Tokens:
             what = "can be read again" if was_failing else "has changed"
             count = len(self.in_force)
             logger.info("TOKEN_FILE %s: %d token%s in force", what, count, "s are" if count > 1 else " is")
+
+    def _warn_of_comments(self, lines: tuple[int, ...]) -> None:
+        if lines and lines != self._comment_lines:
+            logger.warning("%s", comments_are_tokens(lines))
+        self._comment_lines = lines
 
     def _put_in_force(self, of_file: Iterable[str]) -> None:
         self.in_force = frozenset((*self._fixed, *of_file))
@@ -159,5 +168,6 @@ def _in_thread(read: Callable[[], Content | None]) -> asyncio.Future[Callable[[]
         with suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(future.set_result, outcome.result)
 
-    threading.Thread(target=work, name="token file", daemon=True).start()
+    if not has_started(threading.Thread(target=work, name="token file", daemon=True)):
+        raise ValueError("has not been read, because no thread can be started")
     return future

@@ -84,6 +84,12 @@ UNPLUGGED = Trouble("The GPU is no longer on the PCI bus", "see lspci and dmesg;
 AGENT_FAULT = Trouble("The agent failed while reading it; its log says why", "report what the log says")
 UNREADABLE = Trouble("The GPU cannot be read", "see the log of the agent, and dmesg for its XID")
 
+# A source without a thread of its own.
+NO_THREAD = Trouble(
+    "The agent cannot start a thread",
+    "raise the limit: TasksMax= of the unit, the pids limit of the container, ulimit -u, or memory",
+)
+
 RESET = "stop what runs on it and reset it: nvidia-smi --gpu-reset"
 _MAKE_CONTACT = (
     "the agent reconnects to the driver by itself; if the fault persists, restart the agent, then the host"

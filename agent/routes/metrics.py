@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated
 
-from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Response
 
 from agent.http.endpoint import Access, Endpoint
 from agent.http.negotiation import best_type
 from agent.http.openapi import Tag
 from agent.http.parameters import CurrentSnapshot, Shared  # noqa: TC001  (FastAPI reads them)
+from agent.readings.threads import in_thread
 from agent.views.prometheus import OPENMETRICS, TEXT, AgentHealth, Exposition
 
 router = APIRouter(tags=[Tag.MONITORING])
@@ -49,7 +50,7 @@ async def metrics(
     The text is made in a thread, one at a time: for many GPUs it takes milliseconds, during which streams go
     on.
     """
-    process = await to_thread.run_sync(shared.read_agent)  # it counts open files, one by one
+    process = await in_thread(shared.read_agent)  # it counts open files, one by one
     exposition = Exposition(
         snapshot,
         idle_after_seconds=shared.idle_holder_seconds,
@@ -68,6 +69,6 @@ async def metrics(
     content_type = CONTENT_TYPES[media_type]
     # Shielded: else the next one would begin beside a thread that nobody waits for any more.
     text = await asyncio.shield(
-        to_thread.run_sync(exposition.text, content_type, limiter=shared.render_limiter)
+        in_thread(partial(exposition.text, content_type), limiter=shared.render_limiter)
     )
     return Response(text, media_type=content_type, headers={"Vary": "Accept"})

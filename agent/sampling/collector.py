@@ -90,7 +90,7 @@ class Collector:
         self._since_boot = since_boot
         self._wall_clock = WallClock(now)
         self._one_at_a_time = asyncio.Lock()
-        self._workers = Workers(sample_timeout, clock)
+        self._workers = Workers(sample_timeout, clock, since_boot)
         self._census = Census(
             self._workers, recount, expected=expected_gpus, seen=restored.gpu_count, clock=clock
         )
@@ -152,7 +152,7 @@ class Collector:
         now, since_boot = self._clock(), self._since_boot()
         self._wall_clock.follow(since_boot)
         booted_at = self._wall_clock.booted_at
-        fresh_from = now - self._patience.stale_after
+        fresh_from = since_boot - self._patience.stale_after
         processes = self._processes.reading_from(fresh_from)
         judged = self._contact.judge_states(
             now, since_boot=since_boot, booted_at=booted_at, patience=self._patience

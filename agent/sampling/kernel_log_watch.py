@@ -7,6 +7,8 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from agent.readings import KernelLogReading, SourceError
+from agent.readings.threads import has_started
+from agent.readings.troubles import NO_THREAD
 from agent.sampling.kernel_log_tally import Tally
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ class KernelLogWatch:
 
     def start(self) -> None:
         """Begin to read."""
-        self._thread.start()
+        if not has_started(self._thread):
+            self._error = SourceError(NO_THREAD.what, todo=NO_THREAD.todo)
 
     def stop(self) -> None:
         """Let the thread end after its present wait."""

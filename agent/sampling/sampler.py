@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from agent.readings import seconds_since_boot
 from agent.sampling.pace import Pace, is_due, next_due, release_after
 
 if TYPE_CHECKING:
@@ -23,11 +24,17 @@ class Sampler:
     """Samples on demand, or for history, from `start` to `stop`. Lives on the event loop."""
 
     def __init__(
-        self, collector: Collector, pace: Pace, *, clock: Callable[[], float] = time.monotonic
+        self,
+        collector: Collector,
+        pace: Pace,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self._collector = collector
         self._pace = pace
         self._clock = clock
+        self._since_boot = since_boot
         self._newest: Snapshot | None = None
         # The newest Snapshot, or the round that is under way: not all of one in the background is new.
         self._is_for_viewers = True
@@ -89,15 +96,17 @@ class Sampler:
         now = self._clock()
         self._polled_at = now
         newest = self._newest
-        is_fresh = newest is not None and now - newest.taken_monotonic <= (
-            self._pace.sample_interval if max_age is None else max_age
-        )
-        if newest is not None and is_fresh and self._is_for_viewers:
+        limit = self._pace.sample_interval if max_age is None else max_age
+        if newest is not None and self._is_for_viewers and self._age(newest, now) <= limit:
             if self._tick_interval is None or self._tick_interval > self._pace.sample_interval:
                 self._demand_changed.set()
             return newest
         self._demand_changed.set()
         return None
+
+    def _age(self, snapshot: Snapshot, now: float) -> float:
+        # The monotonic clock has the start of its round, but leaves out the time of a suspend.
+        return max(now - snapshot.taken_monotonic, self._since_boot() - snapshot.taken_since_boot)
 
     async def watch(
         self, interval: float, heartbeat: float, is_over: Callable[[], bool] = lambda: False

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from agent.readings import SourceError
-from agent.readings.troubles import AGENT_FAULT
+from agent.readings import SourceError, seconds_since_boot
+from agent.readings.threads import has_started
+from agent.readings.troubles import AGENT_FAULT, NO_THREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ class ReadResult(Generic[Reading]):
     todo: str | None = None  # what to do about `error`
     code: int | None = None  # nvmlReturn_t, where NVML refused
     lasting: GpuReading | None = None  # values that stay known for a GPU that could not be read
+    started_since_boot: float = 0.0  # `started_at`, in seconds since the machine booted, suspended or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +54,38 @@ class Worker(Generic[Reading]):
     """
 
     def __init__(
-        self, name: str, answered: Callable[[Worker[Reading]], None], clock: Callable[[], float]
+        self,
+        name: str,
+        answered: Callable[[Worker[Reading]], None],
+        clock: Callable[[], float],
+        since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self.name = name
         self.result: ReadResult[Reading] | None = None
         self.busy_since: float | None = None  # seconds of the monotonic clock
         self._answered = answered
         self._clock = clock
+        self._since_boot = since_boot
         self._jobs: SimpleQueue[_Job[Reading] | None] = SimpleQueue()
         self._logged: str | None = None
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
+        has_started(self._thread)
 
     def reading_from(self, earliest: float) -> Reading | None:
-        """The latest reading, unless it began before then; seconds of the monotonic clock."""
+        """The latest reading, unless it began before then; seconds since boot, suspended or not."""
         result = self.result
-        return result.reading if result is not None and result.started_at >= earliest else None
+        return result.reading if result is not None and result.started_since_boot >= earliest else None
 
     def request(self, read: Callable[[], Reading], after_read: Callable[[], None] | None = None) -> bool:
-        """Ask for a reading; returns False if an earlier read is still running.
+        """Ask for a reading; returns False if an earlier read is still running, or there can be no thread.
 
         `after_read` runs in the same thread after the result is published: for slow work that no caller waits
         for.
         """
         if self.busy_since is not None:
+            return False
+        if not has_started(self._thread):
+            self.result = ReadResult(None, NO_THREAD.what, self._clock(), todo=NO_THREAD.todo)
             return False
         self.busy_since = self._clock()
         self._jobs.put(_Job(read, after_read))
@@ -87,12 +97,13 @@ class Worker(Generic[Reading]):
 
     @property
     def ended(self) -> bool:
-        """Whether the thread is gone."""
+        """Whether the thread is gone, or never began."""
         return not self._thread.is_alive()
 
     def join(self, timeout: float) -> None:
         """Wait up to `timeout` seconds for the thread to end."""
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -101,10 +112,11 @@ class Worker(Generic[Reading]):
                 self._do_after_read(job.after_read)
 
     def _read(self, read: Callable[[], Reading]) -> None:
-        started_at = self._clock()
+        started_at, since_boot = self._clock(), self._since_boot()
         try:
             reading = read()
-            self.result = ReadResult(reading, None, started_at, self._clock() - started_at)
+            seconds = self._clock() - started_at
+            self.result = ReadResult(reading, None, started_at, seconds, started_since_boot=since_boot)
         except SourceError as error:
             self.result = ReadResult(
                 None, str(error), started_at, todo=error.todo, code=error.code, lasting=error.lasting

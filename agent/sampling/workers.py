@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from agent.readings import seconds_since_boot
 from agent.sampling.worker import Worker
 
 if TYPE_CHECKING:
@@ -24,9 +25,15 @@ class Workers:
     A worker that has been busy for `sample_timeout` seconds is stuck, and is not waited for.
     """
 
-    def __init__(self, sample_timeout: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        sample_timeout: float,
+        clock: Callable[[], float],
+        since_boot: Callable[[], float] = seconds_since_boot,
+    ) -> None:
         self._sample_timeout = sample_timeout
         self._clock = clock
+        self._since_boot = since_boot
         self._loop = asyncio.get_running_loop()
         self._all: list[Worker[Any]] = []
         self._waiting_for: set[Worker[Any]] = set()
@@ -34,7 +41,7 @@ class Workers:
 
     def start(self, name: str) -> Worker[Any]:
         """Start a worker, which lasts until `close`."""
-        worker: Worker[Any] = Worker(name, self._answered, self._clock)
+        worker: Worker[Any] = Worker(name, self._answered, self._clock, self._since_boot)
         self._all.append(worker)
         return worker
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from agent.derive.xid import ABOUT_MEMORY, meaning
 from agent.readings import SourceError, XidCount, seconds_since_boot
+from agent.readings.threads import has_started
 from agent.sampling.kernel_log_tally import Tally
 
 if TYPE_CHECKING:
@@ -66,12 +67,10 @@ class XidWatch:
 
     def follow(self, gpu_count: int) -> None:
         """Take the driver's number of GPUs; the first call starts the thread."""
-        if gpu_count == self._gpu_count:
+        if gpu_count == self._gpu_count or not has_started(self._thread):
             return
         self._gpu_count = gpu_count
         self._awake.set()
-        if self._thread.ident is None:
-            self._thread.start()
 
     def pause(self) -> bool:
         """Stop reading events until the next `follow`; returns whether it has stopped by now."""

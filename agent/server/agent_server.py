@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from agent.server.early import EarlyApp
+    from agent.server.file_shortage import FileShortage
     from agent.server.handshakes import Handshakes
     from agent.server.service_manager import ServiceManager
 
@@ -63,10 +64,13 @@ class AgentServer(Server):
         manager: ServiceManager | None = None,
         handshakes: Handshakes | None = None,
         early: EarlyApp | None = None,
+        shortage: FileShortage | None = None,
     ) -> None:
         """`manager` is notified when the server serves and when it ends.
 
         With `handshakes` the server speaks TLS.
+
+        With `shortage` it looks with each tick whether files can be opened for connections.
 
         It makes the app of `early`, which is the app of `config`, and accepts before. None: the app is there.
 
@@ -80,6 +84,7 @@ class AgentServer(Server):
         self._manager = manager
         self._handshakes = handshakes
         self._early = early
+        self._shortage = shortage
         self._accepting: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None  # None: it does not run yet
         self._exits = asyncio.Event()
@@ -129,6 +134,8 @@ class AgentServer(Server):
         """Called once a second, or more often, from when the app has started."""
         if self._manager is not None:
             self._manager.serves()
+        if self._shortage is not None:
+            self._shortage.look()
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

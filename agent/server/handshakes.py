@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from agent.http.turnstile import Turnstile
+from agent.server.file_shortage import FileShortage
 from agent.settings.stamp import CHECK_INTERVAL
 from agent.settings.tls_pair import UnusablePair
 
@@ -90,6 +91,7 @@ class Handshakes:
 
     def __init__(self, certificate: Certificate) -> None:
         self._certificate = certificate
+        self._shortage = FileShortage()
         self._places = asyncio.Semaphore(self.at_once)
         self._turnstile = Turnstile()
         self.under_way: set[asyncio.Task[None]] = set()
@@ -103,7 +105,7 @@ class Handshakes:
                 try:
                     connection, _ = await loop.sock_accept(listener)
                 except OSError as error:
-                    logger.error("No connection can be accepted: %s", error.strerror)  # noqa: TRY400
+                    self._shortage.report(error)
                     await asyncio.sleep(self.pause)
                     continue
                 task = loop.create_task(self._serve(connection, make))

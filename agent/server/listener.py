@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import socket
 import stat
@@ -68,18 +69,19 @@ def listening_at(path: str) -> Iterator[socket.socket]:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with listener:
         try:
-            if _is_stale(path):
-                os.unlink(path)  # noqa: PTH108
-            listener.bind(path)
-            ours = os.lstat(path)
-            os.chmod(path, SOCKET_MODE)  # noqa: PTH101  (before it listens: nobody comes too early)
-            listener.listen(BACKLOG)
+            with _locked(_folder(path)):
+                if _is_stale(path):
+                    os.unlink(path)  # noqa: PTH108
+                listener.bind(path)
+                ours = os.lstat(path)
+                os.chmod(path, SOCKET_MODE)  # noqa: PTH101  (before it listens: nobody comes too early)
+                listener.listen(BACKLOG)
         except OSError as error:
             raise CannotListen(f"Cannot listen on {path}: {_reason(error)} (UDS)") from error
         try:
             yield listener
         finally:
-            with suppress(OSError):
+            with suppress(OSError), _locked(_folder(path)):
                 if os.path.samestat(os.lstat(path), ours):
                     os.unlink(path)  # noqa: PTH108
 
@@ -88,12 +90,31 @@ def may_listen_at(path: str) -> None:
     """Whether `listening_at` would succeed now, without touching the path. Raises CannotListen."""
     try:
         _is_stale(path)
-        folder = os.path.dirname(path) or "."  # noqa: PTH120
+        folder = _folder(path)
         os.stat(folder)  # noqa: PTH116  (it says what is wrong with it)
-        if not os.access(folder, os.W_OK | os.X_OK):
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise CannotListen(f"Cannot listen on {path}: {_reason(error)} (UDS)") from error
+
+
+def _folder(path: str) -> str:
+    return os.path.dirname(path) or "."  # noqa: PTH120
+
+
+@contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    """Wait until no other agent looks at a socket in the folder, or puts one there. Raises OSError.
+
+    A socket that is bound, but does not listen yet, would seem stale to it.
+    """
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _is_stale(path: str) -> bool:

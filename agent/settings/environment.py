@@ -102,7 +102,7 @@ def given_texts(
 
 
 def _file_limit_faults(max_streams: str) -> list[str]:
-    """The fault if MAX_STREAMS needs more files than may be open; an invalid value is reported elsewhere."""
+    """The fault if too few files may be open for MAX_STREAMS; an invalid value is reported elsewhere."""
     files = raise_file_limit()
     try:
         streams = Settings.from_mapping({"MAX_STREAMS": max_streams}).max_streams
@@ -110,6 +110,10 @@ def _file_limit_faults(max_streams: str) -> list[str]:
         return []
     if streams <= files - RESERVED_FILES:
         return []
+    if files <= RESERVED_FILES:  # for no stream at all
+        least, enough = RESERVED_FILES + 1, RESERVED_FILES + streams
+        needed = f"at least {least}, and {enough} for MAX_STREAMS={streams}"
+        return [f"Only {files} files may be open (ulimit -Hn, LimitNOFILE=); accepted: {needed}"]
     accepted = f"at most {files - RESERVED_FILES} while {files} files may be open (ulimit -Hn, LimitNOFILE=)"
     return [fault("MAX_STREAMS", str(streams), accepted=accepted)]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from agent.settings.kinds import SECRET
 from agent.settings.stamp import Stamp, stamp_at, stamp_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_BYTES = 16 * 1024  # some 200 tokens of 64 characters; /dev/zero has no end
 
@@ -16,6 +19,7 @@ class Content(NamedTuple):
 
     tokens: tuple[str, ...]
     stamp: Stamp
+    comment_lines: tuple[int, ...] = ()  # numbers of the lines that look like comments, but are tokens
 
 
 class TokenFile:
@@ -45,21 +49,30 @@ def read_token_file(path: str) -> Content:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from error
-    return Content(_tokens(content), stamp)
+    tokens = _tokens(content)
+    return Content(tuple(tokens), stamp, tuple(line for token, line in tokens.items() if token[0] == "#"))
 
 
-def _tokens(content: bytes) -> tuple[str, ...]:
+def comments_are_tokens(lines: Sequence[int]) -> str:
+    """One sentence about `comment_lines`, without their text: it is a secret."""
+    numbers = ", ".join(map(str, lines))
+    what = f"line {numbers} is a token" if len(lines) == 1 else f"lines {numbers} are tokens"
+    return f"TOKEN_FILE has no comments: {what} although a # is in front"
+
+
+def _tokens(content: bytes) -> dict[str, int]:
+    """The first line of each token, by token."""
     if len(content) > MAX_BYTES:
         raise ValueError(f"holds more than {MAX_BYTES} bytes")
-    tokens: dict[str, None] = {}
+    tokens: dict[str, int] = {}
     # The replacement character is not latin-1. No other separators: a token may not hold them.
     for number, line in enumerate(content.decode(errors="replace").split("\n"), 1):
         token = line.removesuffix("\r")
         if token.strip():
             try:
-                tokens[SECRET.parse(token)] = None
+                tokens.setdefault(SECRET.parse(token), number)
             except ValueError:
                 raise ValueError(f"holds something else than {SECRET.accepted} at line {number}") from None
     if not tokens:
         raise ValueError("holds no token")
-    return tuple(tokens)
+    return tokens

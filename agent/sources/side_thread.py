@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from agent.readings.threads import has_started
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
@@ -52,7 +54,8 @@ class SideThread:
         """What `reads` yields until the deadline.
 
         Nothing while an earlier read of the same key has not returned, which would hang again, while
-        MAX_LEFT_BEHIND of any key have not, or when patience has run out. Raises what `reads` raises.
+        MAX_LEFT_BEHIND of any key have not, when patience has run out, or without a thread. Raises what
+        `reads` raises.
         """
         self._out = {out: done for out, done in self._out.items() if not done.is_set()}
         is_patient = time.monotonic() < self._patient_until
@@ -60,7 +63,8 @@ class SideThread:
             return []
         if self._jobs is None:
             jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
-            threading.Thread(target=_work, args=(jobs,), name="side thread", daemon=True).start()
+            if not has_started(threading.Thread(target=_work, args=(jobs,), name="side thread", daemon=True)):
+                return []
             self._jobs = jobs
         job = _Job(reads)
         self._jobs.put(job)

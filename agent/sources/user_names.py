@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import PriorityQueue, SimpleQueue
 from typing import TYPE_CHECKING
 
+from agent.readings.threads import has_started
 from agent.sources.command_line import clean
 from agent.sources.procfs import Content, read_beginning
 
@@ -114,8 +115,8 @@ class UserNames:
         self._questions.put((again, uid))
         if self._thread is None:
             job = (self._look_up, self._questions, self._answers)
-            self._thread = threading.Thread(target=_work, args=job, name="user names", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=_work, args=job, name="user names", daemon=True)
+            self._thread = thread if has_started(thread) else None
 
     def _take_in(self, uid: int, name: str | None) -> None:
         user = self._users.get(uid)

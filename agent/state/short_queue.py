@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
+
+from agent.readings.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +34,7 @@ class ShortQueue:
         self._waiting = 0
 
     async def run(self, work: Callable[[], T]) -> T:
-        """The result of `work`, which runs in the thread. Raises the refusal."""
+        """The result of `work`, which runs in the thread. Raises the refusal, or NoThread."""
         if self._waiting >= self._most:
             raise self._refusal(self._full)
         self._waiting += 1
@@ -43,7 +45,7 @@ class ShortQueue:
             raise self._refusal(self._late) from None
         finally:
             self._waiting -= 1
-        working = asyncio.ensure_future(to_thread.run_sync(work, limiter=self.limiter))
+        working = asyncio.ensure_future(in_thread(work, limiter=self.limiter))
         working.add_done_callback(self._ended)
         return await asyncio.shield(working)  # a thread goes on although nobody waits for it any more
 

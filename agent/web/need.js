@@ -130,7 +130,8 @@ export function wanted() {
 }
 
 function field(name, attributes) {
-  return element("label", {}, `${WORDS.need[name]} `, element("input", { id: `need-${name}`, autocomplete: "off", ...attributes }));
+  const label = WORDS.needNames[name];
+  return element("label", {}, `${WORDS.need[name]} `, element("input", { id: `need-${name}`, autocomplete: "off", "aria-label": label, ...attributes }));
 }
 
 // `all()`: the hosts, as in fleet.js; `more`: elements at the end of the line.

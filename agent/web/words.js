@@ -21,6 +21,8 @@ export const WORDS = {
   },
   // what is needed
   need: { count: "I need", gb: "GPUs with", model: "GB, model" },
+  // of a field whose words before it continue those of the field before
+  needNames: { gb: "memory of each in GB", model: "model" },
   needLine: "GPUs that I need",
   find: "Find",
   close: "Close",

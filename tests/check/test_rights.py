@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.check.rights import is_readable_by_all, open_access, process_rights, secrets_at_risk
+from agent.check.rights import (
+    is_readable_by_all,
+    open_access,
+    process_rights,
+    secrets_at_risk,
+    tokens_like_comments,
+)
 from agent.settings import Settings
 from agent.settings.environment import Given, Origin
 from agent.sources.pid_namespace import INITIAL
@@ -87,6 +93,18 @@ def test_a_token_file_that_all_users_can_read_is_reported(
     assert "hunter" not in repr(found)
     secret.chmod(0o600)
     assert not list(secrets_at_risk(Settings(token_file=str(secret)), {}, None, in_container=in_container))
+
+
+def test_a_token_that_looks_like_a_comment_is_a_note(secret: Path) -> None:
+    assert not list(tokens_like_comments(Settings()))
+    assert not list(tokens_like_comments(Settings(token_file=str(secret))))
+    secret.write_text("hunter2\n# hunter3\n")
+    found = list(tokens_like_comments(Settings(token_file=str(secret))))
+    assert [(note.name, note.level) for note in found] == [("token_file_comment", "note")]
+    assert "line 2" in found[0].what
+    assert "hunter" not in repr(found)
+    secret.unlink()
+    assert not list(tokens_like_comments(Settings(token_file=str(secret))))
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,12 @@ class ExactAgent:
     def show(self, snapshot: Snapshot) -> None:
         """Answer about this Snapshot from now on, with three earlier times in the history."""
         collector = cast("Collector", FixedCollector(snapshot))
-        self._agent.sampler = Sampler(collector, Pace(1.0, 0), clock=lambda: snapshot.taken_monotonic)
+        self._agent.sampler = Sampler(
+            collector,
+            Pace(1.0, 0),
+            clock=lambda: snapshot.taken_monotonic,
+            since_boot=lambda: snapshot.taken_since_boot,
+        )
         self._agent.queue = WaitingQueue()
         self._agent.history = History(HISTORY_INTERVAL)
         for seconds, k in ((75.0, 3), (20.0, 2), (10.0, 1)):  # after the first there is a gap

@@ -6,7 +6,7 @@ when the wall clock is set.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ from agent.readings import GpuState
 from agent.sampling.collector import Collector
 from agent.sampling.history import History
 from agent.sampling.ledger import Ledger
+from agent.sampling.pace import Pace
+from agent.sampling.sampler import Sampler
 from agent.sampling.xid_watch import XidWatch
 from agent.simulation import SimulatedProcess, Simulation
 from agent.sources.gpu import GpuSource
@@ -26,9 +28,10 @@ from agent.sources.host import HostSource
 from agent.sources.nvml import DriverSource
 from agent.sources.process_source import ProcessSource
 from tests.support.agents import wait_until
+from tests.support.sources import FakeHardware
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from agent.readings import Snapshot
 
@@ -203,6 +206,55 @@ async def test_suspended_time_counts_for_ages_and_not_for_idle_time() -> None:
     assert after.ledger is not None
     assert after.ledger.processes[uuid, 1].idle_seconds == 2, "it begins anew after a gap"
     assert after.taken_at - after.ledger.idle_since[uuid] == 2
+
+
+@asynccontextmanager
+async def sampled(hardware: FakeHardware, time: Time) -> AsyncIterator[Sampler]:
+    hardware.clock = time.since_boot
+    collector = Collector(
+        hardware.driver,
+        hardware.open_gpu,
+        hardware.host,
+        hardware.processes,
+        sample_interval=1.0,
+        sample_timeout=2.0,
+        clock=time.clock,
+        now=time.now,
+        since_boot=time.since_boot,
+    )
+    sampler = Sampler(collector, Pace(1.0, 0), clock=time.clock, since_boot=time.since_boot)
+    try:
+        yield sampler
+    finally:
+        hardware.open_all_valves()
+        assert await sampler.stop()
+
+
+@pytest.mark.parametrize(("suspended", "is_new"), [(0.0, False), (0.6, False), (0.8, True), (HOUR, True)])
+async def test_a_poll_after_a_suspend_gets_no_sample_from_before(suspended: float, is_new: bool) -> None:
+    time = Time()
+    async with sampled(FakeHardware(), time) as sampler:
+        before = await sampler.latest()
+        time.monotonic += 0.3
+        time.suspended = suspended
+        assert (sampler.fresh() is None) is is_new
+        after = await sampler.latest()
+        assert (after is not before) is is_new
+        assert time.since_boot() - after.taken_since_boot <= 1
+        async with aclosing(sampler.watch(30.0, heartbeat=60.0)) as stream:
+            assert await anext(stream) is after
+
+
+async def test_a_host_that_hangs_after_a_suspend_has_no_values_from_before() -> None:
+    time, hardware = Time(), FakeHardware()
+    async with sampled(hardware, time) as sampler:
+        before = await sampler.latest()
+        hardware.host.valve.close()
+        hardware.processes.valve.close()
+        time.suspended = HOUR
+        after = await sampler.latest()
+    assert None not in (before.host, before.processes)
+    assert (after.host, after.processes) == (None, None)
 
 
 async def test_the_time_of_a_sample_is_always_reported_the_same() -> None:

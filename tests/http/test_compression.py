@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import json
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -21,6 +21,7 @@ from benchmarks.server import sleepers
 from tests.http.wire import A_TOKEN, request
 from tests.support.agents import agent_client, agent_server
 from tests.support.endpoints import CONSTANT, OF_ONE_SNAPSHOT
+from tests.support.limits import no_more_threads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,22 +180,13 @@ async def test_a_long_answer_is_compressed_in_a_thread_and_a_short_one_at_once()
     assert len(gzip.decompress((await long).body)) == QUICK + 1
 
 
-async def test_a_failed_compression_is_tried_again_for_the_next_client() -> None:
-    """Here no thread can be started."""
-
-    class NoThread:
-        async def __aenter__(self) -> None:
-            raise RuntimeError("can't start new thread")
-
-        async def __aexit__(self, *_: object) -> None: ...
-
+async def test_without_a_thread_an_answer_is_sent_as_it_is_and_compressed_for_the_next_client() -> None:
     response = KeptResponse(200, [], b"x" * 500_000)
-    no_thread = cast("CapacityLimiter", NoThread())
-    refused = await asyncio.gather(
-        *[response.compressed(no_thread) for _ in range(2)], return_exceptions=True
-    )
-    assert [str(error) for error in refused] == ["can't start new thread"] * 2
-    assert gzip.decompress((await response.compressed(CapacityLimiter(1))).body) == response.body
+    limiter = CapacityLimiter(1)
+    with no_more_threads():
+        sent = await asyncio.gather(*[response.compressed(limiter) for _ in range(2)])
+    assert [form is response for form in sent] == [True, True]
+    assert gzip.decompress((await response.compressed(limiter)).body) == response.body
 
 
 async def test_an_existing_vary_header_is_extended() -> None:

@@ -48,8 +48,12 @@ def renamed_over(path: Path) -> None:
     new.rename(path)
 
 
+def write_now(path: Path, content: str) -> None:
+    path.write_text(content)
+
+
 def written_in_place(path: Path) -> None:
-    path.write_text("two\n")
+    write_now(path, "two\n")
 
 
 def rewritten_with_the_same_size_and_time(path: Path) -> None:
@@ -74,6 +78,22 @@ async def test_a_change_of_the_token_file_is_noticed_at_the_next_check(
     change(path)
     await tokens.reload_if_changed()
     assert tokens.in_force == {"fixed", "two"}
+
+
+async def test_comments_that_are_tokens_are_logged_once_and_never_shown(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    warning = "TOKEN_FILE has no comments: line 1 is a token although a # is in front"
+    write_now(path, "# of the team\nold\n")  # until it has settled, each check reads it
+    tokens = Tokens([], TokenFile(str(path)))
+    for _ in range(3):
+        await tokens.reload_if_changed()
+    assert tokens.in_force == {"# of the team", "old"}
+    assert caplog.messages == [warning]
+    for content in ("old\n", "# of mine\n"):
+        write_now(path, content)
+        await tokens.reload_if_changed()
+    assert caplog.messages == [warning, warning]
 
 
 def new_version(folder: Path, version: str) -> None:

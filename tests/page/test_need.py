@@ -34,8 +34,8 @@ def two() -> Iterator[Simulation]:
 
 def need(page: Page, count: str, gb: str = "", model: str = "") -> None:
     page.get_by_role("spinbutton", name="I need").fill(count)
-    page.get_by_label("GPUs with").fill(gb)
-    page.get_by_label("GB, model").fill(model)
+    page.get_by_role("spinbutton", name="memory of each in GB").fill(gb)
+    page.get_by_role("searchbox", name="model", exact=True).fill(model)
     page.get_by_role("button", name="Find").click()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,6 +125,47 @@ def test_the_printed_page_has_the_host_the_date_and_all_gpus(browser: Browser) -
         assert printed.startswith(f"{host}, ")
         assert re.search(r"\d{4}", printed)
         assert not page.locator("#theme").is_visible()
+
+
+@pytest.mark.usefixtures("simulation")
+def test_without_javascript_the_page_has_no_button_and_says_why(browser: Browser) -> None:
+    with agent_server() as url, opened(browser, f"{url}/", java_script_enabled=False) as page:
+        page.locator("noscript").wait_for()
+        assert page.get_by_role("button").count() == 0
+
+
+INK = "rgb(24, 32, 37)"  # of the light theme
+
+
+@pytest.mark.parametrize("chosen", ["dark", "auto", "light"])
+@pytest.mark.usefixtures("simulation")
+def test_the_page_is_printed_in_the_colours_of_the_light_theme(browser: Browser, chosen: str) -> None:
+    with (
+        agent_server() as url,
+        opened(browser, f"{url}/?theme={chosen}", color_scheme="dark") as page,
+    ):
+        name = page.locator("#gpus a.to").first
+        name.wait_for()
+        ink = "element => getComputedStyle(element).color"
+        assert (page.locator("body").evaluate(ink) == INK) is (chosen == "light")
+        page.emulate_media(media="print")
+        assert page.locator("body").evaluate(ink) == INK
+        assert name.evaluate(ink) == INK
+
+
+@pytest.mark.usefixtures("simulation")
+def test_a_print_has_no_buttons_and_says_only_of_old_values_that_they_are_not_live(browser: Browser) -> None:
+    with (
+        ExitStack() as agent,
+        opened(browser, f"{agent.enter_context(agent_server())}/", expected=["ERR_"]) as page,
+    ):
+        page.locator(".mute").first.wait_for()
+        page.emulate_media(media="print")
+        controls = page.locator("#connection, #age, #counts, .mute, #tabs")
+        assert [one.inner_text() for one in controls.all() if one.is_visible()] == []
+        agent.close()
+        page.locator("#connection.lost").get_by_text("not live").wait_for()
+        assert page.locator("#age").is_visible()
 
 
 @pytest.mark.parametrize("look", ["rows", "tiles"])

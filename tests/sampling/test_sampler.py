@@ -44,7 +44,7 @@ async def sampling(
         sample_timeout=2.0,
         since_boot=hardware.clock,
     )
-    sampler = Sampler(collector, Pace(sample_interval, history_interval))
+    sampler = Sampler(collector, Pace(sample_interval, history_interval), since_boot=hardware.clock)
     sampler.start()
     try:
         yield sampler
@@ -332,7 +332,7 @@ async def test_without_history_the_driver_is_released_after_a_minute_and_read_on
         clock=clock,
         since_boot=clock,
     )
-    sampler = Sampler(collector, Pace(INTERVAL, 0), clock=clock)
+    sampler = Sampler(collector, Pace(INTERVAL, 0), clock=clock, since_boot=clock)
     sampler.start()
     await sampler.latest()
     await asyncio.sleep(5 * INTERVAL)

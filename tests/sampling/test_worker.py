@@ -16,6 +16,8 @@ from tests.support.sources import Valve
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SUSPENDED = 3600.0  # seconds that the machine was suspended since it booted
+
 
 class Watched:
     """A worker and a semaphore that counts its answers."""
@@ -23,7 +25,9 @@ class Watched:
     def __init__(self) -> None:
         self.clock = Clock(100.0)
         self._answers = threading.Semaphore(0)
-        self.worker: Worker[int] = Worker("test", lambda _worker: self._answers.release(), self.clock)
+        self.worker: Worker[int] = Worker(
+            "test", lambda _worker: self._answers.release(), self.clock, lambda: self.clock() + SUSPENDED
+        )
 
     def wait_for_answer(self) -> None:
         assert self._answers.acquire(timeout=10), "the worker did not answer"
@@ -44,7 +48,9 @@ def test_a_reading_is_published_with_its_start_and_duration(watched: Watched) ->
 
     watched.worker.request(read)
     watched.wait_for_answer()
-    assert watched.worker.result == ReadResult(42, None, started_at=100.0, seconds=0.5)
+    assert watched.worker.result == ReadResult(
+        42, None, started_at=100.0, seconds=0.5, started_since_boot=SUSPENDED + 100.0
+    )
     assert watched.worker.busy_since is None
 
 
@@ -53,7 +59,8 @@ def test_a_reading_that_began_too_early_is_not_returned(watched: Watched) -> Non
     watched.worker.request(lambda: 42)
     watched.wait_for_answer()
 
-    assert [watched.worker.reading_from(earliest) for earliest in (99.5, 100.0, 100.5)] == [42, 42, None]
+    earliest = [SUSPENDED + seconds for seconds in (99.5, 100.0, 100.5)]
+    assert [watched.worker.reading_from(since_boot) for since_boot in earliest] == [42, 42, None]
 
 
 def test_its_thread_ends_when_it_is_stopped(watched: Watched) -> None:

@@ -7,6 +7,8 @@ import os
 import socket
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from agent.server.listener import Address
 
+DEADLINE = 10.0  # seconds until a test gives up
 SEND_TIMEOUT_MS = 30_000  # a connection without an acknowledgement for this long is dropped
 
 
@@ -134,6 +137,9 @@ def test_a_client_that_acknowledges_nothing_is_dropped_after_30_seconds() -> Non
 # Unix sockets
 
 
+ROUNDS = 50  # of a race that two agents without a lock lose about every sixth time
+
+
 def connect(path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.connect(str(path))
@@ -154,6 +160,31 @@ def test_a_socket_without_a_listener_is_replaced(tmp_path: Path) -> None:
         left.listen()
     with listening_at(str(path)):
         connect(path)
+
+
+def test_of_two_agents_that_start_on_the_socket_of_a_killed_one_only_one_listens(tmp_path: Path) -> None:
+    path = tmp_path / "agent"
+    for _ in range(ROUNDS):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
+            left.bind(str(path))
+        both_have_tried = threading.Barrier(2)
+        with ThreadPoolExecutor(2) as agents:
+            starts = [agents.submit(listens, path, both_have_tried) for _ in range(2)]
+        assert sorted(start.result() for start in starts) == [False, True]
+        assert not path.exists()
+
+
+def listens(path: Path, others: threading.Barrier) -> bool:
+    """Whether an agent listens there, once the others have tried to."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(listening_at(str(path)))
+        except CannotListen:
+            others.wait(DEADLINE)
+            return False
+        others.wait(DEADLINE)
+        connect(path)
+    return True
 
 
 @pytest.mark.parametrize("is_full", [False, True])

@@ -179,6 +179,33 @@ def test_every_fault_is_reported_at_once(file_limit: int) -> None:
     assert reported == {f"MAX_STREAMS is '{file_limit}'", "PORT is 'abc'", "SIMULATE_SCENARIO is 'nope'"}
 
 
+LIMIT = "files may be open (ulimit -Hn, LimitNOFILE=)"
+
+
+@pytest.mark.usefixtures("directory")
+@pytest.mark.parametrize(
+    ("files", "streams", "sentence"),
+    [
+        (12, "", f"Only 12 {LIMIT}; accepted: at least 65, and 1064 for MAX_STREAMS=1000"),
+        (64, "2", f"Only 64 {LIMIT}; accepted: at least 65, and 66 for MAX_STREAMS=2"),
+        (65, "2", f"MAX_STREAMS is '2'; accepted: at most 1 while 65 {LIMIT}"),
+    ],
+)
+def test_a_limit_of_files_that_is_too_low_is_reported_with_the_files_that_are_needed(
+    monkeypatch: pytest.MonkeyPatch, files: int, streams: str, sentence: str
+) -> None:
+    monkeypatch.setattr(environment, "raise_file_limit", lambda: files)
+    with pytest.raises(SettingsError) as refused:
+        load_settings({"MAX_STREAMS": streams})
+    assert list(refused.value.faults) == [sentence]
+
+
+@pytest.mark.usefixtures("directory")
+def test_one_stream_is_possible_with_65_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "raise_file_limit", lambda: 65)
+    assert load_settings({"MAX_STREAMS": "1"}).max_streams == 1
+
+
 @pytest.mark.usefixtures("directory")
 def test_a_max_streams_that_is_not_a_number_is_only_one_fault() -> None:
     with pytest.raises(SettingsError) as refused:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.settings.stamp import Stamp
-from agent.settings.token_file import MAX_BYTES, TokenFile, read_token_file
+from agent.settings.token_file import MAX_BYTES, TokenFile, comments_are_tokens, read_token_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,33 @@ def test_each_line_that_is_not_blank_is_a_token(tmp_path: Path, content: str, to
     path = tmp_path / "token"
     path.write_bytes(content.encode())
     assert read_token_file(str(path)).tokens == tokens
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        pytest.param("hunter2\nhunter#3\n", (), id="none"),
+        pytest.param("\n# tokens of the team\nhunter2\n#\n", (2, 4), id="two"),
+        pytest.param("# a\n# a\n", (1,), id="one token twice"),
+    ],
+)
+def test_the_lines_that_look_like_comments_are_known_by_number(
+    tmp_path: Path, content: str, lines: tuple[int, ...]
+) -> None:
+    path = tmp_path / "token"
+    path.write_text(content)
+    assert read_token_file(str(path)).comment_lines == lines
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ((1,), "TOKEN_FILE has no comments: line 1 is a token although a # is in front"),
+        ((1, 3), "TOKEN_FILE has no comments: lines 1, 3 are tokens although a # is in front"),
+    ],
+)
+def test_one_sentence_tells_of_comments_that_are_tokens(lines: tuple[int, ...], sentence: str) -> None:
+    assert comments_are_tokens(lines) == sentence
 
 
 NO_TOKEN = "holds something else than printable latin-1 without blanks at either end at line"  # noqa: S105  a sentence
