@@ -46,6 +46,8 @@ OPENS = {
     Path("agent/sources/kernel_log.py"): {"open"},  # /dev/kmsg, a record at a time
     Path("agent/http/web.py"): {"iterdir", "read_text"},  # the page's own files
     Path("agent/sources/pci.py"): {"scandir"},  # /sys, up to a maximum number
+    Path("agent/server/file_shortage.py"): {"open"},  # /dev/null
+    Path("agent/server/listener.py"): {"open"},  # the folder of the Unix socket, for a lock
     Path("agent/server/single_worker.py"): {"iterdir"},  # of OWN
     Path("agent/state/file.py"): {"open"},  # the file in STATE_DIR, whose content SQLite reads
     Path("agent/state/folder.py"): {"open", "read_bytes"},  # STATE_DIR itself, and of OWN

@@ -472,7 +472,8 @@ def test_a_worker_of_uvicorn_is_the_only_one_and_is_not_started_again_with_wrong
     tmp_path: Path,
 ) -> None:
     status, output = outcome(tmp_path, code=IN_A_WORKER, TOKEN="hunter2")  # noqa: S106  made up
-    assert (status, output.splitlines()[-1]) == (0, "SingleWorker")
+    assert status == 0
+    assert "SingleWorker" in output  # the log, which a thread writes, may have a line before or after it
     assert outcome(tmp_path, code=IN_A_WORKER, PORT="abc")[0] == 3
 
 

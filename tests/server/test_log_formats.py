@@ -104,7 +104,7 @@ def test_a_wrong_setting_is_an_error_in_the_journal() -> None:
 
 def test_every_line_of_an_agent_with_log_format_json_is_an_object() -> None:
     with agent_process("--simulate", "1", LOG_FORMAT="json", ACCESS_LOG="1") as process:
-        wait_until(lambda: "GET /health" in process.log, lambda: process.log)
+        wait_until(lambda: "GET /ready" in process.log, lambda: process.log)
         assert process.stop() == 0
         lines = [json.loads(line) for line in process.log.splitlines()]
     assert {line["level"] for line in lines} == {"info", "warning"}
