@@ -13,6 +13,7 @@ from agent.http.errors import InvalidRequest, NoDriver, TryAgainLater
 from agent.http.response_cache import SNAPSHOT_KEY
 from agent.http.shared_state import SharedState
 from agent.readings import DriverReading, GpuSample, Snapshot
+from agent.readings.troubles import ABOUT_A_STUCK_DRIVER
 from agent.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from fastapi.dependencies.models import Dependant
 
-NO_CONTACT = "The NVIDIA driver has not answered yet; try again in a second"
+NO_CONTACT = "The NVIDIA driver has not answered yet"
 
 
 async def the_shared_state(request: Request) -> SharedState:
@@ -44,7 +45,14 @@ def driver_of(snapshot: Snapshot) -> DriverReading:
         return snapshot.driver
     if snapshot.driver_error is not None:
         raise NoDriver(snapshot.driver_error)
-    raise TryAgainLater(NO_CONTACT)
+    raise TryAgainLater(no_contact(snapshot))
+
+
+def no_contact(snapshot: Snapshot) -> str:
+    """Why there has been no contact with the driver yet; one that hangs is no matter of a second."""
+    if snapshot.driver_is_stuck:
+        return f"{NO_CONTACT}, and a call to it does not return; {ABOUT_A_STUCK_DRIVER}"
+    return f"{NO_CONTACT}; try again in a second"
 
 
 def flattened(dependant: Dependant) -> Iterator[Dependant]:

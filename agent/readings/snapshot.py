@@ -162,7 +162,7 @@ class Snapshot:
     simulated: bool = False
     driver_calls: int | None = None  # made since the agent started
     stuck_calls: int = 0  # driver calls that do not return
-    driver_is_stuck: bool = False  # contact cannot be made, and `driver` is of the previous one
+    driver_is_stuck: bool = False  # contact cannot be made; `driver` is of the previous one, or None
     ledger: LedgerReading | None = None  # None: HISTORY_INTERVAL is 0
     taken_since_boot: float = 0.0  # `taken_at`, in seconds since the machine booted, suspended or not
 

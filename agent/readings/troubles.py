@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 LIB_RM_VERSION_MISMATCH = 18  # nvmlReturn_t
 _PREFIX = "NVML_ERROR_"
 _OTHER = "UNKNOWN"  # also for codes of newer drivers
+ABOUT_A_STUCK_DRIVER = "look for XID errors in dmesg; if it persists, reboot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,7 @@ def stuck_gpu(seconds: float) -> Trouble:
 
 def stuck_driver(seconds: float) -> Trouble:
     """The call that makes contact with the driver, or ends it, has not returned for `seconds`."""
-    return Trouble(
-        f"The driver has not answered for {seconds:.0f} s",
-        "look for XID errors in dmesg; if it persists, reboot",
-    )
+    return Trouble(f"The driver has not answered for {seconds:.0f} s", ABOUT_A_STUCK_DRIVER)
 
 
 def silent_gpu(seconds: float) -> Trouble:

@@ -15,7 +15,7 @@ from agent.http.endpoint import Access, Endpoint
 from agent.http.errors import TryAgainLater
 from agent.http.json_response import model_response
 from agent.http.openapi import Tag
-from agent.http.parameters import NO_CONTACT, CurrentSnapshot, Shared
+from agent.http.parameters import CurrentSnapshot, Shared, no_contact
 from agent.readings import GpuState
 from agent.views.health import Verdict, verdict_word
 
@@ -70,7 +70,7 @@ async def ready(shared: Shared, snapshot: CurrentSnapshot, require: Require = ""
     states = Counter(gpu.state for gpu in snapshot.gpus)
     if not (states[GpuState.OK] or states[GpuState.ASLEEP]):
         found = ", ".join(f"{number} {state}" for state, number in states.items())
-        no_gpu = f"No GPU is ok: {found or 'there is none'}" if snapshot.driver else NO_CONTACT
+        no_gpu = f"No GPU is ok: {found or 'there is none'}" if snapshot.driver else no_contact(snapshot)
         raise TryAgainLater(snapshot.driver_error or no_gpu)
     verdicts = Counter(verdict_word(health) for health in examine(snapshot).values())
     host = examine_host(snapshot)

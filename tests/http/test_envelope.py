@@ -111,6 +111,21 @@ async def test_before_the_first_contact_with_the_driver_the_status_is_503(
     assert response.headers["retry-after"] == "1"
 
 
+async def test_a_first_contact_that_takes_too_long_is_reported_as_a_hang(
+    hung_at_first_contact: Simulation,
+) -> None:
+    async with hung_agent_client(SAMPLE_TIMEOUT="0.5", SAMPLE_INTERVAL="0.5") as client:
+        while error_in(await client.get("/count")) == NOT_YET:
+            pass
+        answers = [await client.get(path) for path in ("/count", "/ready")]
+        hung_at_first_contact.release()  # the end of the agent would wait for it
+    hangs = (
+        "The NVIDIA driver has not answered yet, and a call to it does not return;"
+        " look for XID errors in dmesg; if it persists, reboot"
+    )
+    assert [(answer.status_code, error_in(answer)) for answer in answers] == [(503, hangs)] * 2
+
+
 async def test_a_bad_request_is_refused_even_before_first_contact(
     hung_at_first_contact: Simulation,
 ) -> None:
