@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 HOST_KINDS = (
     NO_DRIVER := critical(
         "no_driver",
-        "the driver does not answer, and EXPECTED_GPUS is set",
+        "the driver does not answer, and EXPECTED_GPUS is set; while it hangs after it has answered, each GPU"
+        " is stuck instead",
         AT_ONCE,
         "nvmlInit and nvmlDeviceGetCount",
     ),

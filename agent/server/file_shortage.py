@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import time
@@ -35,7 +36,8 @@ class FileShortage:
         try:
             self._probe()
         except OSError as error:
-            self.report(error)
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self.report(error)
 
     def report(self, error: OSError) -> None:
         """A connection was not accepted because of this error."""

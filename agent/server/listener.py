@@ -8,7 +8,8 @@ import os
 import socket
 import stat
 import threading
-from contextlib import contextmanager, suppress
+import time
+from contextlib import ExitStack, contextmanager, suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 2048  # connections that wait to be accepted; the kernel caps it at net.core.somaxconn
 SEND_TIMEOUT_MS = 30_000  # a connection without an acknowledgement for so long is dropped
+LOCK_PATIENCE, LOCK_PAUSE = 0.2, 0.01  # seconds; a start holds the lock for a millisecond
 SOCKET_MODE = 0o666  # open to all, as a port is: the folder decides who can reach it
 
 
@@ -92,7 +94,7 @@ def may_listen_at(path: str) -> None:
         _is_stale(path)
         folder = _folder(path)
         os.stat(folder)  # noqa: PTH116  (it says what is wrong with it)
-        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise CannotListen(f"Cannot listen on {path}: {_reason(error)} (UDS)") from error
@@ -104,17 +106,26 @@ def _folder(path: str) -> str:
 
 @contextmanager
 def _locked(folder: str) -> Iterator[None]:
-    """Wait until no other agent looks at a socket in the folder, or puts one there. Raises OSError.
+    """Wait until no other agent looks at a socket in the folder, or puts one there.
 
     A socket that is bound, but does not listen yet, would seem stale to it.
     """
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(opened, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        with suppress(OSError):  # a folder that we may not read, or a file system without locks
+            opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            stack.callback(os.close, opened)
+            _lock(opened)
         yield
-    finally:
-        os.close(opened)
+
+
+def _lock(folder: int) -> None:
+    """Lock it for other agents, unless somebody keeps it locked, as STATE_DIR is. Raises OSError."""
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while time.monotonic() < deadline:
+        with suppress(BlockingIOError):
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(LOCK_PAUSE)
 
 
 def _is_stale(path: str) -> bool:
@@ -151,7 +162,10 @@ def _addresses(host: str, port: int, lookup: Callable[..., Sequence[Address]]) -
         except OSError as error:
             found.put(error)
 
-    threading.Thread(target=resolve, name="resolver", daemon=True).start()
+    try:
+        threading.Thread(target=resolve, name="resolver", daemon=True).start()
+    except RuntimeError:  # no thread can be started
+        resolve()
     addresses = found.get()
     if isinstance(addresses, OSError):
         raise addresses

@@ -47,9 +47,10 @@ export function start(heard) {
     (event, build) => {
       fresh = event?.status !== "error";
       if (!fresh) return become("late", event.error);
+      const problem = renewed(build); // first: only the page of a new build may understand its events
       try {
         Object.assign(state, { event: checked(event, EVENT), heardAt: performance.now() });
-        become("live", renewed(build));
+        become("live", problem);
         standing ??= new AbortController();
         heard(event, isNew);
         isNew = false;

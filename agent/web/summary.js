@@ -9,7 +9,8 @@ export async function summaryOf(host) {
     return checked(await host.ask("summary"), SUMMARY);
   } catch (error) {
     if (error.status !== 404) throw error;
-    return (await import("./older.js")).older(await host.ask("gpu"));
+    const { older } = await import("./older.js").catch(() => Promise.reject(error)); // gone after an upgrade
+    return older(await host.ask("gpu"));
   }
 }
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from agent.simulation import SimulatedProcess, Simulation
-from tests.page.opened import asked_from_now_on, hide, opened, process, streaming
+from tests.page.opened import asked_from_now_on, eventually, hide, opened, process, streaming
 from tests.support.agents import ROOT, agent_process, agent_server, free_port
 
 if TYPE_CHECKING:
@@ -138,6 +138,21 @@ def test_after_an_upgrade_the_page_loads_its_new_version_by_itself(browser: Brow
         page.locator("#connection.live").wait_for()
         assert page.evaluate(decoration) == "underline"
         assert page.url.endswith("/#gpu0")
+
+
+def test_a_page_that_does_not_understand_the_events_of_a_new_version_loads_that_version(
+    browser: Browser,
+) -> None:
+    with Simulation(1), agent_server() as url:
+        event = httpx.get(f"{url}/gpu").json()
+        event["gpus"][0]["power"] = "97"
+        script = streaming(event, build="another")
+        with opened(browser, f"{url}/docs", script=script, expected=["The answer "]) as page:
+            asked: list[str] = []
+            page.on("request", lambda request: asked.append(request.url))
+            page.goto(f"{url}/")
+            page.locator("#problem").get_by_text("no valid gpus[].power").wait_for()
+            eventually(page, lambda: asked.count(f"{url}/") == 2, "the page is asked for again")
 
 
 def test_a_page_that_cannot_get_its_new_version_reports_it_and_does_not_reload(browser: Browser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import socket
 import stat
@@ -172,6 +173,23 @@ def test_of_two_agents_that_start_on_the_socket_of_a_killed_one_only_one_listens
             starts = [agents.submit(listens, path, both_have_tried) for _ in range(2)]
         assert sorted(start.result() for start in starts) == [False, True]
         assert not path.exists()
+
+
+def test_a_lock_that_somebody_keeps_on_the_folder_delays_the_socket_only_shortly(tmp_path: Path) -> None:
+    """An agent keeps such a lock for its whole life if its STATE_DIR is that folder."""
+
+    def listen_and_end(path: Path) -> None:
+        with listening_at(str(path)):
+            connect(path)
+
+    keeper = os.open(tmp_path, os.O_RDONLY)
+    with ThreadPoolExecutor(1) as agents:
+        try:
+            fcntl.flock(keeper, fcntl.LOCK_EX)
+            agents.submit(listen_and_end, tmp_path / "agent").result(DEADLINE)
+        finally:
+            os.close(keeper)
+    assert list(tmp_path.iterdir()) == []
 
 
 def listens(path: Path, others: threading.Barrier) -> bool:

@@ -54,6 +54,9 @@ SUBJECTS = (
 RULES = tuple(subject.judge for subject in SUBJECTS)
 KINDS: tuple[Kind, ...] = tuple(kind for subject in SUBJECTS for kind in subject.KINDS)
 
+# What a GPU without power no longer has.
+ENDED_BY_SLEEP = {throttling.THERMAL_SLOWDOWN_HW.name, fans.FAN_STOPPED.name}
+
 _NOTHING = Lately()
 
 
@@ -93,8 +96,10 @@ def examine(snapshot: Snapshot) -> Mapping[int, Health]:
 
     def examine_one(gpu: GpuSample) -> Health:
         """One that falls asleep stays critical until it is read again; anything less has no verdict."""
-        last = judge(gpu.as_last_read)
-        return last if gpu.before is None or last.verdict is HealthVerdict.CRITICAL else judge(gpu)
+        if gpu.before is None:
+            return judge(gpu)
+        last = [found for found in judge(gpu.as_last_read).findings if found.name not in ENDED_BY_SLEEP]
+        return _worst_of(last) if last and last[0].verdict is HealthVerdict.CRITICAL else judge(gpu)
 
     return {gpu.index: examine_one(gpu) for gpu in snapshot.gpus}
 
@@ -105,5 +110,10 @@ def judge_health(patient: Patient) -> Health:
         (finding for rule in RULES for finding in rule(patient)), key=lambda finding: -finding.verdict
     )
     if findings:
-        return Health(findings[0].verdict, tuple(findings))
+        return _worst_of(findings)
     return Health(None if patient.gpu.reading is None else HealthVerdict.HEALTHY)
+
+
+def _worst_of(findings: list[Finding]) -> Health:
+    """With at least one finding, the worst first."""
+    return Health(findings[0].verdict, tuple(findings))

@@ -68,8 +68,13 @@ def test_a_gpu_that_cannot_be_read_has_the_verdict_of_its_state(
         (gpu(memory_errors=MemoryErrors(remapping_pending=True)), []),
         (gpu(memory_errors=MemoryErrors(uncorrected_volatile=2)), ["ecc_uncorrected"]),
         (GpuSample(0, GpuState.LOST, error="It is so"), ["lost"]),
+        (gpu(clocks_event_reasons=0x60), []),
+        (
+            gpu(clocks_event_reasons=0x60, memory_errors=MemoryErrors(uncorrected_volatile=2)),
+            ["ecc_uncorrected"],
+        ),
     ],
-    ids=["healthy", "warning", "critical", "lost"],
+    ids=["healthy", "warning", "critical", "lost", "hot", "hot and critical"],
 )
 def test_a_gpu_that_falls_asleep_stays_critical_until_it_is_read_again(
     state: GpuState, before: GpuSample, expected: list[str]
