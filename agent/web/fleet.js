@@ -57,7 +57,7 @@ function made({ name, path }) {
 // The agent of this page reports the build of its page.
 function renew(build) {
   const problem = renewed(build);
-  if (problem === state.problem) return;
+  if (problem === state.problem || state.phase !== "fleet") return; // an error of the page stays
   state.problem = problem;
   changed();
 }

@@ -40,7 +40,7 @@ def fact(part: Locator, name: str) -> Locator:
 
 def test_a_value_that_the_driver_fails_to_report_is_err_with_the_reason(browser: Browser) -> None:
     with failing(), agent_server() as url, opened(browser, f"{url}/") as page:
-        well, ill = page.locator(".card").all()
+        well, ill = page.locator(".card").nth(0), page.locator(".card").nth(1)
         ill.get_by_text("ERR").first.wait_for()
         utilization = ill.locator(".utilization .value")
         assert text(utilization) == "ERR Unknown Error", "a screen reader reads the reason too"

@@ -197,6 +197,7 @@ def test_a_wall_with_an_error_hides_all_values_and_reloads_once_it_can(
         page.locator("#problem").get_by_text("This page has an error").wait_for()
         assert page.locator(VALUES).count() == 0
         eventually(page, lambda: asked.count(f"{url}/?wall") >= 2, "the page is asked for")
+        eventually(page, lambda: asked.count(f"{url}/summary") >= 3, "answers of the host come")
         assert page.locator("#problem").is_visible()
         page.unroute(address)
         shown(page, 1)
