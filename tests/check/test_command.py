@@ -188,7 +188,12 @@ def test_the_exit_status_is_right_even_if_nobody_reads_the_report() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "status"), [("", 1), ("--json", 1), pytest.param("--port abc", 2, marks=pytest.mark.slow)]
+    ("options", "status"),
+    [
+        ("--json", 1),
+        pytest.param("", 1, marks=pytest.mark.slow),
+        pytest.param("--port abc", 2, marks=pytest.mark.slow),
+    ],
 )
 def test_a_report_that_cannot_be_written_is_no_success(options: str, status: int) -> None:
     finished = subprocess.run(  # noqa: S603  (our own program)

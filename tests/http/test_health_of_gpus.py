@@ -50,6 +50,7 @@ async def until(condition: Callable[[Any], bool], client: httpx.AsyncClient, que
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.slow
 async def test_each_finding_is_in_every_answer() -> None:
     async with agent(6, "sick") as (_, client):
         await until(

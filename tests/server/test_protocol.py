@@ -142,7 +142,7 @@ def serving(protocol: type[LimitedHttpProtocol], handshakes: Handshakes | None =
         number = listener.getsockname()[1]
         yield TlsPort(number) if handshakes else number
     finally:
-        server.should_exit = True
+        server.handle_exit(signal.SIGTERM, None)  # at once, not with the next tick
         thread.join(DEADLINE)
     assert ended == [0], "in order"
 

@@ -40,7 +40,7 @@ ENDS_WITHIN = 30  # seconds, including two starts
 
 # The start of a worker, with only this part of the agent.
 WORKER = """
-import asyncio, signal, sys
+import asyncio, select, signal, sys
 from agent.server.single_worker import SingleWorker
 
 async def app(scope, receive, send):
@@ -55,7 +55,9 @@ async def receive():
 
 signal.signal(signal.SIGTERM, lambda *_: None)  # like a server whose last answers take long
 asyncio.run(SingleWorker(app, patience=float(sys.argv[1]))({"type": "lifespan"}, receive, send))
-sys.stdin.read()
+# For short times: a signal just before a wait does not end it.
+while not select.select([sys.stdin], [], [], 0.05)[0]:
+    pass
 """
 ASKED = "asked\n"
 STARTED = "lifespan.startup.complete \n"
