@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 GPUS = 8
 # Seconds that a loaded machine adds to MAX_WAIT, the longest wait for the driver; a hung call never ends.
 SCHEDULING = 8.0
+LATE = ("ok", "stale", "stuck")  # possible states of a GPU whose driver is slow
 HUNG = 60.0  # seconds without an answer
 HEARTBEAT = 0.1
 PAUSE = 0.5  # seconds; a heartbeat that is later than this shows that the machine stood still
@@ -41,7 +42,7 @@ class Truth:
     bad: Mapping[int, tuple[str, str]] = field(default_factory=dict)  # GPU -> its state, text in its error
     no_driver: str | None = None  # text in the error
     no_contact: bool = False
-    late: bool = False  # the driver is so slow that a GPU may be `ok` or `stale`
+    late: bool = False  # the driver is so slow that a GPU may be in any state of LATE
     known_before: bool = True  # the GPUs were read before the fault began
     has_findings: bool = False  # the GPUs have findings: their verdicts are not those of their states
     celsius: int | None = (
@@ -266,7 +267,7 @@ def summary(answer: Answer, truth: Truth) -> None:
             reported[name] for name in ("utilization_percent", "temperature_celsius", "power_watts", "users")
         ]
         if truth.late:
-            assert reported["state"] in ("ok", "stale")
+            assert reported["state"] in LATE
         elif number in truth.bad:
             assert (reported["state"], reported["verdict"]) == (expected, VERDICTS[expected])
             assert truth.bad[number][1] in (reported["reason"] or truth.bad[number][1])
@@ -330,7 +331,7 @@ def has_data(answer: Answer, truth: Truth) -> bool:
 def check_states(gpus: list[dict[str, Any]], truth: Truth) -> None:
     for number, (reported, expected) in enumerate(zip(gpus, truth.states(), strict=True)):
         if truth.late:
-            assert reported["state"] in ("ok", "stale")
+            assert reported["state"] in LATE
             continue
         assert expected == reported["state"], f"GPU {number}: {reported}"
         if number in truth.bad:
