@@ -27,6 +27,7 @@ from agent.sources.gpu.xid import XidEventSource
 from agent.sources.host import HostSource
 from agent.sources.nvml import DriverSource
 from agent.sources.process_source import ProcessSource
+from tests.sampling.test_collector import collecting
 from tests.support.agents import wait_until
 from tests.support.sources import FakeHardware
 
@@ -210,24 +211,14 @@ async def test_suspended_time_counts_for_ages_and_not_for_idle_time() -> None:
 
 @asynccontextmanager
 async def sampled(hardware: FakeHardware, time: Time) -> AsyncIterator[Sampler]:
-    hardware.clock = time.since_boot
-    collector = Collector(
-        hardware.driver,
-        hardware.open_gpu,
-        hardware.host,
-        hardware.processes,
-        sample_interval=1.0,
-        sample_timeout=2.0,
-        clock=time.clock,
-        now=time.now,
-        since_boot=time.since_boot,
-    )
-    sampler = Sampler(collector, Pace(1.0, 0), clock=time.clock, since_boot=time.since_boot)
-    try:
-        yield sampler
-    finally:
-        hardware.open_all_valves()
-        assert await sampler.stop()
+    async with collecting(hardware, time.clock, since_boot=time.since_boot, now=time.now) as collector:
+        hardware.clock = time.since_boot
+        sampler = Sampler(collector, Pace(1.0, 0), clock=time.clock, since_boot=time.since_boot)
+        try:
+            yield sampler
+        finally:
+            hardware.open_all_valves()
+            assert await sampler.stop()
 
 
 @pytest.mark.parametrize(("suspended", "is_new"), [(0.0, False), (0.6, False), (0.8, True), (HOUR, True)])

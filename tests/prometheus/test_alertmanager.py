@@ -59,6 +59,12 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://{address}/api/v2/alerts"
 
 
+def shown(url: str, instances: str) -> list[tuple[dict[str, str], bool]]:
+    """The labels of each alert on the instances, a regular expression, and whether the alert is sent."""
+    alerts = httpx.get(url, params={"filter": f'instance=~"{instances}"'}).json()
+    return [(one["labels"], not one["status"]["inhibitedBy"]) for one in alerts]
+
+
 def alert(name: str, severity: str, instance: str, **labels: str) -> dict[str, Any]:
     return {"labels": {"alertname": name, "severity": severity, **HOST, **labels, "instance": instance}}
 
@@ -114,8 +120,7 @@ def test_one_fault_sends_one_notification(url: str, fault: str) -> None:
 
     def notified() -> dict[str, bool]:
         """Whether each alert is sent, by its name."""
-        shown = httpx.get(url, params={"filter": f'instance="{fault}"'}).json()
-        return {one["labels"]["alertname"]: not one["status"]["inhibitedBy"] for one in shown}
+        return {labels["alertname"]: is_sent for labels, is_sent in shown(url, fault)}
 
     expected = {name: name in wanted for name, _ in fire}
     wait_until(lambda: notified() == expected, lambda: f"{expected} is expected, not {notified()}")
@@ -131,8 +136,7 @@ def test_the_same_fault_on_another_gpu_or_host_is_reported_too(url: str) -> None
     httpx.post(url, json=fire).raise_for_status()
 
     def notified() -> list[bool]:
-        shown = httpx.get(url, params={"filter": 'instance=~"pair|neighbour"'}).json()
-        return [not one["status"]["inhibitedBy"] for one in shown]
+        return [is_sent for _, is_sent in shown(url, "pair|neighbour")]
 
     wait_until(lambda: notified() == [True] * len(fire), lambda: f"all alerts are sent: {notified()}")
 
@@ -147,9 +151,9 @@ def test_an_agent_that_is_down_does_not_silence_a_host_of_the_same_name_in_anoth
 
     def notified() -> set[tuple[str, str]]:
         """Name and cluster of each alert that is sent; empty until all are there."""
-        shown = httpx.get(url, params={"filter": 'instance="twin"'}).json()
-        sent = [one["labels"] for one in shown if not one["status"]["inhibitedBy"]]
-        return {(one["alertname"], one["cluster"]) for one in sent} if len(shown) == len(fire) else set()
+        alerts = shown(url, "twin")
+        sent = {(labels["alertname"], labels["cluster"]) for labels, is_sent in alerts if is_sent}
+        return sent if len(alerts) == len(fire) else set()
 
     wait_until(
         lambda: notified() == {("AgentDown", "lab"), ("GpuLost", "attic")},
@@ -162,8 +166,7 @@ def test_only_the_graver_of_two_severities_of_an_alert_is_reported(url: str) -> 
     httpx.post(url, json=fire).raise_for_status()
 
     def notified() -> dict[str, bool]:
-        shown = httpx.get(url, params={"filter": 'instance="hot"'}).json()
-        return {one["labels"]["severity"]: not one["status"]["inhibitedBy"] for one in shown}
+        return {labels["severity"]: is_sent for labels, is_sent in shown(url, "hot")}
 
     wait_until(
         lambda: notified() == {"warning": False, "critical": True},
@@ -180,8 +183,7 @@ def test_an_error_that_lasts_for_weeks_does_not_hide_a_different_error(url: str)
     httpx.post(url, json=fire).raise_for_status()
 
     def notified() -> dict[str, bool]:
-        shown = httpx.get(url, params={"filter": 'instance="weeks"'}).json()
-        return {one["labels"].get("xid", ""): not one["status"]["inhibitedBy"] for one in shown}
+        return {labels.get("xid", ""): is_sent for labels, is_sent in shown(url, "weeks")}
 
     wait_until(
         lambda: notified() == {"": True, "48": False, "119": True}, lambda: f"XID 119 is sent: {notified()}"

@@ -33,7 +33,7 @@ SCHEDULING = 1.0
 @asynccontextmanager
 async def collecting(
     hardware: FakeHardware,
-    clock: Shifted | None = None,
+    clock: Callable[[], float] | None = None,
     history_interval: float = 0,
     *,
     since_boot: Callable[[], float] | None = None,

@@ -24,6 +24,28 @@ def good(age: float) -> ReadResult[GpuReading | None]:
     return ReadResult(reading(age), None, NOW - age, seconds=0.05)
 
 
+def judged(
+    result: ReadResult[GpuReading | None] | None,
+    last: GpuReading | None,
+    *,
+    index: int = 0,
+    busy_for: float | None = None,
+    silent_for: float | None = None,
+) -> GpuSample:
+    """The GPU now, whose call has not returned for `busy_for` seconds; the driver's for `silent_for`."""
+    return judge_state(
+        index,
+        result,
+        None if busy_for is None else NOW - busy_for,
+        last,
+        now=NOW,
+        since_boot=SINCE_BOOT,
+        booted_at=BOOTED_AT,
+        patience=PATIENCE,
+        silent_since=None if silent_for is None else NOW - silent_for,
+    )
+
+
 @pytest.mark.parametrize(
     ("state", "shows_values", "result", "last_age", "busy_for"),
     [
@@ -54,16 +76,7 @@ def test_a_gpu_is_judged_by_its_last_answer_and_its_hung_call(
     last_age: float | None,
     busy_for: float | None,
 ) -> None:
-    sample = judge_state(
-        3,
-        result,
-        None if busy_for is None else NOW - busy_for,
-        None if last_age is None else reading(last_age),
-        now=NOW,
-        since_boot=SINCE_BOOT,
-        booted_at=BOOTED_AT,
-        patience=PATIENCE,
-    )
+    sample = judged(result, None if last_age is None else reading(last_age), index=3, busy_for=busy_for)
     assert (sample.state, sample.reading is not None) == (state, shows_values)
     assert (sample.error is None) == shows_values, "a GPU without values has an error"
     assert sample.index == 3
@@ -84,17 +97,7 @@ def test_a_gpu_is_judged_by_its_last_answer_and_its_hung_call(
 def test_a_released_gpu_is_stuck_with_the_driver(
     silent_for: float, busy_for: float | None, state: GpuState, error: str
 ) -> None:
-    sample = judge_state(
-        0,
-        None,
-        None if busy_for is None else NOW - busy_for,
-        reading(60.0),
-        now=NOW,
-        since_boot=SINCE_BOOT,
-        booted_at=BOOTED_AT,
-        patience=PATIENCE,
-        silent_since=NOW - silent_for,
-    )
+    sample = judged(None, reading(60.0), busy_for=busy_for, silent_for=silent_for)
     assert (sample.state, sample.error) == (state, error)
 
 
@@ -108,9 +111,7 @@ def test_a_reading_is_late_after_two_sample_intervals(age: float, state: GpuStat
 
 @pytest.mark.parametrize(("last", "error"), [(None, NOT_YET), (reading(60.0), DRIVER_RELEASED)])
 def test_a_gpu_without_an_answer_was_never_read_or_was_released(last: GpuReading | None, error: str) -> None:
-    times = {"now": NOW, "since_boot": SINCE_BOOT, "booted_at": BOOTED_AT}
-
-    assert judge_state(0, None, None, last, **times, patience=PATIENCE).error == error
+    assert judged(None, last).error == error
 
 
 def test_values_of_a_failed_read_are_kept_beside_the_lasting_ones() -> None:
@@ -118,9 +119,8 @@ def test_values_of_a_failed_read_are_kept_beside_the_lasting_ones() -> None:
     result: ReadResult[GpuReading | None] = ReadResult(
         None, "Gone", NOW, lasting=GpuReading(1.0, driver_errors=errors)
     )
-    times = {"now": NOW, "since_boot": SINCE_BOOT, "booted_at": BOOTED_AT}
 
-    sample = judge_state(0, result, None, reading(60.0), **times, patience=PATIENCE)
+    sample = judged(result, reading(60.0))
 
     assert (sample.values.driver_errors, sample.identity) == (errors, IDENTITY)
 
@@ -147,16 +147,7 @@ def test_a_gpu_that_was_never_read_has_its_bus_id() -> None:
 
 @pytest.mark.parametrize("busy_for", [None, 60.0], ids=["lost", "stuck"])
 def test_identity_and_total_memory_stay_known_without_current_values(busy_for: float | None) -> None:
-    sample = judge_state(
-        0,
-        ReadResult(None, "Gone", NOW),
-        None if busy_for is None else NOW - busy_for,
-        reading(60.0),
-        now=NOW,
-        since_boot=SINCE_BOOT,
-        booted_at=BOOTED_AT,
-        patience=PATIENCE,
-    )
+    sample = judged(ReadResult(None, "Gone", NOW), reading(60.0), busy_for=busy_for)
     assert sample.identity == IDENTITY
     assert sample.values.memory == MEMORY
     assert (sample.sampled_at, sample.age_ms) == (BOOTED_AT + SINCE_BOOT - 60, 60_000)
