@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.simulation import Simulation
+from tests.support.clock import RunningLoop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,9 +46,9 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    """Async tests run on asyncio, as the agent does."""
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    """Async tests run on asyncio, as the agent does, with patience for a machine that stands still."""
+    return "asyncio", {"loop_factory": RunningLoop}
 
 
 @pytest.fixture

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 DEADLINE = 10.0  # seconds until a test gives up
-ENDS_WITHIN = 3.0  # seconds: the 1.5 of SERVER, plus time for a loaded machine
 GET = b"GET / HTTP/1.1\r\nHost: gpu\r\n"
 SLOW = b"GET /slow HTTP/1.1\r\nHost: gpu\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -543,7 +542,7 @@ import asyncio, os, signal, socket, sys, time
 from uvicorn import Config
 from agent.server.agent_server import AgentServer
 
-mode = sys.argv[1]
+mode, exit_deadline = sys.argv[1], float(sys.argv[2])
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -566,15 +565,17 @@ async def app(scope, receive, send):
 listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1], flush=True)
 config = Config(app, loop="uvloop", ws="none", lifespan="on", log_config=None, timeout_graceful_shutdown=1)
-AgentServer(config, exit_deadline=1.5, end=os._exit).run(sockets=[listener])
+AgentServer(config, exit_deadline=exit_deadline, end=os._exit).run(sockets=[listener])
 print("left", flush=True)
 """
 
 
 @contextmanager
-def process(mode: str, *before: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def process(
+    mode: str, *before: str, exit_deadline: float = 2 * DEADLINE
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A server in its own process, once it is ready, and its port."""
-    command = [*before, *ON_TERMINAL, sys.executable, "-c", SERVER, mode]
+    command = [*before, *ON_TERMINAL, sys.executable, "-c", SERVER, mode, str(exit_deadline)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603  our own script
         assert child.stdout is not None
         port = int(child.stdout.readline())
@@ -585,45 +586,41 @@ def process(mode: str, *before: str) -> Iterator[tuple[subprocess.Popen[str], in
             child.kill()
 
 
-def stop(child: subprocess.Popen[str], sig: signal.Signals) -> tuple[int, str, float]:
-    """Exit status, remaining output, and the seconds until the end."""
-    begun = time.monotonic()
+def stop(child: subprocess.Popen[str], sig: signal.Signals) -> tuple[int, str]:
+    """Exit status, and the remaining output."""
     child.send_signal(sig)
     printed, _ = child.communicate(timeout=DEADLINE)
-    return child.returncode, printed, time.monotonic() - begun
+    return child.returncode, printed
 
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_process_properly_with_status_0(sig: signal.Signals) -> None:
     with process("plain") as (child, _):
-        status, printed, seconds = stop(child, sig)
-    assert (status, printed) == (0, "ended\nleft\n")
-    assert seconds < ENDS_WITHIN
+        ended = stop(child, sig)
+    assert ended == (0, "ended\nleft\n")
 
 
 def test_two_signals_at_once_still_end_the_process_properly() -> None:
     """A terminal sends Ctrl-C to `uv run` and to the agent, and `uv run` passes it on."""
     with process("plain") as (child, _):
         child.send_signal(signal.SIGINT)
-        status, printed, _ = stop(child, signal.SIGINT)
-    assert (status, printed) == (0, "ended\nleft\n")
+        ended = stop(child, signal.SIGINT)
+    assert ended == (0, "ended\nleft\n")
 
 
 def test_a_signal_during_the_start_ends_the_process_with_status_0() -> None:
     with process("hangs at start") as (child, _):
-        status, printed, seconds = stop(child, signal.SIGTERM)
-    assert (status, printed) == (0, "left\n")
-    assert seconds < ENDS_WITHIN
+        ended = stop(child, signal.SIGTERM)
+    assert ended == (0, "left\n")
 
 
 @pytest.mark.parametrize("mode", ["plain", "hangs at end"])
 def test_an_open_answer_or_a_hanging_shutdown_ends_at_the_exit_deadline(mode: str) -> None:
-    with process(mode) as (child, port), connection(port) as client:
+    with process(mode, exit_deadline=1.5) as (child, port), connection(port) as client:
         client.sendall(GET + b"\r\n")
         assert client.recv(65536).startswith(OK)
-        status, _, seconds = stop(child, signal.SIGTERM)
+        status, _ = stop(child, signal.SIGTERM)
     assert status == 0
-    assert seconds < ENDS_WITHIN
 
 
 def test_sighup_stays_ignored_under_nohup() -> None:

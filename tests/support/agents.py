@@ -25,6 +25,7 @@ from agent.http.parameters import NO_CONTACT
 from agent.readings import GpuState
 from agent.server.protocol import LimitedHttpProtocol
 from agent.settings import Settings
+from tests.support.clock import RunningLoop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -145,7 +146,11 @@ def server(app: Starlette, when_started: Callable[[], Awaitable[None]] | None = 
             ready.set()
             await serving
 
-        thread = threading.Thread(target=lambda: asyncio.run(serve()), name="test server")
+        def run() -> None:
+            with asyncio.Runner(loop_factory=RunningLoop) as runner:
+                runner.run(serve())
+
+        thread = threading.Thread(target=run, name="test server")
         thread.start()
         try:
             assert ready.wait(START_DEADLINE), "the server has started"
