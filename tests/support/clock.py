@@ -1,4 +1,4 @@
-"""Clocks of tests: one that a test moves, one that is ahead, and one that leaves out stalls of the machine."""
+"""Clocks of tests: one that a test moves, one that is ahead, and one that leaves out stalls."""
 
 from __future__ import annotations
 
