@@ -56,7 +56,7 @@ def test_hung_processes_take_at_most_a_second_of_a_reading(tmp_path: Path) -> No
 
 def test_one_hung_process_leaves_time_for_the_largest(tmp_path: Path) -> None:
     names = (name_of_the_largest(tmp_path / str(number), hung_on_gpus=1) for number in range(3))
-    assert WHOLE in names, "that the machine stands still meanwhile happens once, but not three times"
+    assert WHOLE in names, "that the machine stands still meanwhile happens once"
 
 
 def test_processes_are_read_at_the_pace_of_the_driver_s_lists(tmp_path: Path) -> None:
