@@ -99,7 +99,9 @@ class Collector:
         self._host: Worker[HostReading] = self._workers.start("host")
         self._processes: Worker[ProcessesReading] = self._workers.start("processes")
         self._sleep = Sleep(
-            runtime_power, self._contact, self._workers, stale_after=self._patience.stale_after, clock=clock
+            *(runtime_power, self._contact, self._workers),
+            stale_after=self._patience.stale_after,
+            since_boot=since_boot,
         )
         self._driver_round = DriverRound(
             *(self._contact, self._census, self._topology, self._sleep),
@@ -157,7 +159,7 @@ class Collector:
         judged = self._contact.judge_states(
             now, since_boot=since_boot, booted_at=booted_at, patience=self._patience
         )
-        driver, gpus = self._sleep.sleeping(judged, now, since_boot=since_boot, booted_at=booted_at) or (
+        driver, gpus = self._sleep.sleeping(judged, since_boot=since_boot, booted_at=booted_at) or (
             self._contact.reading,
             judged,
         )

@@ -38,6 +38,8 @@ NONE_RESTORED: Mapping[str, Mapping[int, KeptXid]] = MappingProxyType({})
 class Events(Protocol):
     """The interface of XidWatch."""
 
+    @property
+    def is_listening(self) -> bool: ...
     def counts(self, uuid: str | None, booted_at: float) -> Mapping[int, XidCount] | None: ...
     def about_memory(self, uuid: str | None) -> int: ...
     def logged_before(self, uuid: str | None) -> Tally: ...
@@ -104,8 +106,10 @@ class KnownXids:
         events = self._events.counts(uuid, booted_at) if self._events is not None else None
         lines = logged.xids(uuid, bus)
         restored = self._restored.get(uuid or "", {})
-        is_known = events is not None or lines or (bus and self._log is not None and self._log.is_read)
-        if not (is_known or restored):
+        # Without an XID it must be known that there was none.
+        would_be_heard = events is not None and self._events is not None and self._events.is_listening
+        would_be_read = bus is not None and self._log is not None and self._log.is_read
+        if not (events or lines or restored or would_be_heard or would_be_read):
             return self._without_xids(gpu, uuid)
         lines = {code: self._described(seen, blamed) for code, seen in lines.items()}
         before = (self._events.logged_before(uuid) if self._events is not None else _NOTHING).xids(uuid, bus)

@@ -176,9 +176,8 @@ class Ledger:
 
     def update(self, snapshot: Snapshot) -> LedgerReading:
         """Add the time since the previous Snapshot, and return the totals."""
-        now = snapshot.taken_monotonic
         self._began = snapshot.taken_since_boot if self._began is None else self._began
-        seconds = self._seconds_until(now)
+        seconds = self._seconds_until(snapshot.taken_monotonic)
         hosts = snapshot.host_processes
         names: dict[int | None, str | None] = {
             host.uid: host.username for host in hosts.values() if host.uid is not None and host.username
@@ -199,15 +198,16 @@ class Ledger:
             if uuid is None:
                 continue
             gpu = self._gpus[uuid] = before.get(uuid) or self._begin(uuid)
-            peaks[uuid] = gpu.peak.add(now, reading.utilization.gpu_percent if reading else None)
             read_at = reading.sampled_since_boot if reading else snapshot.taken_since_boot
             gpu.idleness.add(gpu_is_idle(sample), read_at)
             if reading is not None:
+                gpu.peak.add(read_at, reading.utilization.gpu_percent)
                 if gpu.idleness.since is not None:  # of a GPU that is asleep nothing is shown
                     idle_since[uuid] = snapshot.booted_at + gpu.idleness.since
                 gpu.unlisted.add(reading)
                 lately[uuid] = gpu.lately.add(reading)
                 ghosts |= {uuid: True} if gpu.unlisted.is_ghost else {}
+            peaks[uuid] = gpu.peak.highest(snapshot.taken_since_boot)
             if (unlisted_peak := gpu.unlisted.peak(snapshot.taken_since_boot)) is not None:
                 unlisted_peaks[uuid] = unlisted_peak
             if reading is None or reading.processes is None:

@@ -17,17 +17,21 @@ class Peak:
     def __init__(self) -> None:
         self._values: deque[tuple[float, int]] = deque()
 
-    def add(self, at: float, percent: int | None) -> int | None:
-        """Add this value; returns the present peak; None: none is known.
+    def add(self, at: float, percent: int | None) -> None:
+        """Add this value, sampled at `at`, in seconds since boot; None: not reported.
 
-        `at`: seconds of the monotonic clock.
+        The same sample may be added several times.
         """
         values = self._values
         if percent is not None:
             while values and values[-1][1] <= percent:
                 values.pop()
             values.append((at, percent))
-        while values and values[0][0] < at - PEAK_SECONDS:
+
+    def highest(self, now: float) -> int | None:
+        """The highest value that is at most PEAK_SECONDS old; None: there is none."""
+        values = self._values
+        while values and values[0][0] < now - PEAK_SECONDS:
             values.popleft()
         return values[0][1] if values else None
 

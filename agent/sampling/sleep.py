@@ -33,7 +33,7 @@ class Sleep:
     """Lives on the event loop: its methods may only be called there.
 
     `source` None: no GPU may sleep. A report of the kernel that is older than `stale_after` seconds is no
-    longer used.
+    longer used; `since_boot` tells the age, because the monotonic clock stands still during a suspend.
     """
 
     def __init__(
@@ -43,18 +43,18 @@ class Sleep:
         workers: Workers,
         *,
         stale_after: float,
-        clock: Callable[[], float],
+        since_boot: Callable[[], float],
     ) -> None:
         self._source = source
         self._contact = contact
         self._workers = workers
         self._stale_after = stale_after
-        self._clock = clock
+        self._since_boot = since_boot
         self._policy = SleepPolicy()
         self._worker: Worker[RuntimePower | None] = workers.start("runtime power")
         self._power: RuntimePower | None = None  # the kernel's last report; None: not every GPU may sleep
-        # Seconds of the monotonic clock.
-        self._reported_at = self._requested_at = float("-inf")
+        self._reported_at = float("-inf")  # seconds since boot
+        self._requested_at = float("-inf")  # seconds of the monotonic clock
         self._is_unknown = False
 
     @property
@@ -75,18 +75,18 @@ class Sleep:
         )
 
     def sleeping(
-        self, judged: Sequence[GpuSample], now: float, *, since_boot: float, booted_at: float
+        self, judged: Sequence[GpuSample], *, since_boot: float, booted_at: float
     ) -> tuple[DriverReading, tuple[GpuSample, ...]] | None:
         """The last known driver, and the GPUs that are not read because they sleep or may sleep.
 
         `judged`: the GPUs of the contact; one with a call that does not return stays stuck. None: they are
-        awake. The clocks are those of `states.judge_state`.
+        awake. The moments are those of `states.judge_state`.
         """
         power = self._power
         if power is None or (self._is_unknown and self._contact.is_made):
             return None
         if self._is_unknown:
-            state, trouble = GpuState.STALE, unknown_sleep(now - self._reported_at)
+            state, trouble = GpuState.STALE, unknown_sleep(since_boot - self._reported_at)
         elif power.are_suspended:
             state, trouble = GpuState.ASLEEP, None
         else:
@@ -146,12 +146,12 @@ class Sleep:
             await self._workers.wait([self._worker], started + MAX_WAIT_FOR_GPUS)
         result = self._worker.result
         if result is not None and result.error is None:
-            self._power, self._reported_at = result.reading, result.started_at
+            self._power, self._reported_at = result.reading, result.started_since_boot
         self._judge()
 
     def _judge(self) -> None:
         """Whether the kernel's last report is still valid; a change is logged once."""
-        seconds = self._clock() - self._reported_at
+        seconds = self._since_boot() - self._reported_at
         is_old = seconds > self._stale_after or self._workers.is_stuck(self._worker)
         is_unknown = self.is_allowed and is_old
         if is_unknown and not self._is_unknown:

@@ -55,7 +55,7 @@ class Unlisted:
         SETTLING_SECONDS after the last listed process had left.
         """
         enough = len(self._counted) == MIN_SAMPLES and self._counted[0] >= now - PEAK_SECONDS
-        return self._peak.add(now, None) if enough else None
+        return self._peak.highest(now) if enough else None
 
     @property
     def is_ghost(self) -> bool:

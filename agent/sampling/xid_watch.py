@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds until the driver, or a GPU without events, is tried again.
 RETRY = 5.0
+# Seconds since the last wait for events after which XIDs may have been missed. A retry takes less.
+UNHEARD_AFTER = 2 * RETRY
 # Seconds in which the same XID of a GPU is not logged again.
 LOG_PACE = 60.0
 
@@ -59,6 +61,7 @@ class XidWatch:
         self._counts: dict[str, Mapping[int, tuple[int, float]]] = {}
         self._logged_before: dict[str, Tally] = {}  # by GPU UUID, the time since which its events are read
         self._logged_at: dict[tuple[str, int], float] = {}
+        self._waited_at = clock()  # when the last wait for events ended, or the watch was asked to begin
         self._awake = threading.Event()  # set to end a pause
         self._at_rest = threading.Event()  # set while the source is not in use
         self._at_rest.set()
@@ -70,6 +73,7 @@ class XidWatch:
         if gpu_count == self._gpu_count or not has_started(self._thread):
             return
         self._gpu_count = gpu_count
+        self._waited_at = self._clock()
         self._awake.set()
 
     def pause(self) -> bool:
@@ -87,6 +91,12 @@ class XidWatch:
         if counts is None:
             return None
         return {xid: XidCount(times, booted_at + last) for xid, (times, last) in counts.items()}
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether no XID is missed. It is False if a call hangs, of whatever GPU, or if each wait fails."""
+        is_paused = self._gpu_count == 0 and self._at_rest.is_set()
+        return is_paused or self._clock() - self._waited_at <= UNHEARD_AFTER
 
     def about_memory(self, uuid: str | None) -> int:
         """The number of XIDs of one GPU about its memory, since its events are read."""
@@ -147,6 +157,7 @@ class XidWatch:
             if not self._source.uuids:
                 return
             event = self._source.wait()
+            self._waited_at = self._clock()
             if event is not None:
                 self._count(*event)
 

@@ -13,6 +13,9 @@ function put(place, text) {
 
 export function render(isFleet) {
   const { phase, event } = state;
+  const host = isFleet ? TEXTS.overview : event?.system_info.hostname ?? TEXTS.gpus;
+  // On paper. The address tells which hosts "all hosts" are, and has the filters.
+  byId("printed").textContent = [host, isFleet && location.href, new Date().toLocaleString()].filter(Boolean).join(", ");
   if (phase !== "fleet") {
     put(byId("connection"), TEXTS.phases[phase]);
     byId("connection").className = phase;
@@ -26,7 +29,7 @@ export function render(isFleet) {
   if (isFleet) {
     if (phase !== "fleet") {
       put(byId("age"), "");
-      entitle(TEXTS.titleUnknown(TEXTS.overview));
+      entitle(TEXTS.titleUnknown(host));
       icon("unknown");
     }
     return;
@@ -40,11 +43,9 @@ export function render(isFleet) {
   put(byId("host-health"), health && health.verdict !== "healthy" ? judged(health) : "");
   show(byId("counts"), ...(event ? counts(state.view, counted(state)) : []));
   show(byId("host-line"), ...(event ? facts(hostLine(event)) : []));
-  const host = event?.system_info.hostname ?? TEXTS.gpus;
   byId("host").textContent = host;
   entitle(isLive() ? title(event, host) : TEXTS.titleUnknown(host, TEXTS.titlePhases[phase]));
   icon(isLive() ? worst([event, ...event.gpus]) : "unknown");
-  byId("printed").textContent = TEXTS.printed(host, new Date().toLocaleString());
 }
 
 const seconds = (milliseconds) => Math.ceil(Math.max(0, milliseconds) / 1000);

@@ -12,9 +12,10 @@ import { Refused, storageKey, worded } from "./api.js";
 import { now } from "./clock.js";
 import { renewed } from "./connection.js";
 import { ask } from "./lanes.js";
+import { is, object } from "./shape.js";
 import { changed, state } from "./state.js";
 import { summaryOf } from "./summary.js";
-import { TEXTS, known } from "./texts.js";
+import { TEXTS, UNKNOWN, known } from "./texts.js";
 
 // Milliseconds between two requests to a host: at least the first, at most the last, else so that five hosts are asked
 // in a second.
@@ -48,9 +49,19 @@ export const isDown = (host) => host.fault !== null;
 let watching = AbortSignal.abort(); // what ends the questions
 const ANSWERED = { fault: null, error: null, isRefused: false };
 
-function made({ name, path }) {
-  const host = { name, url: path, summary: null, heardAt: null, lookedAt: null, wasOld: false, ...ANSWERED };
-  host.ask = (path) => ask(host.url, path, watching);
+const ENTRY = object({ name: is("string"), path: is("string") });
+
+// An odd entry becomes a host that never answers, and whose link leads nowhere.
+function made(entry, place) {
+  const text = (field, otherwise) => (typeof entry?.[field] === "string" ? entry[field] : otherwise);
+  const host = {
+    name: text("name", `${UNKNOWN} ${place + 1}`), url: text("path", `#${place}`),
+    summary: null, heardAt: null, lookedAt: null, wasOld: false, ...ANSWERED,
+  };
+  host.ask = async (path) => {
+    ENTRY(entry, "fleet[]");
+    return ask(host.url, path, watching);
+  };
   return host;
 }
 
@@ -103,12 +114,13 @@ function tick() {
   emit(null);
 }
 
-// Asks all of them, over and over, until `signal` ends it. `names`: [{name, path}], the same each time.
-export function askAll(names, signal) {
+// Asks all of them, over and over, until `signal` ends it. `entries`: those of /fleet, each {name, path}, and the
+// same each time.
+export function askAll(entries, signal) {
   watching = signal;
   if (!fleet.hosts.length) {
-    fleet.hosts = names.map(made);
-    fleet.interval = Math.min(INTERVAL.most, Math.max(INTERVAL.least, names.length * INTERVAL.host));
+    fleet.hosts = entries.map(made);
+    fleet.interval = Math.min(INTERVAL.most, Math.max(INTERVAL.least, entries.length * INTERVAL.host));
   }
   // Asks all at once now, then each in its turn. An earlier failure need not persist.
   fleet.hosts.forEach((host, place) => {

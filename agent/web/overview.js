@@ -151,10 +151,10 @@ async function mountNeed() {
   on(tell.heard);
 }
 
-// Shows the overview until `signal` ends it. `names`: [{name, path}].
-export async function watch(names, signal) {
+// Shows the overview until `signal` ends it. `entries`: see fleet.js.
+export async function watch(entries, signal) {
   if (!byId("totals")) mount();
-  askAll(names, signal);
+  askAll(entries, signal);
   await styles; // or what is shown would move when they come
   await open();
   if (state.phase !== "fleet") return; // as above

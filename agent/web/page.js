@@ -8,6 +8,7 @@ import * as findings from "./findings.js";
 import * as gpus from "./gpus.js";
 import { ask } from "./lanes.js";
 import { prepare } from "./mute.js";
+import { checked, list } from "./shape.js";
 import { changed, on, state } from "./state.js";
 import { TEXTS } from "./texts.js";
 import * as theme from "./theme.js";
@@ -18,6 +19,8 @@ const FLEET = ("fleet" in document.documentElement.dataset && !given.has("host")
 const HERE = [{ name: location.hostname, path: location.pathname }];
 const REFUSED = 60_000; // milliseconds until a wall asks again an agent that wanted another token
 const SELDOM = 5000; // milliseconds between two tries to learn which hosts there are, or what was before
+
+const ENTRIES = list(() => null); // fleet.js checks each of them
 
 let hosts = null; // of the overview
 let overview = null; // its module, once it came
@@ -139,7 +142,7 @@ async function many() {
   const signal = connection.aside();
   try {
     const loading = import("./overview.js");
-    hosts ??= given.has("host") ? HERE : await get("fleet", signal);
+    hosts ??= given.has("host") ? HERE : checked(await get("fleet", signal), ENTRIES);
     if (!hosts.length) hosts = HERE;
     overview = await loading;
     if (signal.aborted) return;

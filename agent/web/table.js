@@ -1,6 +1,6 @@
 // The table of every GPU of all hosts, to search and sort; usable by keyboard and screen reader.
 import { to } from "./address.js";
-import { element, show, update } from "./draw.js";
+import { element, show, styled, update } from "./draw.js";
 import { gpuFits, hostFits } from "./filter.js";
 import { age, fleet, isLive } from "./fleet.js";
 import { freeBadge } from "./gpus.js";
@@ -9,6 +9,8 @@ import { state } from "./state.js";
 import { gpuShown } from "./summary.js";
 import { TEXTS, UNKNOWN, duration, known, memory, number } from "./texts.js";
 import { WORDS } from "./words.js";
+
+await styled("table.css");
 
 const GRAVITY = ["critical", "warning", "healthy"];
 

@@ -27,7 +27,6 @@ export const TEXTS = {
   forgetToken: "Forget the remembered token",
   filters: "Filters",
   views: "Views",
-  printed: (host, date) => `${host}, ${date}`,
   // errors of the page
   otherVersion: (field) => `The answer has no ${field}: the agent has another version than this page. Reload the page.`,
   pageFault: "This page has an error; what it shows may be wrong. Reload the page; the browser console has the details.",

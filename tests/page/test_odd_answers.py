@@ -11,7 +11,7 @@ import pytest
 
 from agent.simulation import SimulatedProcess, Simulation
 from tests.page.odd import NO_ANSWERS, variants
-from tests.page.opened import facts, opened, streaming
+from tests.page.opened import UNKNOWN, facts, opened, streaming
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
@@ -153,6 +153,40 @@ def test_any_odd_summary_leaves_the_other_hosts_and_the_page_as_they_are(
         assert page.locator("#problem").is_hidden()
         assert "undefined" not in page.locator("#many").inner_text()
         assert "native code" not in page.locator("#many").inner_text()
+
+
+ODD_ENTRIES: tuple[Any, ...] = (
+    *(None, 7, "x", [None], {}, {"name": "odd"}, {"path": "/odd/"}),
+    {"name": "other", "path": {"toString": 1}},
+    {"name": {"toString": 1}, "path": "/odd/"},
+)
+
+
+@pytest.mark.parametrize("where", ["", "#gpus", "#users", "?wall"])
+def test_an_odd_entry_in_the_list_of_hosts_is_the_fault_of_that_entry_alone(
+    browser: Browser, where: str
+) -> None:
+    with well_and(browser, where="docs") as (page, url):
+        entries = [*ODD_ENTRIES[:4], {"name": "well", "path": "/well/"}, *ODD_ENTRIES[4:]]
+        page.route("**/fleet", lambda route: route.fulfill(json={"code": 0, "data": entries}))
+        page.goto(f"{url}/well/{where}")
+        page.locator("#connection").get_by_text(f"1 of {len(entries)} live").wait_for()
+        page.locator("#troubles").get_by_text("The answer has no valid fleet[]: ").first.wait_for()
+        page.locator("#fleet-view").get_by_text("well").first.wait_for()
+        if where != "?wall":
+            unnamed = {f"{UNKNOWN} {place}" for place in (1, 2, 3, 4, 6, 8, 10)}
+            assert {*page.locator("#troubles b").all_inner_texts()} == {*unnamed, "odd", "other"}
+        assert page.locator("#problem").is_hidden()
+
+
+@pytest.mark.parametrize("answer", [None, {}, "x", {"name": "well"}], ids=str)
+def test_a_list_of_hosts_that_is_no_list_is_requested_again(browser: Browser, answer: Any) -> None:
+    with well_and(browser, where="docs") as (page, url):
+        page.route("**/fleet", lambda route: route.fulfill(json={"code": 0, "data": answer}))
+        page.goto(f"{url}/well/")
+        page.locator("#problem").get_by_text("The answer does not come from an agent").wait_for()
+        page.unroute("**/fleet")
+        page.locator("#connection").get_by_text("1 of 1 live").wait_for()
 
 
 @pytest.mark.parametrize("where", ["", "#gpu0", "?density=rows"])

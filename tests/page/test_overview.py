@@ -322,6 +322,23 @@ def test_a_host_that_requires_a_token_is_reported_and_not_requested_again_until_
         eventually(page, lambda: f"{fleet_url}/node01/summary" in asked, "it is asked")
 
 
+@pytest.mark.parametrize("view", ["", "#gpus"])
+def test_the_printed_overview_has_its_address_the_date_and_all_troubles(
+    browser: Browser, fleet_url: str, view: str
+) -> None:
+    url = f"{fleet_url}/node00/?node=node{view}"
+    with opened(browser, url, expected=BROKEN) as page:
+        complete(page)
+        page.locator("#fleet-view .tile, .gpu-table td").first.wait_for()
+        assert not page.locator("#printed").is_visible()
+        page.emulate_media(media="print")
+        printed = page.locator("#printed").inner_text()
+        assert printed.startswith(f"All hosts, {url}, ")
+        assert re.search(r"\d{4}", printed.removeprefix(f"All hosts, {url}, "))
+        for part in page.locator("#troubles, .gpu-table").all():
+            assert part.evaluate("part => part.scrollHeight <= part.clientHeight"), "nothing is cut"
+
+
 def test_hosts_are_still_requested_when_the_agent_that_listed_them_is_gone(
     browser: Browser, fleet_url: str
 ) -> None:

@@ -50,6 +50,7 @@ class Events:
         self.heard: dict[int, tuple[int, float]] | None = {}
         self.reason: Unknown | None = None
         self.before = log.tally()
+        self.is_listening = True
 
     def counts(self, _uuid: str | None, booted_at: float) -> dict[int, XidCount] | None:
         heard = self.heard
@@ -92,6 +93,19 @@ def test_an_xid_from_both_sources_counts_once_in_either_order() -> None:
     events.hear(25.9, 31)
 
     assert known(events, log) == {31: XidCount(2, BOOTED_AT + 25.2, XidSource.BOTH)}
+
+
+def test_no_xid_is_known_only_while_it_would_be_heard_or_read() -> None:
+    log = Log()
+    events = Events(log)
+    assert known(events, None) == {}
+    events.is_listening = False
+    assert known(events, None) is None
+    assert known(events, log) == {}
+    log.is_read = False
+    assert known(events, log) is None
+    events.hear(20.0, 31)
+    assert known(events, log) == {31: XidCount(1, BOOTED_AT + 20.0)}, "what was counted stays"
 
 
 def test_xids_from_before_the_agent_are_added() -> None:

@@ -502,6 +502,16 @@ def test_each_gpu_has_its_own_peak_utilization(watch: Watch) -> None:
     assert watch.sample(stuck, after=60).peak_utilization_percent == {"GPU-0": None}
 
 
+def test_a_reading_in_later_snapshots_counts_for_the_peak_when_it_was_sampled(watch: Watch) -> None:
+    """A GPU whose reads take long is shown with its last reading, for up to three intervals."""
+    busy = gpu(utilization=90)
+    late = replace(busy, reading=replace(busy.values, sampled_since_boot=10.0))
+    for _ in range(3):
+        watch.sample(late)
+    assert watch.sample(gpu(utilization=3), after=40).peak_utilization_percent == {UUID: 90}, "60 s ago"
+    assert watch.sample(gpu(utilization=3), after=1).peak_utilization_percent == {UUID: 3}
+
+
 # Memory
 
 

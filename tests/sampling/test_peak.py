@@ -30,11 +30,24 @@ def test_the_peak_is_the_highest_of_the_last_minute(
     added: list[tuple[float, int | None]], peaks: list[int | None]
 ) -> None:
     peak = Peak()
-    assert [peak.add(at, percent) for at, percent in added] == peaks
+    found = []
+    for at, percent in added:
+        peak.add(at, percent)
+        found.append(peak.highest(at))
+    assert found == peaks
+
+
+def test_a_sample_that_is_added_again_stays_as_old_as_it_is() -> None:
+    peak = Peak()
+    for _ in range(2):
+        peak.add(10, 90)
+    assert (peak.highest(70), peak.highest(70.5)) == (90, None)
 
 
 def test_the_peak_keeps_few_values_at_any_sampling_rate() -> None:
     peak = Peak()
     for step in range(10_000):
-        peak.add(step * PEAK_SECONDS / 10_000, 100 - step // 100)
+        at = step * PEAK_SECONDS / 10_000
+        peak.add(at, 100 - step // 100)
+        peak.highest(at)
         assert len(peak) <= 101

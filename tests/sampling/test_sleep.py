@@ -46,13 +46,14 @@ class Kernel:
 
 
 class Laptop:
-    """One GPU, its collector, and a manual clock."""
+    """One GPU, its collector, and a manual clock, which stands still while the laptop is suspended."""
 
     def __init__(self, power: RuntimePower | None) -> None:
         self.kernel = Kernel(power)
         self.hardware = FakeHardware(1)
         self.shift = 0.0
-        self.hardware.clock = self.clock
+        self.suspended = 0.0  # seconds
+        self.hardware.clock = self.since_boot
         self.collector = Collector(
             self.hardware.driver,
             self.hardware.open_gpu,
@@ -63,13 +64,16 @@ class Laptop:
             runtime_power=self.kernel,
             ledger=Ledger(sample_interval=1.0, history_interval=10.0),
             clock=self.clock,
-            now=self.clock,
-            since_boot=self.clock,
+            now=self.since_boot,
+            since_boot=self.since_boot,
         )
 
     def clock(self) -> float:
         self.shift += 2**-20  # so that one call is later than another
         return 1000.0 + self.shift
+
+    def since_boot(self) -> float:
+        return self.clock() + self.suspended
 
     async def after(self, seconds: float, *, watched: bool = True) -> Snapshot:
         self.shift += seconds
@@ -157,6 +161,19 @@ async def test_a_kernel_that_stops_answering_makes_sleep_unknown_and_is_logged_o
         assert logged(caplog)[1:] == ["The kernel says again whether the GPUs are asleep"]
 
 
+async def test_a_report_from_before_a_suspend_is_as_old_as_the_suspend_was_long() -> None:
+    async with laptop(ASLEEP) as one:
+        assert state(await one.after(0)) is GpuState.ASLEEP
+        one.kernel.valve.close()
+        one.suspended = 3600.0
+        (gpu,) = (await one.after(1)).gpus
+        assert (gpu.state, gpu.error) == (
+            GpuState.STALE,
+            "Whether the GPU is asleep is unknown: the kernel last reported it 3601 s ago",
+        )
+        assert one.hardware.driver.reads == 0, "because that might wake it"
+
+
 async def test_awake_gpus_are_still_read_when_the_kernel_stops_answering() -> None:
     async with laptop(AWAKE) as one:
         await one.after(0)
@@ -183,7 +200,7 @@ def sleep_of(*read: str | None, known: DriverReading | None) -> Sleep:
         for name in read
     ]
     contact: Any = SimpleNamespace(gpus=slots, reading=known, is_made=False)
-    sleep = Sleep(None, contact, Workers(2.0, lambda: 1000.0), stale_after=3.0, clock=lambda: 1000.0)
+    sleep = Sleep(None, contact, Workers(2.0, lambda: 1000.0), stale_after=3.0, since_boot=lambda: 10.0)
     sleep._power = RuntimePower(("A", "B", "C"), are_suspended=True)  # noqa: SLF001  (as the kernel reported it)
     return sleep
 
@@ -224,7 +241,7 @@ async def test_sleeping_gpus_are_identified_by_their_bus_ids(
 ) -> None:
     sleep = sleep_of(*read, known=known)
 
-    shown = sleep.sleeping((), 1000.0, since_boot=10.0, booted_at=0.0)
+    shown = sleep.sleeping((), since_boot=10.0, booted_at=0.0)
 
     assert shown is not None
     assert (shown[0].gpu_count, shown[0].pci_bus_ids) == (count, ("A", "B", "C"))

@@ -168,6 +168,35 @@ def test_a_paused_watch_makes_no_calls_and_starts_again_at_the_next_follow() -> 
         wait_until(lambda: simulation.event_sets.by_pointer, "it listens again")
 
 
+def test_a_watch_with_a_hung_call_does_not_listen_until_the_call_returns() -> None:
+    clock = Shifted()
+    with Simulation(2) as simulation, watching(2, clock) as watch:
+        wait_until_listening(watch, simulation, 1)
+        wait_until(watch.pause, "the watch has paused")
+        clock.shift += 3 * RETRY
+        assert watch.is_listening, "a pause is intended"
+        simulation.gpus[1].hang()
+        watch.follow(2)
+        assert watch.is_listening, "it has just begun"
+        clock.shift += 3 * RETRY
+        assert not watch.is_listening
+        assert watch.counts(uuid(simulation, 0), BOOTED_AT) == {}
+        simulation.gpus[1].release()
+        wait_until(lambda: watch.is_listening, "it listens again")
+
+
+def test_a_watch_whose_waits_fail_does_not_listen() -> None:
+    clock = Shifted()
+    with Simulation(1) as simulation, watching(1, clock) as watch:
+        wait_until_listening(watch, simulation)
+        simulation.fail("nvmlEventSetWait_v2", NvmlReturn.UNKNOWN)
+        wait_until(watch._at_rest.is_set, "the watch waits for its next try")  # noqa: SLF001
+        clock.shift += RETRY
+        assert watch.is_listening, "a single failure does not count"
+        clock.shift += 2 * RETRY
+        assert not watch.is_listening
+
+
 def test_a_storm_of_one_xid_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, xid_watch.__name__)
     clock = Shifted()

@@ -69,7 +69,7 @@ class GpuDetail(BaseModel):
         description="whether the checksum of the InfoROM is right; read every hour"
     )
     xids: list[GpuXid] | None = Field(
-        description="XID errors, the latest first; null: the agent does not listen for them"
+        description="XID errors, the latest first; null: unknown, because the agent does not hear them"
     )
     mig_instances: list[GpuMigInstance] | None = Field(
         description="MIG instances; empty: MIG is off, or there is none yet; null: the GPU cannot be read"

@@ -9,13 +9,14 @@ if TYPE_CHECKING:
 
 # Values that depend on earlier samples and may not have been observed yet, by their names in the answer. In a
 # virtual machine, or if the port is unknown, the expected lanes of a link are the most that were seen under
-# load.
+# load. XIDs are unknown until the driver reports them, and while a call for another GPU delays that.
 REMEMBERED = frozenset(
     {
         "detail.pcie.widest_under_load",
         "pcie.width",
         "pcie.max_bandwidth_mbps",
         "pcie.utilization_percent",
+        "detail.xids",
     }
 )
 # Fields of a reading that are the change between two samples, or are only read after the first sample.

@@ -173,11 +173,12 @@ def test_unknown_memory_of_a_process_has_a_reason() -> None:
     assert named["top_processes"] == "not_supported"
 
 
-def test_xids_are_null_with_a_reason_if_the_agent_keeps_no_history() -> None:
+@pytest.mark.parametrize("remembers", [True, False], ids=["no event was awaited yet", "no history is kept"])
+def test_unknown_xids_have_a_reason(*, remembers: bool) -> None:
     with one_gpu() as one:
         sample = GpuSample(0, GpuState.OK, one.read(), sampled_at=1.0, age_ms=1)
 
-    assert check_names(gpu_object(sample, remembers=False))["detail.xids"] == "nothing_is_remembered"
+    assert check_names(gpu_object(sample, remembers=remembers))["detail.xids"] == "nothing_is_remembered"
 
 
 @pytest.mark.parametrize("code", [NvmlReturn.UNKNOWN, pynvml.NVML_ERROR_IRQ_ISSUE])
