@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.simulation import Simulation
+from agent.simulation.installation import installed, uninstall_library
+from agent.sources import new_process
 from tests.support.clock import RunningLoop
 
 if TYPE_CHECKING:
@@ -49,6 +51,15 @@ def pytest_collection_finish() -> None:
 def anyio_backend() -> tuple[str, dict[str, object]]:
     """Async tests run on asyncio, as the agent does, with patience for a machine that stands still."""
     return "asyncio", {"loop_factory": RunningLoop}
+
+
+@pytest.fixture(autouse=True)
+def driver_of_before() -> Iterator[None]:
+    """End what an agent with SIMULATE_GPUS in the process of the tests leaves: a simulated driver."""
+    before = installed()
+    yield
+    if new_process.count_gpus is not before.count_gpus_in_new_process:
+        uninstall_library(before)
 
 
 @pytest.fixture

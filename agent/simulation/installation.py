@@ -44,8 +44,20 @@ def install_library(
     `its_slots` are those that its GPUs are plugged into, and `its_power` says whether they sleep; None: those
     of this host. `its_recount` counts its GPUs as a new process would; None: a new process does.
     """
+    before = installed()
+    slots.in_place = its_slots or slots.in_place
+    runtime_power.in_place = its_power or runtime_power.in_place
+    vars(libnvml).update(_NVITOP_FRESH | {"__flags": []})
+    vars(pynvml).update(nvmlLib=library, _nvmlLib_refcount=0)
+    new_process.count_gpus = its_recount or new_process.count_gpus
+    forget_functions()
+    return before
+
+
+def installed() -> Before:
+    """The present state."""
     nvitop_names = ("__flags", *_NVITOP_FRESH, *_suffix_names())
-    before = Before(
+    return Before(
         pynvml={name: vars(pynvml)[name] for name in _PYNVML_NAMES},
         pointers=dict(vars(pynvml)["_nvmlGetFunctionPointer_cache"]),
         nvitop={name: vars(libnvml)[name] for name in nvitop_names},
@@ -54,13 +66,6 @@ def install_library(
         runtime_power=runtime_power.in_place,
         count_gpus_in_new_process=new_process.count_gpus,
     )
-    slots.in_place = its_slots or slots.in_place
-    runtime_power.in_place = its_power or runtime_power.in_place
-    vars(libnvml).update(_NVITOP_FRESH | {"__flags": []})
-    vars(pynvml).update(nvmlLib=library, _nvmlLib_refcount=0)
-    new_process.count_gpus = its_recount or new_process.count_gpus
-    forget_functions()
-    return before
 
 
 def uninstall_library(before: Before) -> None:
