@@ -20,6 +20,7 @@ import pytest
 from agent import __version__
 from agent.server.agent_server import RESTART
 from agent.settings import documented, scenarios
+from tests.support import loopback
 from tests.support.agents import free_port
 from tests.support.terminal import ON_TERMINAL
 
@@ -422,11 +423,11 @@ def test_health_answers_before_the_libraries_of_the_app_are_loaded(tmp_path: Pat
     with notified, running(tmp_path, lines=0, **environ) as agent:
         wait_for_port(agent.port)
         url = f"http://127.0.0.1:{agent.port}/slow-start"
-        answer = httpx.get(f"{url}/health", timeout=DEADLINE)
+        answer = loopback.get(f"{url}/health", timeout=DEADLINE)
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
         assert answer.headers["Date"]
         with pytest.raises(httpx.ReadTimeout):  # other requests wait for the app
-            httpx.get(f"{url}/count", timeout=0.2)
+            loopback.get(f"{url}/count", timeout=0.2)
         with pytest.raises(BlockingIOError):  # systemd has not been notified yet that the start is complete
             notified.recv(64)
         assert agent.stderr.readline() == "creating\n"

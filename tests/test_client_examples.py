@@ -8,9 +8,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
+from tests.support import loopback
 from tests.support.agents import agent_process, wait_until
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def url() -> Iterator[str]:
     with agent_process(
         "--simulate", "2", "--url-prefix", "server1", prefix="/server1", TOKEN=TOKEN, API_KEYS=API_KEY
     ) as agent:
-        wait_until(lambda: httpx.get(f"{agent.url}/ready").is_success, lambda: agent.log)
+        wait_until(lambda: loopback.get(f"{agent.url}/ready").is_success, lambda: agent.log)
         yield agent.url
 
 

@@ -8,7 +8,6 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from anyio import CapacityLimiter, to_thread
 
@@ -19,6 +18,7 @@ from agent.simulation.processes import SimulatedProcess
 from benchmarks.sections.size import NAMES, named_programs
 from benchmarks.server import sleepers
 from tests.http.wire import A_TOKEN, request
+from tests.support import loopback
 from tests.support.agents import agent_client, agent_server
 from tests.support.endpoints import CONSTANT, OF_ONE_SNAPSHOT
 from tests.support.limits import no_more_threads
@@ -105,11 +105,11 @@ def test_streams_and_errors_are_never_compressed() -> None:
     """A compressor would hold back each event until the next ones."""
     with agent_server(TOKEN=A_TOKEN) as url:
         headers = {"Authorization": A_TOKEN, **GZIP}
-        with httpx.stream("GET", f"{url}/gpu/stream", headers=headers) as response:
+        with loopback.stream("GET", f"{url}/gpu/stream", headers=headers) as response:
             assert "content-encoding" not in response.headers
             assert next(response.iter_raw()).startswith(b"data: {")
         for path, status in [("/gpu?idx=x", 400), ("/nothing", 404)]:
-            failed = httpx.get(url + path, headers=headers)
+            failed = loopback.get(url + path, headers=headers)
             assert (failed.status_code, "content-encoding" in failed.headers) == (status, False)
 
 

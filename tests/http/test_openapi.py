@@ -9,7 +9,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -17,10 +16,12 @@ from agent.http.document import DescribedInThread
 from agent.simulation import MODELS, Simulation
 from tests.http.schema import faults, operations, resolve, response_schema
 from tests.http.wire import A_TOKEN
+from tests.support import loopback
 from tests.support.agents import agent_client, agent_server, hung_agent_client
 from tests.support.endpoints import OF_ONE_SNAPSHOT, OF_THE_DRIVER, OPEN, STREAM, STRICT, TAKING_IDX
 
 if TYPE_CHECKING:
+    import httpx
     from starlette.types import Receive, Scope, Send
 
     from tests.http.schema import Schema
@@ -37,7 +38,7 @@ LAYOUTS = [
 def document() -> Schema:
     """The document as a client gets it."""
     with Simulation(gpus=1), agent_server() as url:
-        document: Schema = httpx.get(f"{url}/openapi.json").json()
+        document: Schema = loopback.get(f"{url}/openapi.json").json()
     return document
 
 
@@ -379,7 +380,7 @@ def test_stream_events_are_as_documented(document: Schema) -> None:
 
 
 def first_event(url: str) -> dict[str, Any]:
-    with httpx.stream("GET", f"{url}{STREAM}?interval=0.5") as response:
+    with loopback.stream("GET", f"{url}{STREAM}?interval=0.5") as response:
         event: dict[str, Any] = json.loads(next(response.iter_lines()).removeprefix("data: "))
         return event
 

@@ -7,15 +7,17 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from agent.routes.stream import RETRY
 from tests.http.wire import A_TOKEN, error_in
+from tests.support import loopback
 from tests.support.agents import agent_server, hung_agent_server, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
     from agent.simulation import Simulation
 
@@ -25,7 +27,7 @@ HEARTBEAT = ": nothing new"
 @contextmanager
 def opened(url: str, query: str = "", **headers: str) -> Iterator[tuple[httpx.Response, Iterator[str]]]:
     """An open stream and its messages, each without its final blank line."""
-    with httpx.stream("GET", f"{url}/gpu/stream{query}", headers=headers, timeout=10) as response:
+    with loopback.stream("GET", f"{url}/gpu/stream{query}", headers=headers, timeout=10) as response:
         yield response, messages(response)
 
 
@@ -77,7 +79,7 @@ def test_the_first_event_comes_at_once_and_the_next_after_the_interval() -> None
 def test_an_event_has_the_same_keys_as_the_answer_of_gpu() -> None:
     """All nested objects have the same keys too."""
     with agent_server() as url, opened(url) as (_, sent):
-        assert shape(httpx.get(f"{url}/gpu").json()) == shape(event(next(sent)))
+        assert shape(loopback.get(f"{url}/gpu").json()) == shape(event(next(sent)))
 
 
 def retries(url: str, accept: str) -> list[str]:
@@ -133,7 +135,7 @@ def shape(value: object) -> object:
 @pytest.mark.usefixtures("simulation")
 def test_each_event_is_exactly_one_line_of_data_and_a_blank_line() -> None:
     """Every client of the seed parses `data: {json}` and a blank line."""
-    with agent_server() as url, httpx.stream("GET", f"{url}/gpu/stream?interval=0.5") as response:
+    with agent_server() as url, loopback.stream("GET", f"{url}/gpu/stream?interval=0.5") as response:
         received = b""
         for part in response.iter_bytes():
             received += part
@@ -224,14 +226,14 @@ def test_a_stream_above_max_streams_is_503_until_another_ends() -> None:
         event(next(first))
         with opened(url, "?idx=1") as (_, second):
             event(next(second))
-            refused = httpx.get(f"{url}/gpu/stream")
+            refused = loopback.get(f"{url}/gpu/stream")
             assert refused.status_code == 503
             assert error_in(refused) == "All 2 streams are taken (MAX_STREAMS); try again later"
             assert int(refused.headers["retry-after"]) >= 1
-            assert httpx.get(f"{url}/gpu").status_code == 200
+            assert loopback.get(f"{url}/gpu").status_code == 200
 
         def is_free() -> bool:
-            with httpx.stream("GET", f"{url}/gpu/stream") as response:
+            with loopback.stream("GET", f"{url}/gpu/stream") as response:
                 return response.status_code == 200
 
         wait_until(is_free, "the slot of the stream that ended is free")
@@ -244,10 +246,10 @@ def test_a_refused_stream_takes_no_slot() -> None:
     """It is refused for wrong parameters, wrong methods, and HEAD."""
     with agent_server(MAX_STREAMS="1") as url:
         for _ in range(3):
-            assert httpx.get(f"{url}/gpu/stream?interval=x").status_code == 400
-            assert httpx.get(f"{url}/gpu/stream?idx=99").status_code == 400
-            assert httpx.head(f"{url}/gpu/stream").status_code == 405
-            assert httpx.post(f"{url}/gpu/stream").status_code == 405
+            assert loopback.get(f"{url}/gpu/stream?interval=x").status_code == 400
+            assert loopback.get(f"{url}/gpu/stream?idx=99").status_code == 400
+            assert loopback.head(f"{url}/gpu/stream").status_code == 405
+            assert loopback.post(f"{url}/gpu/stream").status_code == 405
         with opened(url) as (response, sent):
             assert response.status_code == 200
             event(next(sent))
@@ -266,7 +268,7 @@ def test_a_refused_stream_takes_no_slot() -> None:
 def test_each_kind_of_credential_opens_the_stream(query: str, headers: dict[str, str]) -> None:
     """There are four ways to send one. Without a credential the status is 401."""
     with agent_server(TOKEN=A_TOKEN, API_KEY="key") as url:
-        assert httpx.get(f"{url}/gpu/stream").status_code == 401
+        assert loopback.get(f"{url}/gpu/stream").status_code == 401
         with opened(url, query, **headers) as (response, sent):
             assert response.status_code == 200
             event(next(sent))
