@@ -5,6 +5,7 @@ tests/test_seed_examples.py and tests/test_client_examples.py check what has not
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,9 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     with Simulation(3) as simulation:
         simulation.gpus[0].fix(fan_speed=40, fan_speed_rpm=None, power_usage=185_200, power_limit=450_000)
         simulation.gpus[0].processes = [SimulatedProcess(1, "C", 2**30, sm_utilization=90)]
-        async with agent_client(TOKEN=A_TOKEN, API_KEY="a-key", URL_PREFIX="server1") as client:
+        async with agent_client(
+            TOKEN=A_TOKEN, API_KEY="a-key", URL_PREFIX="server1", SAMPLE_INTERVAL="0.5"
+        ) as client:
             client.base_url = client.base_url.join("/server1/")
             client.headers["Authorization"] = A_TOKEN
             yield client
@@ -47,6 +50,7 @@ async def gpu(client: httpx.AsyncClient, query: str = "") -> Any:
         body = (await client.get(f"/gpu{query}")).json()
         if body["gpus"][0]["pcie"]["utilization_percent"] is not None:
             return body["gpus"][0]
+        await asyncio.sleep(0.05)
 
 
 async def slashes(client: httpx.AsyncClient) -> None:
