@@ -92,6 +92,7 @@ def both(agent: Rotating) -> Rotating:
     return agent
 
 
+@pytest.mark.slow
 def test_a_withdrawn_token_opens_nothing_and_a_new_one_everything(both: Rotating) -> None:
     both.replace("new\nnewer\n")
     both.reload("TOKEN_FILE has changed: 3 tokens are in force")
@@ -103,6 +104,7 @@ def test_a_withdrawn_token_opens_nothing_and_a_new_one_everything(both: Rotating
         assert both.status("/count", token) == 200
 
 
+@pytest.mark.slow
 def test_the_streams_of_a_withdrawn_token_end_and_all_others_go_on(both: Rotating) -> None:
     """They end properly. One valid credential is enough to go on."""
     with ExitStack() as stack:
@@ -129,6 +131,7 @@ def test_the_streams_of_a_withdrawn_token_end_and_all_others_go_on(both: Rotatin
                 pass  # events from before the rotation
 
 
+@pytest.mark.slow
 def test_a_stream_of_a_withdrawn_token_ends_before_its_next_event(both: Rotating) -> None:
     with both.stream(60, Authorization="old") as stream:
         both.replace("new\n")
@@ -152,6 +155,7 @@ def sampled_at(event: bytes) -> float:
     return datetime.fromisoformat(json.loads(event.removeprefix(b"data: "))["timestamp"]).timestamp()
 
 
+@pytest.mark.slow
 def test_a_missing_token_file_keeps_the_tokens_and_is_in_log_and_metrics(both: Rotating) -> None:
     both.path.unlink()
     with both.stream(0.5, Authorization="old") as stream:

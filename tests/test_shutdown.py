@@ -150,21 +150,12 @@ SITUATIONS = {
     "five streams and nvmlInit hangs": Situation("nvmlInitWithFlags", streams=5),
     "a hundred streams and every call hangs": Situation("everything", streams=100),
 }
-QUICK = {"five streams and nvmlInit hangs"}
 
 
+@slow
 @pytest.mark.parametrize(
     ("number", "name"),
-    [
-        pytest.param(
-            number,
-            name,
-            marks=() if name in QUICK and number == signal.SIGTERM else slow,
-            id=f"{number.name}, {name}",
-        )
-        for name in SITUATIONS
-        for number in SIGNALS
-    ],
+    [pytest.param(number, name, id=f"{number.name}, {name}") for name in SITUATIONS for number in SIGNALS],
 )
 def test_a_signal_ends_the_agent_with_status_0_and_complete_answers(
     number: signal.Signals, name: str

@@ -102,6 +102,7 @@ def test_if_every_proxy_is_trusted_the_farthest_address_is_the_client() -> None:
     assert client_of("evil, 198.51.100.1", trusted="*") == PEER
 
 
+@pytest.mark.slow
 def test_the_access_log_contains_no_control_character_of_a_client() -> None:
     """This tests the whole agent: header, trailer, target, method and refused requests."""
     chunked = b"GET /t HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"

@@ -28,6 +28,7 @@ def agent() -> Iterator[Process]:
         yield agent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rest", "status"),
     [
@@ -48,6 +49,7 @@ def test_requests_that_are_not_exactly_http_are_refused_under_uvicorn_too(
     assert (reply.status, status == 200 or bool(reply.error)) == (status, True)
 
 
+@pytest.mark.slow
 def test_a_forwarded_client_that_is_not_an_address_is_not_logged(agent: Process) -> None:
     for value in (b"evil", b"fe80::1%\x9b31m", b"fe80::1%\xe9", b"203.0.113.9"):
         loopback.get(f"{agent.url}/named", headers={b"X-Forwarded-For": value})

@@ -111,6 +111,7 @@ def test_a_full_notify_socket_does_not_block_and_is_tried_again(systemd: Systemd
 # The agent itself
 
 
+@pytest.mark.slow
 def test_the_agent_sends_ready_when_it_can_answer_and_stopping_at_its_end(systemd: Systemd) -> None:
     port = str(free_port())
     with started(["main.py", "--simulate", "1", "--host", "127.0.0.1", "--port", port], systemd) as agent:
