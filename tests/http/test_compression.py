@@ -14,6 +14,7 @@ from anyio import CapacityLimiter, to_thread
 from agent.http import compression
 from agent.http.kept_response import KeptResponse
 from agent.http.web import BUILD
+from agent.simulation import Simulation
 from agent.simulation.processes import SimulatedProcess
 from benchmarks.sections.size import NAMES, named_programs
 from benchmarks.server import sleepers
@@ -26,7 +27,6 @@ from tests.support.limits import no_more_threads
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.simulation import Simulation
 
 pytestmark = pytest.mark.anyio
 
@@ -198,10 +198,10 @@ async def test_an_existing_vary_header_is_extended() -> None:
 
 
 async def test_gpu_with_eight_gpus_of_five_processes_each_is_4_kib_of_gzip_at_most(
-    simulation: Simulation, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     """The names are not shortened."""
-    with sleepers(5 * len(simulation.gpus), named_programs(tmp_path)) as pids:
+    with Simulation(8) as simulation, sleepers(5 * 8, named_programs(tmp_path)) as pids:
         for number, gpu in enumerate(simulation.gpus):
             own = pids[5 * number : 5 * number + 5]
             gpu.processes = [SimulatedProcess(pid, "C", 2**30, sm_utilization=10) for pid in own]

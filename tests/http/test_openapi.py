@@ -21,6 +21,8 @@ from tests.support.agents import agent_client, agent_server, hung_agent_client
 from tests.support.endpoints import OF_ONE_SNAPSHOT, OF_THE_DRIVER, OPEN, STREAM, STRICT, TAKING_IDX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import httpx
     from starlette.types import Receive, Scope, Send
 
@@ -320,21 +322,22 @@ async def test_answers_of_every_model_are_as_documented(model: str, document: Sc
 
 
 @pytest.fixture
-def troubled(simulation: Simulation) -> Simulation:
+def troubled() -> Iterator[None]:
     """A GPU in MIG mode, a lost one, one that hangs, one that reports few values, and four healthy ones."""
-    simulation.gpus[0].enable_mig()
-    simulation.gpus[1].lose()
-    simulation.gpus[2].hang()
-    simulation.gpus[3].unsupport(
-        "nvmlDeviceGetMemoryInfo",
-        "nvmlDeviceGetMemoryInfo_v2",
-        "nvmlDeviceGetUtilizationRates",
-        "nvmlDeviceGetPowerUsage",
-        "nvmlDeviceGetTemperature",
-        "nvmlDeviceGetName",
-        "nvmlDeviceGetUUID",
-    )
-    return simulation
+    with Simulation(8) as simulation:
+        simulation.gpus[0].enable_mig()
+        simulation.gpus[1].lose()
+        simulation.gpus[2].hang()
+        simulation.gpus[3].unsupport(
+            "nvmlDeviceGetMemoryInfo",
+            "nvmlDeviceGetMemoryInfo_v2",
+            "nvmlDeviceGetUtilizationRates",
+            "nvmlDeviceGetPowerUsage",
+            "nvmlDeviceGetTemperature",
+            "nvmlDeviceGetName",
+            "nvmlDeviceGetUUID",
+        )
+        yield
 
 
 @pytest.mark.anyio
