@@ -36,9 +36,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     with Simulation(3) as simulation:
         simulation.gpus[0].fix(fan_speed=40, fan_speed_rpm=None, power_usage=185_200, power_limit=450_000)
         simulation.gpus[0].processes = [SimulatedProcess(1, "C", 2**30, sm_utilization=90)]
-        async with agent_client(
-            TOKEN=A_TOKEN, API_KEY="a-key", URL_PREFIX="server1", SAMPLE_INTERVAL="0.5"
-        ) as client:
+        async with agent_client(TOKEN=A_TOKEN, API_KEY="a-key", URL_PREFIX="server1") as client:
             client.base_url = client.base_url.join("/server1/")
             client.headers["Authorization"] = A_TOKEN
             yield client
@@ -47,9 +45,12 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 async def gpu(client: httpx.AsyncClient, query: str = "") -> Any:
     """The first GPU, once the values that need two samples are known."""
     while True:
-        body = (await client.get(f"/gpu{query}")).json()
-        if body["gpus"][0]["pcie"]["utilization_percent"] is not None:
-            return body["gpus"][0]
+        first = (await client.get(f"/gpu{query}")).json()["gpus"][0]
+        values = [first["pcie"]["utilization_percent"]]
+        if "detail" in first:
+            values.append(first["detail"]["performance"]["dram_percent"])
+        if None not in values:
+            return first
         await asyncio.sleep(0.05)
 
 
