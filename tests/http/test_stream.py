@@ -58,6 +58,7 @@ def test_the_headers_of_the_stream_prevent_buffering_by_proxies() -> None:
         assert "content-length" not in response.headers
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("simulation")
 def test_the_first_event_comes_at_once_and_the_next_after_the_interval() -> None:
     """The first event does not wait for the interval, so that a page shows values at once."""
@@ -201,6 +202,7 @@ def test_a_selected_gpu_that_disappears_does_not_end_the_stream(simulation: Simu
             pass
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("simulation")
 def test_heartbeat_comments_are_sent_while_the_stream_is_silent() -> None:
     """A proxy then does not close an idle connection. Clients skip comments. Other streams do not count."""
