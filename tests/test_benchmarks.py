@@ -111,6 +111,7 @@ def test_results_keep_the_text_around_the_tables() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_agent_is_measured_as_a_process_on_the_simulated_driver() -> None:
     with (
         sleepers(2) as pids,

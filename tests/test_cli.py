@@ -20,6 +20,7 @@ import pytest
 from agent import __version__
 from agent.server.agent_server import RESTART
 from agent.settings import documented, scenarios
+from tests.support import loopback
 from tests.support.agents import free_port
 from tests.support.terminal import ON_TERMINAL
 
@@ -330,15 +331,18 @@ def test_an_agent_that_needs_a_restart_ends_with_status_75_and_logs_why(tmp_path
         pytest.param(
             {"TOKEN": "hunter2", "API_KEYS": "hunter3,hunter4", "URL_PREFIX": "server1"},
             "/server1/ — authentication: TOKEN and 2 API keys", None, id="token and keys",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             {"API_KEY": "hunter2"}, "/ — authentication: 1 API key",
             "TOKEN is not set and API keys guard only the stream", id="keys only",
+            marks=pytest.mark.slow,
         ),
         pytest.param({}, "/ — authentication: none", "TOKEN is not set", id="open"),
         pytest.param(
             {"TOKEN": "hunter2", "TOKENS": "hunter3, hunter4", "METRICS_TOKEN": "hunter5"},
             "/ — authentication: 3 tokens and METRICS_TOKEN", None, id="tokens",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             {"TOKEN": "hunter2", "SIMULATE_GPUS": "8"},
@@ -346,7 +350,7 @@ def test_an_agent_that_needs_a_restart_ends_with_status_75_and_logs_why(tmp_path
         ),
         pytest.param(
             {"TOKEN": "hunter2", "SIMULATE_GPUS": str(DOCUMENT)},
-            "/ — authentication: TOKEN", None, id="replayed",
+            "/ — authentication: TOKEN", None, id="replayed", marks=pytest.mark.slow,
         ),
     ],
 )  # fmt: skip  # settings, line and warning of a case stand together
@@ -422,18 +426,25 @@ def test_health_answers_before_the_libraries_of_the_app_are_loaded(tmp_path: Pat
     with notified, running(tmp_path, lines=0, **environ) as agent:
         wait_for_port(agent.port)
         url = f"http://127.0.0.1:{agent.port}/slow-start"
-        answer = httpx.get(f"{url}/health", timeout=DEADLINE)
+        answer = loopback.get(f"{url}/health", timeout=DEADLINE)
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
         assert answer.headers["Date"]
         with pytest.raises(httpx.ReadTimeout):  # other requests wait for the app
-            httpx.get(f"{url}/count", timeout=0.2)
+            loopback.get(f"{url}/count", timeout=0.2)
         with pytest.raises(BlockingIOError):  # systemd has not been notified yet that the start is complete
             notified.recv(64)
         assert agent.stderr.readline() == "creating\n"
         assert agent.stop()[0] == 0
 
 
-@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "sig",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_before_the_server_runs_ends_the_agent_with_status_0(
     tmp_path: Path, sig: signal.Signals
 ) -> None:

@@ -8,9 +8,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
+from tests.support import loopback
 from tests.support.agents import agent_process, wait_until
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def url() -> Iterator[str]:
     with agent_process(
         "--simulate", "2", "--url-prefix", "server1", prefix="/server1", TOKEN=TOKEN, API_KEYS=API_KEY
     ) as agent:
-        wait_until(lambda: httpx.get(f"{agent.url}/ready").is_success, lambda: agent.log)
+        wait_until(lambda: loopback.get(f"{agent.url}/ready").is_success, lambda: agent.log)
         yield agent.url
 
 
@@ -59,12 +59,14 @@ def events_in(text: str) -> list[dict[str, Any]]:
     return [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line]
 
 
+@pytest.mark.slow
 @needs_curl
 def test_curl_with_the_token_reads_the_status(url: str) -> None:
     answer = json.loads(curl("-H", f"Authorization: {TOKEN}", f"{url}/status"))
     assert (answer["code"], answer["data"]["count"]) == (0, 2)
 
 
+@pytest.mark.slow
 @needs_curl
 def test_curl_with_the_key_in_a_header_reads_the_stream(url: str) -> None:
     events = events_in(curl("-N", "-H", f"X-API-Key: {API_KEY}", f"{url}/gpu/stream?interval=1", seconds=2.2))
@@ -72,6 +74,7 @@ def test_curl_with_the_key_in_a_header_reads_the_stream(url: str) -> None:
     assert all(event["gpu_count"] == 2 for event in events)
 
 
+@pytest.mark.slow
 @needs_curl
 @pytest.mark.parametrize(
     ("path", "header"),
@@ -93,6 +96,7 @@ def test_a_wrong_or_missing_credential_is_401_in_the_envelope(url: str, path: st
     assert API_KEY not in body
 
 
+@pytest.mark.slow
 def test_python_requests_reads_the_stream_with_the_key_in_the_query(url: str) -> None:
     with subprocess.Popen(  # noqa: S603  (our own script)
         [sys.executable, "-u", "-c", f"URL = {url!r}\n{READ_STREAM}"], stdout=subprocess.PIPE, text=True

@@ -5,6 +5,7 @@ tests/test_seed_examples.py and tests/test_client_examples.py check what has not
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +45,13 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 async def gpu(client: httpx.AsyncClient, query: str = "") -> Any:
     """The first GPU, once the values that need two samples are known."""
     while True:
-        body = (await client.get(f"/gpu{query}")).json()
-        if body["gpus"][0]["pcie"]["utilization_percent"] is not None:
-            return body["gpus"][0]
+        first = (await client.get(f"/gpu{query}")).json()["gpus"][0]
+        values = [first["pcie"]["utilization_percent"]]
+        if "detail" in first:
+            values.append(first["detail"]["performance"]["dram_percent"])
+        if None not in values:
+            return first
+        await asyncio.sleep(0.05)
 
 
 async def slashes(client: httpx.AsyncClient) -> None:

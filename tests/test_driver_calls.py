@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import loopback
 from tests.support.agents import agent_client, agent_server
 from tests.support.endpoints import OF_ONE_SNAPSHOT
 
@@ -62,7 +63,7 @@ async def test_any_number_of_streams_costs_one_sample_per_interval(
     simulation: Simulation, streams: int
 ) -> None:
     with agent_server() as url:
-        async with httpx.AsyncClient(
+        async with loopback.AsyncClient(
             base_url=url, limits=httpx.Limits(max_connections=None), timeout=30
         ) as client:
             readers = [asyncio.create_task(read_events(client)) for _ in range(streams)]

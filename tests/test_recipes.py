@@ -10,7 +10,6 @@ import subprocess
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args
 
-import httpx
 import pytest
 import yaml
 
@@ -19,6 +18,7 @@ from agent.readings import UserDay
 from agent.simulation import Simulation
 from agent.views.summary import HostSummary
 from tests.http.wire import A_TOKEN
+from tests.support import loopback
 from tests.support.agents import ROOT, agent_server, hung_agent_server
 from tests.support.state_file import REAL, ago, fill, sums
 
@@ -157,7 +157,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def answer(url: str) -> Any:
-    return httpx.get(f"{url}/summary", headers={"Authorization": A_TOKEN}).json()
+    return loopback.get(f"{url}/summary", headers={"Authorization": A_TOKEN}).json()
 
 
 def test_every_recipe_is_tested_here() -> None:
@@ -263,15 +263,15 @@ def test_the_recipe_for_homepage_does_not_format_a_value_that_may_be_null() -> N
 @pytest.fixture(scope="module")
 def failures(url: str) -> dict[int, Any]:
     """The answers of /summary with a wrong token, without a driver, and before its first answer."""
-    answers = [httpx.get(f"{url}/summary", headers={"Authorization": "wrong"})]
+    answers = [loopback.get(f"{url}/summary", headers={"Authorization": "wrong"})]
     with Simulation(1) as simulation:
         simulation.remove_driver()
         with agent_server() as without_driver:
-            answers.append(httpx.get(f"{without_driver}/summary"))
+            answers.append(loopback.get(f"{without_driver}/summary"))
     with Simulation(1) as simulation:
         simulation.hang("nvmlInitWithFlags")
         with hung_agent_server() as hung:
-            answers.append(httpx.get(f"{hung}/summary"))
+            answers.append(loopback.get(f"{hung}/summary"))
         simulation.release("nvmlInitWithFlags")
     return {answer.status_code: answer.json() for answer in answers}
 
@@ -312,7 +312,7 @@ def test_every_url_of_a_recipe_answers(url: str) -> None:
 
     assert addresses == {"/", "/summary", "/ready?require=healthy", "/usage?days=30"}
     for path in addresses:
-        status = httpx.get(f"{url}{path}", headers={"Authorization": A_TOKEN}).status_code
+        status = loopback.get(f"{url}{path}", headers={"Authorization": A_TOKEN}).status_code
         assert status == (503 if "require" in path else 200), "GPU 1 is critical"
 
 

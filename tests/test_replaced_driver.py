@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from agent.sampling.replaced_driver import PACE
 from agent.server.agent_server import RESTART
+from tests.support import loopback
 from tests.support.agents import ROOT, Process, agent_process, wait_until
 from tests.support.compiled import shared_library
 
@@ -65,7 +65,7 @@ def driver(tmp_path: Path) -> Driver:
 
 
 def error_of(agent: Process) -> str:
-    error: str = httpx.get(f"{agent.url}/count", timeout=20).json()["error"]
+    error: str = loopback.get(f"{agent.url}/count", timeout=20).json()["error"]
     return error
 
 
@@ -92,7 +92,7 @@ def test_after_a_driver_upgrade_the_agent_ends_once_a_new_process_can_use_it(
 
     with agent_process(**driver.environ) as agent:
         wait_until(lambda: driver.tries(but=agent), "a new process has the new library")
-        with httpx.stream("GET", f"{agent.url}/gpu/stream", timeout=WITHIN) as stream:
+        with loopback.stream("GET", f"{agent.url}/gpu/stream", timeout=WITHIN) as stream:
             pieces = stream.iter_text()
             assert "have different versions" in next(pieces)
             assert "have different versions" in error_of(agent), "the agent answers while the process is out"
@@ -112,7 +112,7 @@ def test_without_a_driver_mismatch_the_agent_starts_no_test_process(driver: Driv
 
     with agent_process(**driver.environ) as agent:
         for _ in range(3):
-            assert httpx.get(f"{agent.url}/count", timeout=20).json() == {"code": 0, "data": 0}
+            assert loopback.get(f"{agent.url}/count", timeout=20).json() == {"code": 0, "data": 0}
             time.sleep(0.5)
 
         assert driver.tries(but=agent) == []

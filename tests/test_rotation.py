@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.support import loopback
 from tests.support.agents import agent_process, free_port, wait_until
 from tests.support.endpoints import OPEN, STREAM, WITH_END
 from tests.support.starting import catches, signals, starting_agent
@@ -48,7 +49,7 @@ class Rotating:
         wait_until(lambda: self.process.log.count(says) > lines_before, lambda: f"{says}\n{self.process.log}")
 
     def status(self, path: str, token: str) -> int:
-        return httpx.get(f"{self.process.url}{path}", headers={"Authorization": token}).status_code
+        return loopback.get(f"{self.process.url}{path}", headers={"Authorization": token}).status_code
 
     def is_open(self, token: str) -> bool:
         return self.status("/count", token) == 200
@@ -58,7 +59,7 @@ class Rotating:
         """The chunks of an open stream after its first event."""
         url = f"{self.process.url}{STREAM}?interval={interval}"
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        with httpx.stream("GET", url, headers=named, timeout=TIMEOUT) as response:
+        with loopback.stream("GET", url, headers=named, timeout=TIMEOUT) as response:
             chunks = response.iter_raw()
             assert next(chunks).startswith(b"data: {")
             yield chunks
@@ -91,6 +92,7 @@ def both(agent: Rotating) -> Rotating:
     return agent
 
 
+@pytest.mark.slow
 def test_a_withdrawn_token_opens_nothing_and_a_new_one_everything(both: Rotating) -> None:
     both.replace("new\nnewer\n")
     both.reload("TOKEN_FILE has changed: 3 tokens are in force")
@@ -102,6 +104,7 @@ def test_a_withdrawn_token_opens_nothing_and_a_new_one_everything(both: Rotating
         assert both.status("/count", token) == 200
 
 
+@pytest.mark.slow
 def test_the_streams_of_a_withdrawn_token_end_and_all_others_go_on(both: Rotating) -> None:
     """They end properly. One valid credential is enough to go on."""
     with ExitStack() as stack:
@@ -128,6 +131,7 @@ def test_the_streams_of_a_withdrawn_token_end_and_all_others_go_on(both: Rotatin
                 pass  # events from before the rotation
 
 
+@pytest.mark.slow
 def test_a_stream_of_a_withdrawn_token_ends_before_its_next_event(both: Rotating) -> None:
     with both.stream(60, Authorization="old") as stream:
         both.replace("new\n")
@@ -151,6 +155,7 @@ def sampled_at(event: bytes) -> float:
     return datetime.fromisoformat(json.loads(event.removeprefix(b"data: "))["timestamp"]).timestamp()
 
 
+@pytest.mark.slow
 def test_a_missing_token_file_keeps_the_tokens_and_is_in_log_and_metrics(both: Rotating) -> None:
     both.path.unlink()
     with both.stream(0.5, Authorization="old") as stream:
@@ -167,7 +172,7 @@ def test_a_missing_token_file_keeps_the_tokens_and_is_in_log_and_metrics(both: R
 
 
 def metrics(agent: Rotating) -> str:
-    return httpx.get(f"{agent.process.url}/metrics", headers={"Authorization": FIXED}).text
+    return loopback.get(f"{agent.process.url}/metrics", headers={"Authorization": FIXED}).text
 
 
 @pytest.mark.slow
@@ -190,7 +195,7 @@ def test_sighup_stays_ignored_under_nohup(tmp_path: Path) -> None:
         assert signal.SIGHUP in signals(process.popen.pid, "SigIgn")
         assert signal.SIGHUP not in signals(process.popen.pid, "SigCgt")
         process.popen.send_signal(signal.SIGHUP)
-        assert httpx.get(f"{process.url}/health").status_code == 200
+        assert loopback.get(f"{process.url}/health").status_code == 200
         assert process.stop() == 0
 
 
@@ -202,7 +207,7 @@ def test_without_a_terminal_sighup_does_not_end_the_agent_even_without_a_token_f
             lambda: "INFO SIGHUP has no effect, because TOKEN_FILE is not set" in process.log,
             lambda: process.log,
         )
-        assert httpx.get(f"{process.url}/count").status_code == 200
+        assert loopback.get(f"{process.url}/count").status_code == 200
         assert process.stop() == 0
 
 
@@ -239,6 +244,6 @@ def test_sighup_during_the_start_does_not_end_the_agent(tmp_path: Path, seconds:
 
 def is_open(url: str, token: str) -> bool:
     try:
-        return httpx.get(url, headers={"Authorization": token}).status_code == 200
+        return loopback.get(url, headers={"Authorization": token}).status_code == 200
     except httpx.TransportError:
         return False

@@ -23,6 +23,7 @@ import httpx
 import pytest
 
 from agent.cli import EXIT_DEADLINE
+from tests.support import loopback
 from tests.support.agents import ROOT, Process, agent_process, clean_environ, free_port, wait_until
 from tests.support.starting import catches, starting_agent
 from tests.support.terminal import ON_TERMINAL
@@ -149,21 +150,12 @@ SITUATIONS = {
     "five streams and nvmlInit hangs": Situation("nvmlInitWithFlags", streams=5),
     "a hundred streams and every call hangs": Situation("everything", streams=100),
 }
-QUICK = {"five streams and nvmlInit hangs"}
 
 
+@slow
 @pytest.mark.parametrize(
     ("number", "name"),
-    [
-        pytest.param(
-            number,
-            name,
-            marks=() if name in QUICK and number == signal.SIGTERM else slow,
-            id=f"{number.name}, {name}",
-        )
-        for name in SITUATIONS
-        for number in SIGNALS
-    ],
+    [pytest.param(number, name, id=f"{number.name}, {name}") for name in SITUATIONS for number in SIGNALS],
 )
 def test_a_signal_ends_the_agent_with_status_0_and_complete_answers(
     number: signal.Signals, name: str
@@ -231,7 +223,7 @@ def test_a_log_pipe_without_a_reader_blocks_neither_the_agent_nor_its_end(progra
     command = [sys.executable, *program, "--host", "127.0.0.1", "--port", str(port)]
     with (
         subprocess.Popen(command, cwd=ROOT, env=environ, stdout=write_end, stderr=write_end) as agent,  # noqa: S603  ours
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client,
+        loopback.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client,
         os.fdopen(read_end),
     ):
         os.close(write_end)

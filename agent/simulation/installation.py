@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 # level, where Python does not mangle them.
 _PYNVML_NAMES = ("nvmlLib", "_nvmlLib_refcount")
 _NVITOP_FRESH: dict[str, object] = {"__initialized": False, "__shutting_down": False}
-_NVITOP_SUFFIX = "_version_suffix"
+_NVITOP_SUFFIXES = [
+    name for name in vars(libnvml) if name.startswith("__get_") and name.endswith("_version_suffix")
+]
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def install_library(
 
 def installed() -> Before:
     """The present state."""
-    nvitop_names = ("__flags", *_NVITOP_FRESH, *_suffix_names())
+    nvitop_names = ("__flags", *_NVITOP_FRESH, *_NVITOP_SUFFIXES)
     return Before(
         pynvml={name: vars(pynvml)[name] for name in _PYNVML_NAMES},
         pointers=dict(vars(pynvml)["_nvmlGetFunctionPointer_cache"]),
@@ -84,8 +86,4 @@ def forget_functions() -> None:
     """Make both modules look up functions and their versions again."""
     vars(pynvml)["_nvmlGetFunctionPointer_cache"].clear()
     libnvml.UNKNOWN_FUNCTIONS.clear()
-    vars(libnvml).update(dict.fromkeys(_suffix_names()))
-
-
-def _suffix_names() -> list[str]:
-    return [name for name in vars(libnvml) if name.startswith("__get_") and name.endswith(_NVITOP_SUFFIX)]
+    vars(libnvml).update(dict.fromkeys(_NVITOP_SUFFIXES))

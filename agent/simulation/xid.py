@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from agent.simulation.gpu import SimulatedGpu
 
 _FIRST_SET = 0x7000_0000  # the pointers handed out are numbers, far from those of device handles
-POLL_SECONDS = 0.05  # a scenario may raise an XID while nobody else calls
+# Seconds; the longest wait, even if the caller allows a longer one: a scenario may raise an XID while nobody
+# else calls, and an agent that ends waits for the present wait.
+LONGEST_WAIT = 0.05
 
 
 @dataclass
@@ -38,20 +37,12 @@ class EventSet:
             self.queue.extend((handle, code) for handle, one in self.gpus.items() if one is gpu)
             self.changed.notify_all()
 
-    def take(
-        self, timeout_seconds: float, tick: Callable[[], None], is_over: Callable[[], bool]
-    ) -> tuple[int, int] | None:
-        """The next event: handle and XID; None when there is none in time, a GPU is lost, or it is over."""
-        deadline = time.monotonic() + timeout_seconds
-        while True:
-            with self.changed:
-                if self.queue:
-                    return self.queue.popleft()
-                left = deadline - time.monotonic()
-                if left <= 0 or is_over() or self.has_lost_one:
-                    return None
-                self.changed.wait(min(left, POLL_SECONDS))
-            tick()  # outside the lock: a scenario's step may raise an XID
+    def take(self, timeout_seconds: float) -> tuple[int, int] | None:
+        """The next event: handle and XID; None when there is none in time, a GPU is lost, or it is closed."""
+        with self.changed:
+            if not self.queue and not self.has_lost_one:
+                self.changed.wait(min(timeout_seconds, LONGEST_WAIT))
+            return self.queue.popleft() if self.queue else None
 
     @property
     def has_lost_one(self) -> bool:

@@ -28,6 +28,7 @@ def check_free_port(*arguments: str, cwd: Path = ROOT, **environ: str) -> Checke
     return check(*arguments, cwd=cwd, HOST="127.0.0.1", PORT=str(free_port()), **environ)
 
 
+@pytest.mark.slow
 def test_the_report_of_a_healthy_host_has_status_0_fits_one_screen_and_shows_no_secret(
     tmp_path: Path,
 ) -> None:
@@ -187,12 +188,13 @@ def test_the_exit_status_is_right_even_if_nobody_reads_the_report() -> None:
     assert (finished.returncode, finished.stderr) == (0, ""), "GPU 0 is well in this scenario"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "status"),
     [
         ("--json", 1),
-        pytest.param("", 1, marks=pytest.mark.slow),
-        pytest.param("--port abc", 2, marks=pytest.mark.slow),
+        ("", 1),
+        ("--port abc", 2),
     ],
 )
 def test_a_report_that_cannot_be_written_is_no_success(options: str, status: int) -> None:

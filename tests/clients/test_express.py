@@ -12,6 +12,7 @@ import pytest
 
 from agent.simulation import Simulation
 from tests.clients.npm import install
+from tests.support import loopback
 from tests.support.agents import agent_server, clean_environ
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def express(project: Path, agent: str, *, dropped: str = "") -> Iterator[str]:
 
 def first_line(url: str, *, patience: float) -> str:
     """The first line of the stream, for a client that accepts gzip."""
-    with httpx.stream("GET", url + STREAM, timeout=patience, trust_env=False) as response:
+    with loopback.stream("GET", url + STREAM, timeout=patience, trust_env=False) as response:
         return next(response.iter_lines())
 
 
@@ -85,6 +86,6 @@ def test_without_no_transform_compression_delays_the_event(project: Path, agent:
 
 def test_an_answer_that_the_agent_compressed_is_not_compressed_again(project: Path, agent: str) -> None:
     with express(project, agent) as url:
-        response = httpx.get(f"{url}/gpu", headers={"Accept-Encoding": "gzip"}, trust_env=False)
+        response = loopback.get(f"{url}/gpu", headers={"Accept-Encoding": "gzip"}, trust_env=False)
     assert response.headers["content-encoding"] == "gzip"
     assert response.json()["gpu_count"] == 8

@@ -11,14 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from agent.readings import GpuDay, UserDay
 from agent.simulation import Simulation
 from tests.http.wire import A_TOKEN
 from tests.packaging.commands import succeed
-from tests.support import state_file
+from tests.support import loopback, state_file
 from tests.support.agents import agent_server
 from tests.support.endpoints import STREAM
 from tests.support.groups import needs_slow
@@ -143,7 +142,7 @@ def is_unchanged(response: Any) -> bool:
 @pytest.mark.parametrize("name", ["healthy", "no-driver"])
 def test_an_event_of_the_stream_fits_its_generated_model(generated: Generated, name: str) -> None:
     headers = {"Authorization": f"Bearer {A_TOKEN}"}
-    with agent_on_host(name) as url, httpx.stream("GET", f"{url}{STREAM}", headers=headers) as response:
+    with agent_on_host(name) as url, loopback.stream("GET", f"{url}{STREAM}", headers=headers) as response:
         data = next(line for line in response.iter_lines() if line.startswith("data: "))
     event = json.loads(data.removeprefix("data: "))
     model = generated.models.StreamError if name == "no-driver" else generated.models.GpuMetrics

@@ -14,15 +14,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from agent.http.parameters import NO_CONTACT
 from agent.sampling.collector import MAX_WAIT
 from tests.http.wire import error_of
+from tests.support import loopback
 from tests.support.endpoints import PATHS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+
+    import httpx
 
 GPUS = 8
 # Seconds that a loaded machine adds to MAX_WAIT, the longest wait for the driver; a hung call never ends.
@@ -113,7 +114,7 @@ class TimedClient:
     """A client that measures how long each answer takes."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=HUNG)
+        self._client = loopback.AsyncClient(base_url=url, timeout=HUNG)
 
     async def __aenter__(self) -> TimedClient:
         assert EXPECTED.keys() <= set(PATHS), "each row is of an existing endpoint"

@@ -7,15 +7,17 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
+from tests.support import loopback
 from tests.support.agents import ROOT, agent_process, wait_until
 from tests.support.machine import ALICE, BOB, STRANGER, Machine, build
 from tests.support.real_processes import REAL_PROCESSES
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import httpx
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +73,7 @@ def test_a_slow_directory_leaves_only_its_user_names_unknown(machine: Machine) -
             HISTORY_INTERVAL="1",
             **machine.environ,
         ) as agent,
-        httpx.Client(base_url=agent.url) as client,
+        loopback.Client(base_url=agent.url) as client,
     ):
         began = time.monotonic()
         wait_until(lambda: "daemon" in owners(client), "the processes are there")
@@ -101,7 +103,7 @@ def test_a_user_name_is_unknown_until_the_directory_reports_it(machine: Machine)
             HISTORY_INTERVAL="1",
             **machine.environ,
         ) as agent,
-        httpx.Client(base_url=agent.url) as client,
+        loopback.Client(base_url=agent.url) as client,
     ):
         assert owners(client) == {None}
         assert {user["username"] for user in client.get("/users").json()["data"]["users"]} == {"root", None}

@@ -181,9 +181,8 @@ async def test_a_sleeping_gpu_that_is_unplugged_is_lost(laptop: Simulation, tmp_
         assert laptop.total_calls == before
 
 
-@pytest.mark.parametrize(
-    "symbol", ["nvmlInitWithFlags", pytest.param("nvmlDeviceGetCount_v2", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("symbol", ["nvmlInitWithFlags", "nvmlDeviceGetCount_v2"])
 async def test_a_driver_that_hangs_when_gpus_wake_is_stuck(laptop: Simulation, symbol: str) -> None:
     async with agent_client(SAMPLE_INTERVAL="0.5", SAMPLE_TIMEOUT="0.5", EXPECTED_GPUS="2") as client:
         await fall_asleep(client, laptop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -49,6 +50,7 @@ async def settled(client: httpx.AsyncClient, root: Element) -> Any:
         )
         if not any(waits) or time.monotonic() > end:
             return answer
+        await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)

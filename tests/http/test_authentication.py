@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
-import httpx
 import pytest
 
 from agent.app import create_app
@@ -17,6 +16,7 @@ from agent.http.web import BUILD
 from agent.routes import ENDPOINTS
 from agent.simulation import Simulation
 from tests.http.wire import error_in, error_of, request
+from tests.support import loopback
 from tests.support.agents import agent_client, agent_server, first_contact, settings
 from tests.support.endpoints import OPEN as OPEN_PATHS
 from tests.support.endpoints import PATHS, STREAM
@@ -176,7 +176,7 @@ def every_path(document: dict[str, Any]) -> set[str]:
 def paths() -> set[str]:
     """Every path, from the document of a running agent."""
     with Simulation(gpus=1), agent_server() as url:
-        return every_path(httpx.get(f"{url}/openapi.json").json())
+        return every_path(loopback.get(f"{url}/openapi.json").json())
 
 
 # Quick: every configuration without a prefix, and both secrets with prefix and ROOT_PATH. The rest is slow.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from agent.http.web import BUILD
 from tests.http.wire import error_in, exchange, request
+from tests.support import loopback
 from tests.support.agents import agent_process
 from tests.support.endpoints import PATHS, STRICT, TAKING_IDX, WITH_END
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
     from tests.support.agents import Process
 
@@ -35,7 +37,7 @@ def agent() -> Iterator[Process]:
 @pytest.fixture(scope="module")
 def client(agent: Process) -> Iterator[httpx.Client]:
     """A client of that agent."""
-    with httpx.Client(base_url=agent.url) as client:
+    with loopback.Client(base_url=agent.url) as client:
         yield client
 
 

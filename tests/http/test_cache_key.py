@@ -228,7 +228,7 @@ async def test_many_requests_at_once_share_one_answer() -> None:
     async with agent() as (client, running):
         for path in ({*await operations(client), *CONSTANT} - NOT_KEPT) - STRICT:
             running.answers_made.clear()
-            answers = await asyncio.gather(*(client.get(f"{path}?x={number}") for number in range(40)))
+            answers = await asyncio.gather(*(client.get(f"{path}?x={number}") for number in range(12)))
             assert {200} == {answer.status_code for answer in answers}
             assert len({answer.content for answer in answers}) == 1
             assert running.answers_made[path] <= 1, path

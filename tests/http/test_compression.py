@@ -8,17 +8,18 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from anyio import CapacityLimiter, to_thread
 
 from agent.http import compression
 from agent.http.kept_response import KeptResponse
 from agent.http.web import BUILD
+from agent.simulation import Simulation
 from agent.simulation.processes import SimulatedProcess
 from benchmarks.sections.size import NAMES, named_programs
 from benchmarks.server import sleepers
 from tests.http.wire import A_TOKEN, request
+from tests.support import loopback
 from tests.support.agents import agent_client, agent_server
 from tests.support.endpoints import CONSTANT, OF_ONE_SNAPSHOT
 from tests.support.limits import no_more_threads
@@ -26,7 +27,6 @@ from tests.support.limits import no_more_threads
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agent.simulation import Simulation
 
 pytestmark = pytest.mark.anyio
 
@@ -105,11 +105,11 @@ def test_streams_and_errors_are_never_compressed() -> None:
     """A compressor would hold back each event until the next ones."""
     with agent_server(TOKEN=A_TOKEN) as url:
         headers = {"Authorization": A_TOKEN, **GZIP}
-        with httpx.stream("GET", f"{url}/gpu/stream", headers=headers) as response:
+        with loopback.stream("GET", f"{url}/gpu/stream", headers=headers) as response:
             assert "content-encoding" not in response.headers
             assert next(response.iter_raw()).startswith(b"data: {")
         for path, status in [("/gpu?idx=x", 400), ("/nothing", 404)]:
-            failed = httpx.get(url + path, headers=headers)
+            failed = loopback.get(url + path, headers=headers)
             assert (failed.status_code, "content-encoding" in failed.headers) == (status, False)
 
 
@@ -198,10 +198,10 @@ async def test_an_existing_vary_header_is_extended() -> None:
 
 
 async def test_gpu_with_eight_gpus_of_five_processes_each_is_4_kib_of_gzip_at_most(
-    simulation: Simulation, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     """The names are not shortened."""
-    with sleepers(5 * len(simulation.gpus), named_programs(tmp_path)) as pids:
+    with Simulation(8) as simulation, sleepers(5 * 8, named_programs(tmp_path)) as pids:
         for number, gpu in enumerate(simulation.gpus):
             own = pids[5 * number : 5 * number + 5]
             gpu.processes = [SimulatedProcess(pid, "C", 2**30, sm_utilization=10) for pid in own]

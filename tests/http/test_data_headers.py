@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from agent.simulation import Simulation
 from tests.http.wire import A_TOKEN, exchange
+from tests.support import loopback
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
 TOKEN = {"Authorization": A_TOKEN}
 
@@ -22,7 +24,7 @@ def client() -> Iterator[httpx.Client]:
     with (
         Simulation(gpus=2),
         agent_server(TOKEN=A_TOKEN, HISTORY_INTERVAL="1", CORS_ORIGINS="https://a.example") as url,
-        httpx.Client(base_url=url) as client,
+        loopback.Client(base_url=url) as client,
     ):
         yield client
 

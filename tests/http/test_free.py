@@ -13,18 +13,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from agent.routes.free import CHECK_INTERVAL
 from agent.simulation import SimulatedProcess, Simulation
 from tests.http.schema import faults
 from tests.http.wire import A_TOKEN, error_in
+from tests.support import loopback
 from tests.support.agents import agent_client, agent_process, agent_server, wait_until
 from tests.test_readme import SHOWN_IN_TESTS_HTTP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
     from agent.simulation import SimulatedGpu
 
@@ -384,13 +386,14 @@ def test_a_waiting_client_that_disconnects_releases_its_place_and_its_gpus(four:
         with socket.create_connection((address.hostname, address.port)) as client:
             client.sendall(b"GET /free?count=4&wait=50 HTTP/1.1\r\nHost: localhost\r\n\r\n")
             wait_until(
-                lambda: httpx.get(f"{url}/free").json()["data"]["withheld"] == 3,
+                lambda: loopback.get(f"{url}/free").json()["data"]["withheld"] == 3,
                 "the waiting request reserves the free GPUs",
             )
         wait_until(
-            lambda: indices(httpx.get(f"{url}/free?count=4")) == [1, 2, 3], "the reserved GPUs are free again"
+            lambda: indices(loopback.get(f"{url}/free?count=4")) == [1, 2, 3],
+            "the reserved GPUs are free again",
         )
-        wait_until(lambda: httpx.get(f"{url}/free?wait=1").status_code == 200, "its place is free")
+        wait_until(lambda: loopback.get(f"{url}/free?wait=1").status_code == 200, "its place is free")
 
 
 @pytest.mark.slow
@@ -418,12 +421,14 @@ def test_sigterm_answers_the_waiting_requests() -> None:
 
         def wait_in_line(query: str) -> httpx.Response:
             while True:
-                response = httpx.get(f"{agent.url}/free?wait=50{query}", timeout=60)
+                response = loopback.get(f"{agent.url}/free?wait=50{query}", timeout=60)
                 if response.status_code != 503:  # the request below that tests for a free place had taken one
                     return response
 
         waiting = [pool.submit(wait_in_line, query) for query in ("", "&format=plain") for _ in range(4)]
-        wait_until(lambda: httpx.get(f"{agent.url}/free?wait=0.1").status_code == 503, "all places are taken")
+        wait_until(
+            lambda: loopback.get(f"{agent.url}/free?wait=0.1").status_code == 503, "all places are taken"
+        )
         began = time.monotonic()
         assert agent.stop(signal.SIGTERM) == 0
         assert time.monotonic() - began < 3
@@ -453,7 +458,7 @@ def test_the_shell_line_of_the_readme_starts_a_job_once_the_gpus_are_free(four: 
     occupy(*four.gpus[1:])
     with agent_server() as url, ThreadPoolExecutor(1) as pool:
         job = pool.submit(run, line.replace("http://localhost:8000", url))
-        wait_until(lambda: httpx.get(f"{url}/free").json()["data"]["withheld"], "the job waits")
+        wait_until(lambda: loopback.get(f"{url}/free").json()["data"]["withheld"], "the job waits")
         four.gpus[2].processes = []
         assert job.result().stdout == uuids(four, 0, 2) + "\n"
 

@@ -104,7 +104,7 @@ async def test_the_topology_is_read_once() -> None:
             await asyncio.sleep(0.6)
             first = (await client.get("/gpu?detail=1")).json()["topology"][0]
             calls = simulation.calls["nvmlDeviceGetTopologyCommonAncestor"]
-            await asyncio.sleep(1.1)
+            await asyncio.sleep(0.6)
             await client.get("/gpu?detail=1")
 
     assert first == ["X", "PIX", "NODE", "NODE", "SYS"]

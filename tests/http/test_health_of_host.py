@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 from agent.simulation import Simulation
 from tests.http.schema import faults, response_schema
 from tests.http.wire import error_in
+from tests.support import loopback
 from tests.support.agents import agent_client, agent_server
 
 pytestmark = pytest.mark.anyio
@@ -131,7 +131,7 @@ def test_each_event_of_the_stream_has_the_verdict_on_the_host() -> None:
         simulation.gpus[1].vanish()
         with (
             agent_server(EXPECTED_GPUS="8") as url,
-            httpx.stream("GET", f"{url}/gpu/stream?interval=0.5&idx=0", timeout=20) as response,
+            loopback.stream("GET", f"{url}/gpu/stream?interval=0.5&idx=0", timeout=20) as response,
         ):
             events = (line for line in response.iter_lines() if line.startswith("data: "))
             healths = [json.loads(next(events).removeprefix("data: "))["health"] for _ in range(2)]

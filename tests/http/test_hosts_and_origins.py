@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from agent.http.web import BUILD
 from agent.simulation import Simulation
 from tests.http.wire import A_TOKEN, error_in, exchange
+from tests.support import loopback
 from tests.support.agents import agent_client, agent_server
 from tests.support.endpoints import PATHS, WITH_END
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
 PROBES = {"/health", "/ready"}
 HOSTS = "gpu1.example.org,*.lab.example.org,192.0.2.7,[2001:DB8:0::1]"
@@ -34,7 +36,7 @@ def guarded() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(guarded: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=guarded) as client:
+    with loopback.Client(base_url=guarded) as client:
         yield client
 
 
@@ -373,7 +375,7 @@ def test_the_stream_has_the_cors_header_too() -> None:
     with (
         Simulation(gpus=1),
         agent_server(CORS_ORIGINS=ORIGIN) as url,
-        httpx.stream("GET", f"{url}/gpu/stream", headers={"Origin": ORIGIN}) as response,
+        loopback.stream("GET", f"{url}/gpu/stream", headers={"Origin": ORIGIN}) as response,
     ):
         assert response.headers["access-control-allow-origin"] == ORIGIN
         assert next(response.iter_lines()).startswith("data: ")

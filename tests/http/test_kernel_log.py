@@ -29,7 +29,9 @@ def pipe(tmp_path: Path) -> KernelLogPipe:
 
 @asynccontextmanager
 async def agent(kernel_log: str, **environ: str) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings(KERNEL_LOG="1", **environ), contained=False, kernel_log=kernel_log)
+    app = create_app(
+        settings(KERNEL_LOG="1", SAMPLE_INTERVAL="0.5", **environ), contained=False, kernel_log=kernel_log
+    )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),

@@ -9,7 +9,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -17,10 +16,14 @@ from agent.http.document import DescribedInThread
 from agent.simulation import MODELS, Simulation
 from tests.http.schema import faults, operations, resolve, response_schema
 from tests.http.wire import A_TOKEN
+from tests.support import loopback
 from tests.support.agents import agent_client, agent_server, hung_agent_client
 from tests.support.endpoints import OF_ONE_SNAPSHOT, OF_THE_DRIVER, OPEN, STREAM, STRICT, TAKING_IDX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
     from starlette.types import Receive, Scope, Send
 
     from tests.http.schema import Schema
@@ -37,7 +40,7 @@ LAYOUTS = [
 def document() -> Schema:
     """The document as a client gets it."""
     with Simulation(gpus=1), agent_server() as url:
-        document: Schema = httpx.get(f"{url}/openapi.json").json()
+        document: Schema = loopback.get(f"{url}/openapi.json").json()
     return document
 
 
@@ -319,21 +322,22 @@ async def test_answers_of_every_model_are_as_documented(model: str, document: Sc
 
 
 @pytest.fixture
-def troubled(simulation: Simulation) -> Simulation:
+def troubled() -> Iterator[None]:
     """A GPU in MIG mode, a lost one, one that hangs, one that reports few values, and four healthy ones."""
-    simulation.gpus[0].enable_mig()
-    simulation.gpus[1].lose()
-    simulation.gpus[2].hang()
-    simulation.gpus[3].unsupport(
-        "nvmlDeviceGetMemoryInfo",
-        "nvmlDeviceGetMemoryInfo_v2",
-        "nvmlDeviceGetUtilizationRates",
-        "nvmlDeviceGetPowerUsage",
-        "nvmlDeviceGetTemperature",
-        "nvmlDeviceGetName",
-        "nvmlDeviceGetUUID",
-    )
-    return simulation
+    with Simulation(8) as simulation:
+        simulation.gpus[0].enable_mig()
+        simulation.gpus[1].lose()
+        simulation.gpus[2].hang()
+        simulation.gpus[3].unsupport(
+            "nvmlDeviceGetMemoryInfo",
+            "nvmlDeviceGetMemoryInfo_v2",
+            "nvmlDeviceGetUtilizationRates",
+            "nvmlDeviceGetPowerUsage",
+            "nvmlDeviceGetTemperature",
+            "nvmlDeviceGetName",
+            "nvmlDeviceGetUUID",
+        )
+        yield
 
 
 @pytest.mark.anyio
@@ -350,6 +354,7 @@ async def test_answers_of_a_troubled_host_are_as_documented(document: Schema) ->
                     response = await client.get(question)
                     assert response.status_code == 200
                     assert_conforms(response.json(), document, question.partition("?")[0])
+                await asyncio.sleep(0.05)
 
 
 @pytest.mark.anyio
@@ -379,7 +384,7 @@ def test_stream_events_are_as_documented(document: Schema) -> None:
 
 
 def first_event(url: str) -> dict[str, Any]:
-    with httpx.stream("GET", f"{url}{STREAM}?interval=0.5") as response:
+    with loopback.stream("GET", f"{url}{STREAM}?interval=0.5") as response:
         event: dict[str, Any] = json.loads(next(response.iter_lines()).removeprefix("data: "))
         return event
 

@@ -9,11 +9,11 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from agent.simulation import Simulation
 from tests.http.schema import operations
+from tests.support import loopback
 from tests.support.agents import agent_server
 from tests.support.endpoints import OPEN, STREAM
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def document() -> Schema:
     """The document as a client gets it."""
     with Simulation(gpus=1), agent_server() as url:
-        document: Schema = httpx.get(f"{url}/openapi.json").json()
+        document: Schema = loopback.get(f"{url}/openapi.json").json()
     return document
 
 

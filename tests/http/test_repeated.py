@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from agent.app import create_app
 from agent.http.repeated import MEMORY_KEY, PASSAGE_KEY
 from agent.simulation import Simulation
+from tests.support import loopback
 from tests.support.agents import agent_server, first_contact, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import httpx
     from starlette.applications import Starlette
     from starlette.types import Message
 
@@ -68,7 +69,7 @@ def test_a_repeated_request_gets_the_same_answer(
         own = {name: value for name, value in answer.headers.items() if name != "date"}
         return answer.status_code, own, answer.content
 
-    with httpx.Client() as client:
+    with loopback.Client() as client:
         first, *others = [ask(client) for _ in range(3)]
     assert first[0] == status
     assert others == [first] * 2

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from agent.http.web import ASSETS, BUILD, SHELL, WEB, KeptFiles, build_of
 from tests.http.wire import A_TOKEN, error_in
+from tests.support import loopback
 from tests.support.agents import agent_client, agent_server
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ async def test_the_summary_has_the_build() -> None:
 def test_the_stream_has_the_build_in_a_header_that_listed_origins_may_read() -> None:
     with agent_server(CORS_ORIGINS=ORIGIN) as url:
         for headers, exposed in (({"Origin": ORIGIN}, "X-Agent-Build"), ({}, None)):
-            with httpx.stream("GET", f"{url}/gpu/stream", headers=headers) as stream:
+            with loopback.stream("GET", f"{url}/gpu/stream", headers=headers) as stream:
                 assert stream.headers["x-agent-build"] == BUILD
                 assert stream.headers.get("access-control-expose-headers") == exposed
 

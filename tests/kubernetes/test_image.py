@@ -9,11 +9,11 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import httpx
 import pytest
 
 from tests.packaging.commands import serving, succeed
 from tests.packaging.dockerfile import only, parse, variables
+from tests.support import loopback
 from tests.support.agents import ROOT, free_port
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_the_image_serves_from_a_read_only_file_system_and_ends_with_status_0(
     with serving(
         command, tmp_path, f"http://127.0.0.1:{port}", {**environ, "HOST": "127.0.0.1", "PORT": port}
     ) as process:
-        assert httpx.get(f"{process.url}/count").json() == {"code": 0, "data": 2}
+        assert loopback.get(f"{process.url}/count").json() == {"code": 0, "data": 2}
         status = Path(f"/proc/{process.popen.pid}/status").read_text()
         process.popen.send_signal(signal.SIGTERM)
         assert process.popen.wait(timeout=8) == 0

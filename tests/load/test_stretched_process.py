@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from agent.sources.procfs import PROC, by_resident_bytes
+from tests.support import loopback
 from tests.support.agents import ROOT, agent_process
 from tests.support.real_processes import REAL_PROCESSES
 from tests.support.stretched_process import STRETCHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
 pytestmark = pytest.mark.measures
 
@@ -81,7 +83,7 @@ def request_repeatedly(client: httpx.Client, seconds: float) -> tuple[float, set
 def test_a_command_line_of_600_mb_among_the_largest_processes_costs_nothing() -> None:
     with (
         agent_process("--simulate", "8", program=REAL_PROCESSES) as agent,
-        httpx.Client(base_url=agent.url) as client,
+        loopback.Client(base_url=agent.url) as client,
     ):
         quiet, _ = request_repeatedly(client, SEARCH_INTERVAL + 1)
         before = peak_resident_bytes(agent.popen.pid)

@@ -7,13 +7,13 @@ import re
 import signal
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from agent.settings import Settings
 from tests.packaging.commands import succeed
 from tests.packaging.dockerfile import context, is_ignored, only, parse, variables
 from tests.packaging.image import Image, build
+from tests.support import loopback
 from tests.support.agents import ROOT, free_port
 
 if TYPE_CHECKING:
@@ -111,10 +111,10 @@ def test_the_container_serves_is_healthy_and_ends_on_sigterm(image: Image, own_p
         assert container.pid_inside == 1 or not own_pids
         assert container.user_ids == {10001}
         assert container.capabilities == 0
-        assert httpx.get(f"{container.url}/count").json() == {"code": 0, "data": 2}
+        assert loopback.get(f"{container.url}/count").json() == {"code": 0, "data": 2}
         probed = container.execute(*only(DOCKERFILE, "HEALTHCHECK").exec_form)
         assert (probed.returncode, probed.stdout) == (0, f"healthy: {container.url}/health\n")
-        with httpx.stream("GET", f"{container.url}/gpu/stream?interval=0.5") as stream:
+        with loopback.stream("GET", f"{container.url}/gpu/stream?interval=0.5") as stream:
             lines = stream.iter_lines()
             next(lines)
             container.signal(signal.SIGTERM)

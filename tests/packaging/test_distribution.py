@@ -10,13 +10,13 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from packaging.requirements import Requirement
 
 from agent import __version__
 from tests.packaging.commands import run, serving, succeed
 from tests.packaging.dockerfile import context
+from tests.support import loopback
 from tests.support.agents import ROOT, clean_environ, free_port
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def test_the_wheel_runs_and_serves_under_the_pinned_versions(archives: Path, tmp
     port = free_port()
     command = [script, "--simulate", "2", "--host", "127.0.0.1", "--port", str(port)]
     with serving(command, tmp_path, f"http://127.0.0.1:{port}", clean_environ()) as agent:
-        assert httpx.get(f"{agent.url}/count").json() == {"code": 0, "data": 2}
+        assert loopback.get(f"{agent.url}/count").json() == {"code": 0, "data": 2}
         assert agent.stop() == 0
     refused = run(["/bin/sh", "-c", f"{script} --port x >&- 2>&-"], tmp_path)
     assert (refused.returncode, refused.stderr) == (2, "")
@@ -111,10 +111,10 @@ def test_a_checkout_with_pip_and_uvicorn_serves_and_ends_on_sigterm_with_streams
     from_checkout: Process,
 ) -> None:
     agent = from_checkout
-    assert httpx.get(f"{agent.url}/count").json() == {"code": 0, "data": 2}
+    assert loopback.get(f"{agent.url}/count").json() == {"code": 0, "data": 2}
     with (
-        httpx.stream("GET", f"{agent.url}/gpu/stream") as one,
-        httpx.stream("GET", f"{agent.url}/gpu/stream?interval=0.5") as other,
+        loopback.stream("GET", f"{agent.url}/gpu/stream") as one,
+        loopback.stream("GET", f"{agent.url}/gpu/stream?interval=0.5") as other,
     ):
         streams = [stream.iter_lines() for stream in (one, other)]
         for lines in streams:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from agent.simulation import Simulation
 from tests.page.opened import opened
+from tests.support import loopback
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def test_a_host_that_has_not_been_requested_yet_counts_as_unanswered(browser: Br
 
 def test_an_older_agent_without_summary_is_judged_by_gpu(browser: Browser, url: str) -> None:
     with opened(browser, f"{url}/", expected=["404"]) as page:
-        page.route("**/other/gpu", lambda route: route.fulfill(body=httpx.get(f"{url}/gpu").text))
+        page.route("**/other/gpu", lambda route: route.fulfill(body=loopback.get(f"{url}/gpu").text))
         page.evaluate(KEPT)
         page.reload()
         page.wait_for_function(f"() => `${{({SEEN})()}}` === '/other/,/other/'")

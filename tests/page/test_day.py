@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from agent.simulation import Simulation
 from tests.page.opened import opened
+from tests.support import loopback
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def heap(session: CDPSession) -> float:
 
 def test_the_memory_of_a_page_stays_flat_over_a_day(browser: Browser) -> None:
     with Simulation(1), agent_server() as url:
-        script = FAST.replace("EVENT", httpx.get(f"{url}/gpu").text).replace("STEP", f"{STEP}")
+        script = FAST.replace("EVENT", loopback.get(f"{url}/gpu").text).replace("STEP", f"{STEP}")
         with opened(browser, f"{url}/?density=tiles", script=script) as page:
             session = page.context.new_cdp_session(page)
             session.send("Performance.enable")

@@ -7,11 +7,11 @@ import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from agent.simulation import SimulatedProcess, Simulation
 from tests.page.opened import asked_from_now_on, eventually, hide, opened, process, streaming
+from tests.support import loopback
 from tests.support.agents import ROOT, agent_process, agent_server, free_port
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ MENDED = "() => { Element.prototype.append = window.append; }"
 def test_an_answer_of_another_version_is_reported_with_the_missing_field(browser: Browser) -> None:
     lacks = "The answer has no gpus[].power: the agent has another version than this page."
     with Simulation(1), agent_server() as url:
-        event = httpx.get(f"{url}/gpu").json()
+        event = loopback.get(f"{url}/gpu").json()
         del event["gpus"][0]["power"]
         with opened(browser, f"{url}/", script=streaming(event), expected=[lacks]) as page:
             page.locator("#problem").get_by_text(lacks).wait_for()
@@ -144,7 +144,7 @@ def test_a_page_that_does_not_understand_the_events_of_a_new_version_loads_that_
     browser: Browser,
 ) -> None:
     with Simulation(1), agent_server() as url:
-        event = httpx.get(f"{url}/gpu").json()
+        event = loopback.get(f"{url}/gpu").json()
         event["gpus"][0]["power"] = "97"
         script = streaming(event, build="another")
         with opened(browser, f"{url}/docs", script=script, expected=["The answer "]) as page:
@@ -157,7 +157,7 @@ def test_a_page_that_does_not_understand_the_events_of_a_new_version_loads_that_
 
 def test_a_page_that_cannot_get_its_new_version_reports_it_and_does_not_reload(browser: Browser) -> None:
     with Simulation(1), agent_server() as url:
-        script = streaming(httpx.get(f"{url}/gpu").json(), build="another")
+        script = streaming(loopback.get(f"{url}/gpu").json(), build="another")
         with opened(browser, f"{url}/", script=script) as page:
             page.locator("#problem").get_by_text("The agent has another version of this page.").wait_for()
             loaded: list[str] = []

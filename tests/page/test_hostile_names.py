@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics
 
 from tests.page.opened import opened
+from tests.support import loopback
 from tests.support.agents import agent_process, wait_until
 from tests.support.crowded_host import CrowdedHost, Started
 from tests.support.real_processes import REAL_PROCESSES
@@ -66,7 +66,7 @@ def test_hostile_names_are_only_text_on_the_page_and_in_both_expositions(
         wanted |= {host.pids[-2]: ("sleeper", '"\\n<i>'), host.pids[-1]: ("sleeper", "")}
 
         def exposition(accept: str) -> str:
-            return httpx.get(f"{agent.url}/metrics", headers={"Accept": accept}).text
+            return loopback.get(f"{agent.url}/metrics", headers={"Accept": accept}).text
 
         def plain() -> dict[int, tuple[str, str]]:
             return names(parser.text_string_to_metric_families(exposition("text/plain")))
@@ -77,7 +77,7 @@ def test_hostile_names_are_only_text_on_the_page_and_in_both_expositions(
         )
         in_plain = plain()
         in_openmetrics = names(openmetrics.text_string_to_metric_families(exposition(MODERN)))
-        rows = httpx.get(f"{agent.url}/processes").json()["data"]["processes"]
+        rows = loopback.get(f"{agent.url}/processes").json()["data"]["processes"]
         with opened(browser, f"{agent.url}/") as page:
             page.get_by_text(SCRIPT).first.wait_for()
             table = page.evaluate(ROWS)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from agent.simulation import Simulation
 from tests.page.opened import opened, streaming
+from tests.support import loopback
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ TOO_WIDE = """() => [document.documentElement, ...document.querySelectorAll(":is
 @pytest.mark.parametrize("width", [360, 1280])
 def test_whole_names_and_every_reason_fit_on_a_phone_and_on_a_screen(browser: Browser, width: int) -> None:
     with Simulation(2), agent_server() as url:
-        event = httpx.get(f"{url}/gpu").json()
+        event = loopback.get(f"{url}/gpu").json()
         lost, sick = event["gpus"]
         sick["health"] = {"verdict": "critical", "reasons": REASONS}
         sick["top_processes"] = [{"pid": 1, "name": "python", "username": user} for user in USERS]

@@ -6,12 +6,12 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from agent.simulation import SimulatedProcess, Simulation
 from tests.page.odd import NO_ANSWERS, variants
 from tests.page.opened import UNKNOWN, facts, opened, streaming
+from tests.support import loopback
 from tests.support.agents import agent_server
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def well_and(browser: Browser, *odd: str, where: str = "") -> Iterator[tuple[Pag
 
 def summaries(url: str) -> dict[str, Any]:
     """Each variant of the answer of the host "well" to /summary."""
-    return dict(variants(httpx.get(f"{url}/well/summary").json()["data"]))
+    return dict(variants(loopback.get(f"{url}/well/summary").json()["data"]))
 
 
 def test_a_host_whose_answer_is_no_offer_is_unknown_in_the_need_line(browser: Browser) -> None:
@@ -119,7 +119,7 @@ def test_the_end_of_a_process_is_awaited_while_the_answer_lists_no_processes(
 @pytest.mark.parametrize("where", ["", "#gpus", "#users", "?wall"])
 def test_one_odd_value_in_a_summary_is_the_fault_of_its_host_alone(browser: Browser, where: str) -> None:
     with well_and(browser, "odd", where=where) as (page, url):
-        summary = httpx.get(f"{url}/well/summary").json()
+        summary = loopback.get(f"{url}/well/summary").json()
         summary["data"]["gpus"][0][NUMBER] = "97"
         page.route("**/odd/summary", lambda route: route.fulfill(json=summary))
         page.locator("#connection").get_by_text("1 of 2 live").wait_for()
@@ -134,7 +134,7 @@ def test_any_odd_summary_leaves_the_other_hosts_and_the_page_as_they_are(
     browser: Browser, where: str
 ) -> None:
     with Simulation(1), agent_server() as alone:
-        count = len(dict(variants(httpx.get(f"{alone}/summary").json()["data"])))
+        count = len(dict(variants(loopback.get(f"{alone}/summary").json()["data"])))
     names = [f"odd{number}" for number in range(count)]
     with well_and(browser, *names, where="docs") as (page, url):
         answers = dict(zip(names, summaries(url).values(), strict=False))
@@ -193,7 +193,7 @@ def test_a_list_of_hosts_that_is_no_list_is_requested_again(browser: Browser, an
 def test_an_odd_event_is_the_fault_of_the_agent_until_the_next_event(browser: Browser, where: str) -> None:
     with Simulation(1) as simulation, agent_server() as url:
         simulation.gpus[0].processes = [SimulatedProcess(os.getpid())]
-        event = httpx.get(f"{url}/gpu").json()
+        event = loopback.get(f"{url}/gpu").json()
         odd = [one for _, one in variants(event)] + [*NO_ANSWERS, None, 1, "x"]
         with opened(browser, f"{url}/{where}", script=streaming(event), expected=[OTHER]) as page:
             page.locator("#processes tr").first.wait_for()

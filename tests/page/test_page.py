@@ -6,13 +6,13 @@ import getpass
 import os
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from agent.derive.throttling import ClocksEventReason
 from agent.simulation import SimulatedProcess, Simulation
 from agent.simulation.processes import BEYOND_ANY_PID
 from tests.page.opened import UNKNOWN, facts, opened, process
+from tests.support import loopback
 from tests.support.agents import agent_process, agent_server
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def test_reasons_for_low_clocks_are_shown_in_words(browser: Browser) -> None:
 def test_the_lines_begin_with_the_history_of_the_agent(browser: Browser) -> None:
     with Simulation(1), agent_server(HISTORY_INTERVAL="1") as url, opened(browser, f"{url}/") as page:
         page.wait_for_timeout(8000)  # the agent keeps history without viewers
-        event = httpx.get(f"{url}/gpu").text
+        event = loopback.get(f"{url}/gpu").text
         page.route("**/gpu/stream*", lambda route: route.fulfill(body=f"data: {event}\n\n"))
         page.reload()
         page.locator(".card").wait_for()

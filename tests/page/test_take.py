@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from agent.simulation import SimulatedProcess, Simulation
 from tests.page.opened import opened
+from tests.support import loopback
 from tests.support.agents import agent_process, agent_server
 from tests.support.certificates import made_certificate
 
@@ -36,7 +36,7 @@ def idle() -> Iterator[Simulation]:
 
 
 def uuids_of(url: str) -> list[str]:
-    return [gpu["uuid"] for gpu in httpx.get(f"{url}/gpu").json()["gpus"]]
+    return [gpu["uuid"] for gpu in loopback.get(f"{url}/gpu").json()["gpus"]]
 
 
 def pasted(page: Page) -> str:
@@ -103,7 +103,7 @@ def test_a_newer_event_overrides_an_older_offer(browser: Browser, idle: Simulati
     first.processes = [SimulatedProcess(os.getpid(), "G", 2**20)]  # a desktop does not occupy a GPU
     with agent_server() as url, opened(browser, f"{url}/") as page:
         page.locator("#offer a").nth(1).wait_for()
-        before = httpx.get(f"{url}/free?count=128").json()
+        before = loopback.get(f"{url}/free?count=128").json()
         page.route("**/free*", lambda route: route.fulfill(json=before))
         second.processes = [SimulatedProcess(os.getpid(), "C", 2**30)]
         page.locator("#counts .free").get_by_text("1", exact=True).wait_for()

@@ -12,6 +12,7 @@ import httpx
 import pytest
 import yaml
 
+from tests.support import loopback
 from tests.support.agents import ROOT, free_port, wait_until
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Engine:
     """A client of a running Prometheus."""
 
     def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=10)
+        self._client = loopback.Client(base_url=url, timeout=10)
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The result of an instant query. AssertionError if Prometheus refuses it."""
@@ -73,7 +74,7 @@ def running(command: list[str], folder: Path, address: str) -> Iterator[None]:
 
     def is_ready() -> bool:
         try:
-            return httpx.get(f"http://{address}/-/ready").status_code == httpx.codes.OK
+            return loopback.get(f"http://{address}/-/ready").status_code == httpx.codes.OK
         except httpx.TransportError:
             return False
 

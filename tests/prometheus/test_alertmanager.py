@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from tests.packaging.commands import succeed
 from tests.prometheus.engine import running
+from tests.support import loopback
 from tests.support.agents import ROOT, free_port, wait_until
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def shown(url: str, instances: str) -> list[tuple[dict[str, str], bool]]:
     """The labels of each alert on the instances, a regular expression, and whether the alert is sent."""
-    alerts = httpx.get(url, params={"filter": f'instance=~"{instances}"'}).json()
+    alerts = loopback.get(url, params={"filter": f'instance=~"{instances}"'}).json()
     return [(one["labels"], not one["status"]["inhibitedBy"]) for one in alerts]
 
 
@@ -114,7 +114,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_one_fault_sends_one_notification(url: str, fault: str) -> None:
     fire, wanted = FAULTS[fault]
-    httpx.post(
+    loopback.post(
         url, json=[alert(name, severity, fault, gpu="3", xid="48") for name, severity in fire]
     ).raise_for_status()
 
@@ -133,7 +133,7 @@ def test_the_same_fault_on_another_gpu_or_host_is_reported_too(url: str) -> None
         alert("GpuXid", "critical", "neighbour", gpu="3"),
         alert("GpuMissing", "critical", "pair"),
     ]
-    httpx.post(url, json=fire).raise_for_status()
+    loopback.post(url, json=fire).raise_for_status()
 
     def notified() -> list[bool]:
         return [is_sent for _, is_sent in shown(url, "pair|neighbour")]
@@ -147,7 +147,7 @@ def test_an_agent_that_is_down_does_not_silence_a_host_of_the_same_name_in_anoth
         alert("GpuLost", "critical", "twin", cluster="lab", gpu="3"),
         alert("GpuLost", "critical", "twin", cluster="attic", gpu="3"),
     ]
-    httpx.post(url, json=fire).raise_for_status()
+    loopback.post(url, json=fire).raise_for_status()
 
     def notified() -> set[tuple[str, str]]:
         """Name and cluster of each alert that is sent; empty until all are there."""
@@ -163,7 +163,7 @@ def test_an_agent_that_is_down_does_not_silence_a_host_of_the_same_name_in_anoth
 
 def test_only_the_graver_of_two_severities_of_an_alert_is_reported(url: str) -> None:
     fire = [alert("GpuThermalThrottling", severity, "hot", gpu="3") for severity in ("warning", "critical")]
-    httpx.post(url, json=fire).raise_for_status()
+    loopback.post(url, json=fire).raise_for_status()
 
     def notified() -> dict[str, bool]:
         return {labels["severity"]: is_sent for labels, is_sent in shown(url, "hot")}
@@ -180,7 +180,7 @@ def test_an_error_that_lasts_for_weeks_does_not_hide_a_different_error(url: str)
         alert("GpuXid", "critical", "weeks", gpu="3", xid="48"),
         alert("GpuXid", "critical", "weeks", gpu="3", xid="119"),
     ]
-    httpx.post(url, json=fire).raise_for_status()
+    loopback.post(url, json=fire).raise_for_status()
 
     def notified() -> dict[str, bool]:
         return {labels.get("xid", ""): is_sent for labels, is_sent in shown(url, "weeks")}

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.proxies.reverse_proxy import TOKENS, proxy
+from tests.support import loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,7 +132,7 @@ def test_answers_are_compressed_for_clients_that_accept_gzip(client: httpx.Clien
 
 
 def test_plain_http_redirects_to_https(origin: Origin) -> None:
-    response = httpx.get(f"{origin.http_url}/server1/status", trust_env=False)
+    response = loopback.get(f"{origin.http_url}/server1/status", trust_env=False)
     assert response.status_code in {301, 308}
     assert response.headers["location"].startswith("https://localhost")
     assert httpx.URL(response.headers["location"]).path == "/server1/status"

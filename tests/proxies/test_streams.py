@@ -19,6 +19,7 @@ from tests.http.wire import error_of
 from tests.proxies.conftest import agent_behind
 from tests.proxies.event_source import EventSource, events_in
 from tests.proxies.reverse_proxy import TOKENS, proxy
+from tests.support import loopback
 from tests.support.agents import wait_until
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def test_each_event_arrives_as_soon_as_it_is_made(
     agent = dict(zip(TOKENS, agents[strip], strict=True))[server]
     query = f"/gpu/stream?interval={INTERVAL}"
     with (
-        httpx.Client(headers={"Authorization": TOKENS[server]}, trust_env=False) as client,
+        loopback.Client(headers={"Authorization": TOKENS[server]}, trust_env=False) as client,
         ThreadPoolExecutor() as pool,
     ):
         without_proxy = pool.submit(lambda: list(islice(EventSource(client, agent + query), 10)))

@@ -67,6 +67,10 @@ async def collect_until(collector: Collector, condition: Callable[[Snapshot], bo
     return snapshot
 
 
+def all_ok(snapshot: Snapshot) -> bool:
+    return {gpu.state for gpu in snapshot.gpus} == {GpuState.OK}
+
+
 async def test_the_first_round_has_driver_gpus_and_host() -> None:
     async with collecting(FakeHardware(3)) as collector:
         snapshot = await collector.collect()
@@ -204,7 +208,7 @@ async def test_hung_processes_are_left_out_and_do_not_delay_the_others() -> None
 async def test_a_hung_host_and_hung_processes_do_not_prevent_the_release_of_the_driver() -> None:
     hardware = FakeHardware()
     async with collecting(hardware) as collector:
-        await collector.collect()
+        await collect_until(collector, all_ok)
         hardware.host.valve.close()
         hardware.processes.valve.close()
         await collector.collect()
@@ -215,12 +219,11 @@ async def test_a_hung_host_and_hung_processes_do_not_prevent_the_release_of_the_
 async def test_release_releases_every_gpu_and_then_the_driver_until_the_next_round() -> None:
     hardware = FakeHardware()
     async with collecting(hardware) as collector:
-        await collector.collect()
+        await collect_until(collector, all_ok)
         assert await collector.release()
         assert [gpu.releases for gpu in hardware.gpus.values()] == [1, 1]
         assert hardware.driver.releases == 1
-        snapshot = await collector.collect()
-        assert [gpu.state for gpu in snapshot.gpus] == [GpuState.OK] * 2
+        assert len((await collect_until(collector, all_ok)).gpus) == 2
         assert hardware.driver.reads == 2
 
 
@@ -228,7 +231,7 @@ async def test_after_a_release_a_slow_driver_leaves_the_gpus_starting() -> None:
     """They are not unknown, because they are expected to be the same as before."""
     hardware = FakeHardware()
     async with collecting(hardware) as collector:
-        await collector.collect()
+        await collect_until(collector, all_ok)
         assert await collector.release()
         hardware.driver.valve.close()
         snapshot = await collector.collect()
@@ -295,7 +298,7 @@ async def test_nothing_is_released_while_a_call_of_an_earlier_contact_hangs() ->
 async def test_nothing_is_released_while_a_call_hangs() -> None:
     hardware = FakeHardware()
     async with collecting(hardware) as collector:
-        await collector.collect()
+        await collect_until(collector, all_ok)
         hardware.gpus[0].valve.close()
         await collector.collect()
         await collector.release()

@@ -113,6 +113,7 @@ def test_only_the_requested_seconds_are_reported(seconds: float) -> None:
     assert max(taken) == last.taken_at
 
 
+@pytest.mark.slow
 def test_one_hour_is_kept_in_bounded_memory() -> None:
     history = History(10)
     last = filled(history, 20_000)

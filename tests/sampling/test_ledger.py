@@ -538,7 +538,9 @@ def test_the_number_of_users_is_bounded_and_the_smallest_totals_are_dropped_firs
     watch.users[1] = "alice"
     for _ in range(3):
         watch.sample(gpu(process(1)))
-    for number in range(MAX_USERS + 50):
+    watch.users |= {pid: f"user{pid}" for pid in range(3, MAX_USERS)}
+    watch.sample(gpu(*(process(pid) for pid in range(3, MAX_USERS))))
+    for number in range(50):
         watch.users[2], watch.starts[2] = str(number), number
         seen = watch.sample(gpu(process(2)))
         assert len(seen.users) <= MAX_USERS

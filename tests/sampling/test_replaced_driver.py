@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -219,6 +220,7 @@ async def test_while_a_new_process_hangs_there_is_no_second_one_and_sampling_con
         for _ in range(5):
             await agent.sample(seconds_later=PACE)
 
+        await asyncio.to_thread(wait_until, lambda: agent.new_process.tries, "a new process is tried")
         assert agent.new_process.tries == 1
         assert agent.hardware.driver.reads >= reads + 5
 

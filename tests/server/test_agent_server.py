@@ -9,12 +9,12 @@ import threading
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 from uvicorn import Config
 
 from agent.server.agent_server import AgentServer, RestartRequest
 from agent.server.early import EarlyApp
+from tests.support import loopback
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -225,7 +225,7 @@ async def test_a_request_that_waits_for_a_start_that_fails_is_answered_503() -> 
     one = AgentServer(Config(early, ws="none", lifespan="on", log_config=None), early=early)
 
     async def ask(port: int) -> int:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with loopback.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             asking = asyncio.create_task(client.get("/count"))
             while not one.server_state.connections:  # noqa: ASYNC110  (a turn of the event loop)
                 await asyncio.sleep(0)

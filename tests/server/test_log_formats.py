@@ -102,6 +102,7 @@ def test_a_wrong_setting_is_an_error_in_the_journal() -> None:
     assert [line[: len("<3>  PORT")] for line in lines[1:]] == ["<3>  PORT", "<3>  URL_"]
 
 
+@pytest.mark.slow
 def test_every_line_of_an_agent_with_log_format_json_is_an_object() -> None:
     with agent_process("--simulate", "1", LOG_FORMAT="json", ACCESS_LOG="1") as process:
         wait_until(lambda: "GET /ready" in process.log, lambda: process.log)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from tests.http.wire import A_TOKEN, exchange
+from tests.support import loopback
 from tests.support.agents import agent_process, wait_until
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def agent() -> Iterator[Process]:
         yield agent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rest", "status"),
     [
@@ -48,9 +49,10 @@ def test_requests_that_are_not_exactly_http_are_refused_under_uvicorn_too(
     assert (reply.status, status == 200 or bool(reply.error)) == (status, True)
 
 
+@pytest.mark.slow
 def test_a_forwarded_client_that_is_not_an_address_is_not_logged(agent: Process) -> None:
     for value in (b"evil", b"fe80::1%\x9b31m", b"fe80::1%\xe9", b"203.0.113.9"):
-        httpx.get(f"{agent.url}/named", headers={b"X-Forwarded-For": value})
+        loopback.get(f"{agent.url}/named", headers={b"X-Forwarded-For": value})
     wait_until(lambda: agent.log.count("/named") == 4, "all is logged")
     logged = [line.split(" - ")[0] for line in agent.log.splitlines() if "/named" in line]
     assert [line.split()[1:] for line in logged] == [[], [], [], ["203.0.113.9:0"]]

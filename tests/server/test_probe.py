@@ -106,6 +106,7 @@ def answering(answer: bytes) -> Iterator[str]:
             thread.join()
 
 
+@pytest.mark.slow
 def test_the_probe_needs_the_port_and_the_prefix_but_no_token() -> None:
     settings = {
         "URL_PREFIX": "rack/server2/",

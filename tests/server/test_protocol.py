@@ -614,7 +614,7 @@ def test_a_signal_during_the_start_ends_the_process_with_status_0() -> None:
     assert ended == (0, "left\n")
 
 
-@pytest.mark.parametrize("mode", ["plain", "hangs at end"])
+@pytest.mark.parametrize("mode", [pytest.param("plain", marks=pytest.mark.slow), "hangs at end"])
 def test_an_open_answer_or_a_hanging_shutdown_ends_at_the_exit_deadline(mode: str) -> None:
     with process(mode, exit_deadline=1.5) as (child, port), connection(port) as client:
         client.sendall(GET + b"\r\n")

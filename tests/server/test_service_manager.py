@@ -10,10 +10,10 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from agent.server.service_manager import ServiceManager
+from tests.support import loopback
 from tests.support.agents import ROOT, agent_process, clean_environ, free_port, wait_until
 from tests.support.clock import Clock
 
@@ -111,11 +111,12 @@ def test_a_full_notify_socket_does_not_block_and_is_tried_again(systemd: Systemd
 # The agent itself
 
 
+@pytest.mark.slow
 def test_the_agent_sends_ready_when_it_can_answer_and_stopping_at_its_end(systemd: Systemd) -> None:
     port = str(free_port())
     with started(["main.py", "--simulate", "1", "--host", "127.0.0.1", "--port", port], systemd) as agent:
         assert systemd.next_message() == "READY=1"
-        assert httpx.get(f"http://127.0.0.1:{port}/health", timeout=DEADLINE).status_code == 200
+        assert loopback.get(f"http://127.0.0.1:{port}/health", timeout=DEADLINE).status_code == 200
         agent.terminate()
         assert systemd.next_message() == "STOPPING=1"
         assert agent.wait(DEADLINE) == 0

@@ -11,7 +11,6 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-import httpx
 import pytest
 
 from agent.server.signals import STOP_SIGNALS
@@ -24,6 +23,7 @@ from agent.server.single_worker import (
     _lock,
 )
 from tests.packaging.commands import serving
+from tests.support import loopback
 from tests.support.agents import ROOT, Process, clean_environ, free_port, wait_until
 from tests.support.groups import needs_slow
 
@@ -264,7 +264,7 @@ def test_wrong_settings_end_the_server_after_one_message(command: tuple[str, ...
 @pytest.mark.parametrize("command", ONE.values(), ids=ONE)
 def test_one_worker_serves_and_logs(command: tuple[str, ...], tmp_path: Path) -> None:
     with started(*command, folder=tmp_path) as process:
-        assert httpx.get(f"{process.url}/count").json() == {"code": 0, "data": 2}
+        assert loopback.get(f"{process.url}/count").json() == {"code": 0, "data": 2}
         wait_until(lambda: "INFO NVIDIA driver" in process.log, "the agent has logged")
         assert REFUSAL not in process.log
     assert "Traceback" not in process.log
@@ -275,7 +275,7 @@ def test_two_agents_with_the_same_parent_serve_on_two_ports(tmp_path: Path) -> N
     (tmp_path / "other").mkdir()
     with started(*UVICORN, folder=tmp_path) as one, started(*UVICORN, folder=tmp_path / "other") as other:
         for agent in (one, other):
-            assert httpx.get(f"{agent.url}/count").json() == {"code": 0, "data": 2}
+            assert loopback.get(f"{agent.url}/count").json() == {"code": 0, "data": 2}
 
 
 @pytest.mark.slow
@@ -287,7 +287,7 @@ def test_the_agent_starts_again_under_uvicorn_reload(tmp_path: Path) -> None:
     ) as process:
         source.write_text("changed = True\n")
         wait_until(lambda: process.log.count("INFO NVIDIA driver") == 2, lambda: process.log)
-        assert httpx.get(f"{process.url}/count").json() == {"code": 0, "data": 2}
+        assert loopback.get(f"{process.url}/count").json() == {"code": 0, "data": 2}
         assert REFUSAL not in process.log
 
 
@@ -298,12 +298,12 @@ def test_gunicorn_replaces_its_worker_on_sighup_with_a_stream_open(name: str, tm
     command = with_option(GUNICORN, "-w", "1", "-k", name)
     with (
         started(*command, folder=tmp_path) as process,
-        httpx.stream("GET", f"{process.url}/gpu/stream") as stream,
+        loopback.stream("GET", f"{process.url}/gpu/stream") as stream,
     ):
         lines = stream.iter_lines()
         next(lines)
         process.popen.send_signal(signal.SIGHUP)
         list(lines)  # raises if the body has no proper end
         wait_until(lambda: process.log.count("INFO NVIDIA driver") == 2, lambda: process.log)
-        assert httpx.get(f"{process.url}/count").json() == {"code": 0, "data": 2}
+        assert loopback.get(f"{process.url}/count").json() == {"code": 0, "data": 2}
         assert REFUSAL not in process.log

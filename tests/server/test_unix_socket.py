@@ -28,6 +28,7 @@ def path(tmp_path: Path) -> str:
     return f"{tmp_path}/agent.sock"
 
 
+@pytest.mark.slow
 def test_with_uds_the_agent_serves_only_on_the_socket_and_logs_it(path: str) -> None:
     with agent_process("--simulate", "1", UDS=path, PORT="1") as agent:
         wait_until(lambda: agent.get("/count").json() == {"code": 0, "data": 1}, "the driver answers")

@@ -43,11 +43,7 @@ def register(device: Device, types: Any, event_set: Any) -> None:
 def wait(library: SimulatedLibrary, event_set: Any, data: Any, timeout_milliseconds: Any) -> None:
     waiting_in = _find(library, event_set)
     pointer = wire.read_handle(event_set)
-    event = waiting_in.take(
-        wire.number(timeout_milliseconds) / 1000,
-        library.advance,
-        lambda: pointer not in library.event_sets.by_pointer,
-    )
+    event = waiting_in.take(wire.number(timeout_milliseconds) / 1000)
     if event is None and pointer not in library.event_sets.by_pointer:
         raise NvmlFailure(NvmlReturn.UNINITIALIZED)
     if event is None:
