@@ -46,6 +46,7 @@ _SINCE_R550 = frozenset(  # or R570
     {
         *_SINCE_R580,
         "nvmlDeviceGetCurrentClocksEventReasons",
+        "nvmlDeviceGetSupportedClocksEventReasons",
         "nvmlDeviceGetDriverModel_v2",
         "nvmlDeviceGetFanSpeedRPM",
         "nvmlDeviceGetGpuFabricInfoV",

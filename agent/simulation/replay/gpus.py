@@ -253,7 +253,7 @@ def _clocks(section: Section) -> dict[str, int | NvmlReturn]:
     most = {
         f"max_{ours}_clock": section.number(f"max_clocks/{theirs}_clock") for ours, theirs in domains.items()
     }
-    reasons = (  # the second is the name before R535
+    reasons = [  # the second is the name before R535
         (
             bit,
             (
@@ -262,8 +262,15 @@ def _clocks(section: Section) -> dict[str, int | NvmlReturn]:
             ),
         )
         for name, bit in _REASONS.items()
+    ]
+    return (
+        now
+        | most
+        | {
+            "clocks_event_reasons": section.bits(*reasons),
+            "supported_clocks_event_reasons": section.bits(*reasons, active_or_not=True),
+        }
     )
-    return now | most | {"clocks_event_reasons": section.bits(*reasons)}
 
 
 def _replay_mig(gpu: SimulatedGpu, section: Section) -> None:

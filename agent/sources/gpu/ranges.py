@@ -224,6 +224,9 @@ RANGES: Mapping[str, Range] = {
     "clocks.max_sm_mhz": Range(_MAX_CLOCK, "MHz", _MHZ),
     "clocks.max_video_mhz": Range(_MAX_CLOCK, "MHz", _MHZ),
     "clocks.event_reasons": Range("nvmlDeviceGetCurrentClocksEventReasons", "as a bitmask", _COUNT),
+    "clocks.supported_event_reasons": Range(
+        "nvmlDeviceGetSupportedClocksEventReasons", "as a bitmask", _COUNT
+    ),
     **{
         f"throttling.{name}_seconds": Range(_FIELDS, "s", _COUNT / 1e9)
         for name in (
