@@ -77,7 +77,11 @@ _RECOVERY_ACTIONS = {  # nvmlDeviceGpuRecoveryAction_t
     "node reboot": 2,
     "drain p2p": 3,
     "drain and reset": 4,
+    "recover imex domain": 5,
+    "bus reset": 6,
+    "system reboot": 7,
 }
+_LATER_ACTION = 255  # an action of a later driver, whose number is in no document
 _REASONS = {
     "gpu_idle": ClocksEventReason.GPU_IDLE,
     "applications_clocks_setting": ClocksEventReason.APPLICATIONS_CLOCKS_SETTING,
@@ -340,7 +344,13 @@ def _replay_errors(gpu: SimulatedGpu, section: Section) -> None:
     counters.channel_repair_pending = section.choice(_YES, f"{ecc}/channel_repair_pending")
     counters.tpc_repair_pending = section.choice(_YES, f"{ecc}/tpc_repair_pending")
     counters.pcie_replays = section.number("pci/replay_counter")
-    counters.recovery_action = section.choice(_RECOVERY_ACTIONS, "gpu_recovery_action")
+    counters.recovery_action = _recovery_action(section)
+
+
+def _recovery_action(section: Section) -> int:
+    """Any word but "None" asks for an action, so that the GPU is not healthy."""
+    action = section.version("gpu_recovery_action")
+    return action if isinstance(action, NvmlReturn) else _RECOVERY_ACTIONS.get(action.lower(), _LATER_ACTION)
 
 
 _CORRECTED = ("sram_correctable", "dram_correctable")
