@@ -130,6 +130,7 @@ _REPORTED_IN_PARTS = {  # the parts have the series
     for scope in ("volatile", "aggregate")
 }
 _RECOVERY_ACTIONS = {"None": 0, "Reset": 1, "Reboot": 2, "Drain P2P": 3, "Drain and Reset": 4}
+_RESETS = {"reset_required": "Reset", "drain_and_reset_recommended": "Drain and Reset"}
 # Series whose labels are the information, or whose value does not come from the driver.
 NOT_COMPARED = {
     "state": "judged by the agent, like the next ones",
@@ -189,6 +190,10 @@ def _reported(
     number = state if isinstance(state, Missing) else int(state[1:])
     yield "detail.modes.performance_state", "performance_state", {}, number, 1
     action = text_at(element, "gpu_recovery_action")
+    if action is Missing.NO_TAG:  # before R570
+        resets = [text_at(element, f"gpu_reset_status/{name}") for name in _RESETS]
+        asked = [action for action, answer in zip(_RESETS.values(), resets, strict=True) if answer == "Yes"]
+        action = asked[0] if asked else ("None" if resets[0] == "No" else action)
     number = action if isinstance(action, Missing) else _RECOVERY_ACTIONS[action]
     yield "", "recovery_action", {}, number, 1
 

@@ -350,7 +350,20 @@ def _replay_errors(gpu: SimulatedGpu, section: Section) -> None:
 def _recovery_action(section: Section) -> int:
     """Any word but "None" asks for an action, so that the GPU is not healthy."""
     action = section.version("gpu_recovery_action")
+    if action is MISSING:
+        return _reset_status(section)
     return action if isinstance(action, NvmlReturn) else _RECOVERY_ACTIONS.get(action.lower(), _LATER_ACTION)
+
+
+def _reset_status(section: Section) -> int:
+    """Drivers before R570 report two of the actions."""
+    reset = section.choice(_YES, "gpu_reset_status/reset_required")
+    drain = section.choice(_YES, "gpu_reset_status/drain_and_reset_recommended")
+    if reset == _YES["yes"]:
+        return _RECOVERY_ACTIONS["gpu reset"]
+    if drain == _YES["yes"]:
+        return _RECOVERY_ACTIONS["drain and reset"]
+    return reset if isinstance(reset, NvmlReturn) or is_absent(drain) else drain
 
 
 _CORRECTED = ("sram_correctable", "dram_correctable")
