@@ -120,6 +120,7 @@ NOT_JUDGED = {
     "nvmlDeviceGetPowerUsage",
     "nvmlDeviceGetPowerManagementLimit",
     "nvmlDeviceGetCurrentClocksEventReasons",
+    "nvmlDeviceGetSupportedClocksEventReasons",
     "nvmlDeviceGetFanSpeed",
     "nvmlDeviceGetFanSpeedRPM",
     "nvmlDeviceGetProcessUtilization",
