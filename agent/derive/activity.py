@@ -58,7 +58,8 @@ def judge_activity(reading: GpuReading | None, thresholds: Thresholds) -> Activi
         return ActivityJudgement(Activity.UNAVAILABLE)
     max_clock = reading.clocks.max_graphics_mhz
     # Clocks are whole MHz: above 931.5 is above 931, and the text shows it without a decimal.
-    clock_limit = None if max_clock is None else math.floor(max_clock * thresholds.clock_percent / 100)
+    # A maximum of 0 is none: any clock would be above its share.
+    clock_limit = math.floor(max_clock * thresholds.clock_percent / 100) if max_clock else None
     criteria = (
         _at_least(reading.utilization.gpu_percent, thresholds.gpu_percent, "%"),
         _above(reading.power.usage_watts, thresholds.power_watts, "W"),

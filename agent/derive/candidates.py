@@ -212,7 +212,7 @@ def _missing_value(reading: GpuReading) -> str | None:
     """The value of _REQUIRED_VALUES that the driver could report, but does not."""
     for field, name in _REQUIRED_VALUES.items():
         unknown = reading.unknown.get(field)
-        if unknown is not None and unknown.reason is Reason.FAILED:
+        if unknown is not None and unknown.reason in (Reason.FAILED, Reason.NO_PERMISSION):
             return f"its {name} is unknown: {unknown.words}"
         if unknown is not None and unknown.reason is Reason.IMPOSSIBLE:
             return f"its {name} is unknown: the driver reports {unknown.words}"

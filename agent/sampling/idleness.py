@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from agent.readings import GpuProcess, GpuReading, GpuSample
 
 
+_ENGINES = ("engines.encoder_percent", "engines.decoder_percent")
+
+
 def gpu_is_idle(sample: GpuSample) -> bool | None:
     """Whether the GPU is known to be idle; None: it was not observed.
 
@@ -35,4 +38,8 @@ def _works(reading: GpuReading) -> bool | None:
         return None
     engines = reading.engines
     used = (reading.utilization.gpu_percent, engines.encoder_percent, engines.decoder_percent)
-    return any(percent is not None and percent >= WORKS_PERCENT for percent in used)
+    if any(percent is not None and percent >= WORKS_PERCENT for percent in used):
+        return True
+    # Some GPUs never report these engines.
+    failing = (reading.unknown.get(field) for field in _ENGINES)
+    return None if any(why is not None and why.reported_before for why in failing) else False

@@ -25,6 +25,7 @@ _OF_LINKS = (
     FieldId.NVLINK_STATE,
     FieldId.NVLINK_VERSION,
 )
+_RESETS = (FieldId.RESET_STATUS, FieldId.DRAIN_AND_RESET_STATUS)
 _NONE = 0  # no field
 
 
@@ -46,6 +47,7 @@ _SINCE_R550 = frozenset(  # or R570
     {
         *_SINCE_R580,
         "nvmlDeviceGetCurrentClocksEventReasons",
+        "nvmlDeviceGetSupportedClocksEventReasons",
         "nvmlDeviceGetDriverModel_v2",
         "nvmlDeviceGetFanSpeedRPM",
         "nvmlDeviceGetGpuFabricInfoV",
@@ -102,7 +104,7 @@ _SINCE_R450 = frozenset(
 # R575 gave three counters the numbers of others, which moved behind them; later drivers put them back.
 _OF_R575 = dict(zip((251, 252, 253), map(int, _SLOWED), strict=True))
 _BEFORE_R575 = {int(one): _NONE for one in _SLOWED}
-_BEFORE_R525 = {int(one): _NONE for one in (*_SLOWED, *_TLIMITS, *_OF_LINKS)}
+_BEFORE_R525 = {int(one): _NONE for one in (*_SLOWED, *_TLIMITS, *_OF_LINKS, *_RESETS)}
 
 DRIVER_GENERATIONS: Mapping[str, DriverGeneration] = {
     "current": DriverGeneration("580.95.05", 13000),

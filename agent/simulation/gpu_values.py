@@ -108,6 +108,7 @@ class GpuValues:
     pcie_tx: int | None  # KiB/s
     pcie_rx: int | None  # KiB/s
     clocks_event_reasons: int | None  # bitmask
+    supported_clocks_event_reasons: int | None  # bitmask
     performance_state: int | None  # 0 fastest to 15
     persistence_mode: int | None  # 0 off, 1 on
     ecc_mode: int | None  # 0 off, 1 on
@@ -235,6 +236,7 @@ def values_at(model: GpuModel, index: int, elapsed: float) -> GpuValues:
         pcie_tx=None if capacity is None else round(PCIE_TX_SHARE * capacity * load),
         pcie_rx=None if capacity is None else round(PCIE_RX_SHARE * capacity * load),
         clocks_event_reasons=reasons,
+        supported_clocks_event_reasons=sum(ClocksEventReason),
         performance_state=8 if idle else 0,
         persistence_mode=int(model.persistence_mode),
         ecc_mode=ecc,

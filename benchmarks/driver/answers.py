@@ -49,6 +49,7 @@ NUMBERS: Final[Mapping[str, int]] = {
     "CLOCK": 1400,  # plus the number of the clock
     "MAX_CLOCK": 1900,  # plus the number of the clock
     "EVENT_REASONS": 0x4,
+    "SUPPORTED_EVENT_REASONS": 0x1FF,
     "VIOLATION": 5_000_000_000,  # plus the number of the policy
     "PERFORMANCE_STATE": 0,
     "COMPUTE_MODE": 3,

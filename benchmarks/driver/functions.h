@@ -78,6 +78,7 @@ NUMBER(nvmlDeviceGetTotalEnergyConsumption, u64, ENERGY)
 NUMBERED(nvmlDeviceGetClockInfo, u32, CLOCK)
 NUMBERED(nvmlDeviceGetMaxClockInfo, u32, MAX_CLOCK)
 NUMBER(nvmlDeviceGetCurrentClocksEventReasons, u64, EVENT_REASONS)
+NUMBER(nvmlDeviceGetSupportedClocksEventReasons, u64, SUPPORTED_EVENT_REASONS)
 int nvmlDeviceGetViolationStatus(void *device, u32 policy, nvmlViolationTime_t *out) {
     GPU_OR_LEAVE(device); *out = (nvmlViolationTime_t){1, VIOLATION + policy}; return SUCCESS;
 }

@@ -134,6 +134,15 @@ def test_an_unknown_value_leaves_its_criterion_unknown_and_the_others_decide(
     assert judgement.activity is Activity.IDLE
 
 
+@pytest.mark.parametrize(
+    "zero",
+    [{"clocks_max_graphics_mhz": 0}, {"memory_total_bytes": 0}],
+    ids=["maximum clock", "total memory"],
+)
+def test_a_share_of_zero_is_unknown(zero: dict[str, int]) -> None:
+    assert judge_activity(reading(**QUIET | zero), Thresholds()).activity is Activity.IDLE
+
+
 def test_one_known_criterion_is_enough() -> None:
     assert judge_activity(reading(power_usage_watts=10.1), Thresholds()).activity is Activity.ACTIVE
     assert judge_activity(reading(power_usage_watts=9.9), Thresholds()).activity is Activity.IDLE

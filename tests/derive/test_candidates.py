@@ -174,11 +174,16 @@ def test_a_gpu_with_an_obstacle_is_not_offered(sample: GpuSample, obstacle: str 
     ],
 )
 def test_a_value_that_the_driver_failed_to_report_is_an_obstacle(field: str, name: str) -> None:
-    """An unsupported value is no obstacle."""
+    """So is one that the agent may not read; an unsupported value is no obstacle."""
     failed = Unknown(Reason.FAILED, "f", "NVML_ERROR_UNKNOWN", "Unknown Error", 0.0, reported_before=True)
+    forbidden = replace(failed, reason=Reason.NO_PERMISSION, words="Insufficient Permissions")
     missing = replace(failed, reason=Reason.NOT_SUPPORTED)
 
     assert seen(sample(unknown={field: failed})).obstacle == f"its {name} is unknown: Unknown Error"
+    assert (
+        seen(sample(unknown={field: forbidden})).obstacle
+        == f"its {name} is unknown: Insufficient Permissions"
+    )
     assert seen(sample(unknown={field: missing})).obstacle is None
 
 

@@ -120,6 +120,7 @@ NOT_JUDGED = {
     "nvmlDeviceGetPowerUsage",
     "nvmlDeviceGetPowerManagementLimit",
     "nvmlDeviceGetCurrentClocksEventReasons",
+    "nvmlDeviceGetSupportedClocksEventReasons",
     "nvmlDeviceGetFanSpeed",
     "nvmlDeviceGetFanSpeedRPM",
     "nvmlDeviceGetProcessUtilization",
@@ -136,9 +137,22 @@ NOT_OFFERED: Mapping[tuple[str, Reason | None], str] = {
     (MPS_LIST, Reason.FAILED): "its processes are unknown",
     (MPS_LIST, Reason.NO_PERMISSION): "its processes are unknown",
     ("nvmlDeviceGetMemoryInfo_v2", Reason.FAILED): "its memory in use is unknown: Unknown Error",
+    (
+        "nvmlDeviceGetMemoryInfo_v2",
+        Reason.NO_PERMISSION,
+    ): "its memory in use is unknown: Insufficient Permissions",
     ("nvmlDeviceGetUtilizationRates", Reason.FAILED): "its utilization is unknown: Unknown Error",
+    (
+        "nvmlDeviceGetUtilizationRates",
+        Reason.NO_PERMISSION,
+    ): "its utilization is unknown: Insufficient Permissions",
     ("nvmlDeviceGetMigMode", Reason.FAILED): "its MIG mode is unknown: Unknown Error",
+    ("nvmlDeviceGetMigMode", Reason.NO_PERMISSION): "its MIG mode is unknown: Insufficient Permissions",
     ("nvmlDeviceGetComputeMode", Reason.FAILED): "its compute mode is unknown: Unknown Error",
+    (
+        "nvmlDeviceGetComputeMode",
+        Reason.NO_PERMISSION,
+    ): "its compute mode is unknown: Insufficient Permissions",
 }
 
 

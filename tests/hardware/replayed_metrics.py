@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from agent.derive.throttling import ClocksEventReason
 from tests.hardware.replayed_details import DETAILS
 from tests.hardware.replayed_fabric import fabric_series
 from tests.hardware.smi import Missing, SmiGpu, text_at
@@ -129,6 +130,7 @@ _REPORTED_IN_PARTS = {  # the parts have the series
     for scope in ("volatile", "aggregate")
 }
 _RECOVERY_ACTIONS = {"None": 0, "Reset": 1, "Reboot": 2, "Drain P2P": 3, "Drain and Reset": 4}
+_RESETS = {"reset_required": "Reset", "drain_and_reset_recommended": "Drain and Reset"}
 # Series whose labels are the information, or whose value does not come from the driver.
 NOT_COMPARED = {
     "state": "judged by the agent, like the next ones",
@@ -141,7 +143,6 @@ NOT_COMPARED = {
     "info": "labels; the same texts are compared in /gpu?detail=1",
     "power_watts": "one of several draws; compared in /gpu",
     "power_limit_watts": "one of several limits; compared in /gpu",
-    "clocks_event_reason": "compared in /gpu",
     "fabric_status": "a return code; its words are compared in /gpu?detail=1",
     "compute_mode": "compared in /gpu?detail=1",
     "pcie_max_width": "of the slot too; the card's is compared in /gpu?detail=1",
@@ -180,10 +181,19 @@ def _reported(
         labels, now, most = {"clock": domain}, f"{domain}_clock_mhz", f"max_{domain}_clock_mhz"
         yield f"clocks.{domain}_mhz", "clock_hertz", labels, getattr(gpu, now), MHZ
         yield f"clocks.max_{domain}_mhz", "clock_max_hertz", labels, getattr(gpu, most), MHZ
+    reasons, reported = gpu.clocks_event_reasons, gpu.clocks_event_reasons_reported
+    for reason in ClocksEventReason:
+        if not isinstance(reasons, Missing) and reported & reason:
+            is_active = bool(reasons & reason)
+            yield "throttling.reasons", "clocks_event_reason", {"reason": reason.name.lower()}, is_active, 1
     state = text_at(element, "performance_state")
     number = state if isinstance(state, Missing) else int(state[1:])
     yield "detail.modes.performance_state", "performance_state", {}, number, 1
     action = text_at(element, "gpu_recovery_action")
+    if action is Missing.NO_TAG:  # before R570
+        resets = [text_at(element, f"gpu_reset_status/{name}") for name in _RESETS]
+        asked = [action for action, answer in zip(_RESETS.values(), resets, strict=True) if answer == "Yes"]
+        action = asked[0] if asked else ("None" if resets[0] == "No" else action)
     number = action if isinstance(action, Missing) else _RECOVERY_ACTIONS[action]
     yield "", "recovery_action", {}, number, 1
 

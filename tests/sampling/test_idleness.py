@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from agent.readings import GpuReading, GpuSample, GpuState
+from agent.readings import GpuReading, GpuSample, GpuState, Reason, Unknown
 from agent.sampling.condition import ConditionTimer
 from agent.sampling.idleness import gpu_is_idle
 from tests.support.readings import reading
@@ -20,6 +22,13 @@ IDLE, BUSY = sample_of(reading(utilization_gpu_percent=4)), sample_of(reading(ut
 UNKNOWN = sample_of(reading())
 ENCODES = sample_of(reading(utilization_gpu_percent=0, engines_encoder_percent=30))
 DECODES = sample_of(reading(utilization_gpu_percent=0, engines_decoder_percent=5))
+NEVER_REPORTED = Unknown(
+    Reason.FAILED, "nvmlDeviceGetEncoderUtilization", "NVML_ERROR_UNKNOWN", "Unknown Error", 0.0, False
+)
+NO_VIDEO, MAY_ENCODE = (
+    sample_of(reading(utilization_gpu_percent=0, unknown={"engines.encoder_percent": why}))
+    for why in (NEVER_REPORTED, replace(NEVER_REPORTED, reported_before=True))
+)
 LOST, RELEASED, ASLEEP = (
     GpuSample(0, state, lasting=reading()) for state in (GpuState.LOST, GpuState.STARTING, GpuState.ASLEEP)
 )
@@ -34,6 +43,8 @@ LOST, RELEASED, ASLEEP = (
         pytest.param([IDLE, ENCODES, IDLE], [0, None, 20], id="a video is encoded without a kernel"),
         pytest.param([IDLE, DECODES, IDLE], [0, None, 20], id="or decoded"),
         pytest.param([IDLE, UNKNOWN, IDLE], [0, None, 20], id="unknown values may be work"),
+        pytest.param([IDLE, MAY_ENCODE, IDLE], [0, None, 20], id="an engine that fails may work"),
+        pytest.param([IDLE, NO_VIDEO, IDLE], [0, 0, 0], id="an engine is never reported"),
         pytest.param([IDLE, LOST, IDLE], [0, 0, 0], id="a reading may fail"),
         pytest.param([IDLE, *[LOST] * 3, IDLE], [0, 0, 0, 0, 40], id="an unread GPU may have worked"),
         pytest.param([IDLE, ASLEEP, IDLE], [0, 0, 0], id="a GPU that is asleep runs nothing"),

@@ -179,6 +179,49 @@ def test_text_instead_of_a_number_becomes_the_return_code_of_the_call(
     assert refusal.value.value == code
 
 
+@pytest.mark.parametrize(
+    ("word", "action"),
+    [
+        ("None", 0),
+        ("Drain and Reset", 4),
+        ("Bus Reset", 6),
+        ("An action of a later driver", 255),
+        ("N/A", NvmlReturn.NOT_SUPPORTED),
+        ("Unknown Error", NvmlReturn.UNKNOWN),
+    ],
+)
+def test_any_other_recovery_action_than_none_is_an_action(tmp_path: Path, word: str, action: int) -> None:
+    (gpu,) = simulation_of(tmp_path, f"<gpu_recovery_action>{word}</gpu_recovery_action>").gpus
+
+    assert gpu.error_counters.recovery_action == action
+
+
+@pytest.mark.parametrize(
+    ("reset", "drain", "action"),
+    [
+        ("No", "No", 0),
+        ("No", "N/A", 0),
+        ("Yes", "No", 1),
+        ("Yes", "Yes", 1),
+        ("No", "Yes", 4),
+        ("N/A", "Yes", 4),
+        ("N/A", "N/A", NvmlReturn.NOT_SUPPORTED),
+        ("Unknown Error", "No", NvmlReturn.UNKNOWN),
+        ("No", "Unknown Error", NvmlReturn.UNKNOWN),
+    ],
+)
+def test_before_r570_a_document_has_two_recovery_actions(
+    tmp_path: Path, reset: str, drain: str, action: int
+) -> None:
+    status = (
+        f"<gpu_reset_status><reset_required>{reset}</reset_required>"
+        f"<drain_and_reset_recommended>{drain}</drain_and_reset_recommended></gpu_reset_status>"
+    )
+    (gpu,) = simulation_of(tmp_path, status).gpus
+
+    assert gpu.error_counters.recovery_action == action
+
+
 def test_a_missing_tag_is_a_missing_function(tmp_path: Path) -> None:
     with simulation_of(tmp_path, "<product_name>NVIDIA T4</product_name>"):
         pynvml.nvmlInit()

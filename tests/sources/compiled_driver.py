@@ -85,6 +85,7 @@ def expected_reading(now: float) -> GpuReading:
             max_sm_mhz=NUMBERS["MAX_CLOCK"] + pynvml.NVML_CLOCK_SM,
             max_video_mhz=NUMBERS["MAX_CLOCK"] + pynvml.NVML_CLOCK_VIDEO,
             event_reasons=NUMBERS["EVENT_REASONS"],
+            supported_event_reasons=NUMBERS["SUPPORTED_EVENT_REASONS"],
         ),
         Throttling(
             power_cap_seconds=FIELDS[74].value / 1e9,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.derive.findings import Finding, Patient
+    from agent.readings import MemoryErrors
 
 _REMAPPED = "nvmlDeviceGetRemappedRows"
 _REPLACE = "have the GPU replaced"
@@ -19,7 +20,7 @@ KINDS = (
         "ecc_uncorrected",
         "uncorrected ECC errors since the driver was loaded",
         "until the driver is reloaded",
-        "nvmlDeviceGetTotalEccErrors",
+        "nvmlDeviceGetTotalEccErrors, or the counters of SRAM and DRAM",
     ),
     SRAM_THRESHOLD_EXCEEDED := critical(
         "sram_threshold_exceeded",
@@ -57,10 +58,11 @@ KINDS = (
 def judge(patient: Patient) -> Iterator[Finding]:
     """A reset clears the errors and starts the repairs, but does not end every fault."""
     errors = patient.reading.memory_errors
-    if errors.uncorrected_volatile:
+    uncorrected = errors.uncorrected_volatile or _uncorrected_by_place(errors)
+    if uncorrected:
         yield ECC_UNCORRECTED.found(
-            f"{errors.uncorrected_volatile} uncorrected ECC"
-            f" error{'s' if errors.uncorrected_volatile > 1 else ''} since the driver was loaded",
+            f"{uncorrected} uncorrected ECC error{'s' if uncorrected > 1 else ''}"
+            " since the driver was loaded",
             "the results of this GPU cannot be trusted; stop what runs on it and reset it",
         )
     if errors.sram_threshold_exceeded:
@@ -80,3 +82,8 @@ def judge(patient: Patient) -> Iterator[Finding]:
             f"No spare rows are left in {errors.remap_banks.none} of its memory banks",
             "plan for a replacement",
         )
+
+
+def _uncorrected_by_place(errors: MemoryErrors) -> int:
+    """Those since the driver was loaded that are known: the driver may fail to report the total alone."""
+    return (errors.sram_uncorrected_volatile or 0) + (errors.dram_uncorrected_volatile or 0)

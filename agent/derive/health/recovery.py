@@ -25,9 +25,9 @@ KINDS = (
     ),
     RECOVERY_ACTION := critical(
         "recovery_action",
-        "the driver asks for a reset, a reboot or another recovery (R570 and newer)",
+        "the driver asks for a reset, a reboot or another recovery; drivers before R570 ask for resets only",
         AT_ONCE,
-        "field value 230",
+        "field values 230, 226 and 227",
     ),
     CHANNEL_REPAIR_PENDING := warning(
         "channel_repair_pending", "a channel of memory is repaired at the next reset", AT_ONCE, _REPAIR

@@ -18,3 +18,5 @@ class Clocks:
     max_sm_mhz: int | None = None
     max_video_mhz: int | None = None
     event_reasons: int | None = None  # nvmlDeviceGetCurrentClocksEventReasons, bitmask
+    # nvmlDeviceGetSupportedClocksEventReasons, bitmask: those that this GPU can report
+    supported_event_reasons: int | None = None

@@ -23,7 +23,8 @@ class RecoveryAction(IntEnum):
 class Recovery:
     """Recovery action and pending repairs."""
 
-    action: int | None = None  # field value 230: one of RecoveryAction, or newer than it
+    # Field value 230, else 226 and 227: one of RecoveryAction, or newer than it
+    action: int | None = None
     requires_reset: bool = False  # some NVML function returned NVML_ERROR_RESET_REQUIRED at its last call
     # nvmlDeviceGetRepairStatus: a spare memory channel, or a TPC, takes over at the next reset
     channel_repair_pending: bool | None = None

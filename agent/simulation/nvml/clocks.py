@@ -35,3 +35,8 @@ def max_clock_info(device: Device, clock_type: Any, megahertz: Any) -> None:
 @device_function("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
 def clocks_event_reasons(device: Device, reasons: Any) -> None:
     wire.write(reasons, device.values.clocks_event_reasons)
+
+
+@device_function("nvmlDeviceGetSupportedClocksEventReasons", "nvmlDeviceGetSupportedClocksThrottleReasons")
+def supported_clocks_event_reasons(device: Device, reasons: Any) -> None:
+    wire.write(reasons, device.values.supported_clocks_event_reasons)

@@ -12,9 +12,28 @@ if TYPE_CHECKING:
     from agent.simulation.library import Device
 
 
+GPU_RESET, DRAIN_AND_RESET = 1, 4  # nvmlDeviceGpuRecoveryAction_t
+
+
 @field_value(FieldId.GPU_RECOVERY_ACTION)
 def recovery_action(device: Device, _scope: int) -> int | None:
     return device.gpu.error_counters.recovery_action if device.library.recovery_action else None
+
+
+@field_value(FieldId.RESET_STATUS)
+def reset_status(device: Device, _scope: int) -> int:
+    return _asks_for(device, GPU_RESET)
+
+
+@field_value(FieldId.DRAIN_AND_RESET_STATUS)
+def drain_and_reset_status(device: Device, _scope: int) -> int:
+    return _asks_for(device, DRAIN_AND_RESET)
+
+
+def _asks_for(device: Device, action: int) -> int:
+    if device.library.recovery_action:
+        return NvmlReturn.DEPRECATED
+    return int(device.gpu.error_counters.recovery_action == action)
 
 
 @device_function("nvmlDeviceGetRepairStatus")

@@ -77,7 +77,11 @@ _RECOVERY_ACTIONS = {  # nvmlDeviceGpuRecoveryAction_t
     "node reboot": 2,
     "drain p2p": 3,
     "drain and reset": 4,
+    "recover imex domain": 5,
+    "bus reset": 6,
+    "system reboot": 7,
 }
+_LATER_ACTION = 255  # an action of a later driver, whose number is in no document
 _REASONS = {
     "gpu_idle": ClocksEventReason.GPU_IDLE,
     "applications_clocks_setting": ClocksEventReason.APPLICATIONS_CLOCKS_SETTING,
@@ -253,7 +257,7 @@ def _clocks(section: Section) -> dict[str, int | NvmlReturn]:
     most = {
         f"max_{ours}_clock": section.number(f"max_clocks/{theirs}_clock") for ours, theirs in domains.items()
     }
-    reasons = (  # the second is the name before R535
+    reasons = [  # the second is the name before R535
         (
             bit,
             (
@@ -262,8 +266,15 @@ def _clocks(section: Section) -> dict[str, int | NvmlReturn]:
             ),
         )
         for name, bit in _REASONS.items()
+    ]
+    return (
+        now
+        | most
+        | {
+            "clocks_event_reasons": section.bits(*reasons),
+            "supported_clocks_event_reasons": section.bits(*reasons, active_or_not=True),
+        }
     )
-    return now | most | {"clocks_event_reasons": section.bits(*reasons)}
 
 
 def _replay_mig(gpu: SimulatedGpu, section: Section) -> None:
@@ -333,7 +344,26 @@ def _replay_errors(gpu: SimulatedGpu, section: Section) -> None:
     counters.channel_repair_pending = section.choice(_YES, f"{ecc}/channel_repair_pending")
     counters.tpc_repair_pending = section.choice(_YES, f"{ecc}/tpc_repair_pending")
     counters.pcie_replays = section.number("pci/replay_counter")
-    counters.recovery_action = section.choice(_RECOVERY_ACTIONS, "gpu_recovery_action")
+    counters.recovery_action = _recovery_action(section)
+
+
+def _recovery_action(section: Section) -> int:
+    """Any word but "None" asks for an action, so that the GPU is not healthy."""
+    action = section.version("gpu_recovery_action")
+    if action is MISSING:
+        return _reset_status(section)
+    return action if isinstance(action, NvmlReturn) else _RECOVERY_ACTIONS.get(action.lower(), _LATER_ACTION)
+
+
+def _reset_status(section: Section) -> int:
+    """Drivers before R570 report two of the actions."""
+    reset = section.choice(_YES, "gpu_reset_status/reset_required")
+    drain = section.choice(_YES, "gpu_reset_status/drain_and_reset_recommended")
+    if reset == _YES["yes"]:
+        return _RECOVERY_ACTIONS["gpu reset"]
+    if drain == _YES["yes"]:
+        return _RECOVERY_ACTIONS["drain and reset"]
+    return reset if isinstance(reset, NvmlReturn) or is_absent(drain) else drain
 
 
 _CORRECTED = ("sram_correctable", "dram_correctable")

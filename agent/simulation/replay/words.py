@@ -125,13 +125,13 @@ class Section:
             return text
         return meanings.get(text.lower().replace("_", " "), NvmlReturn.UNKNOWN)
 
-    def bits(self, *paths_of: tuple[int, tuple[str, ...]]) -> int | NvmlReturn:
-        """All bits whose paths say "Active"; those that are not reported are taken for inactive."""
+    def bits(self, *paths_of: tuple[int, tuple[str, ...]], active_or_not: bool = False) -> int | NvmlReturn:
+        """All bits whose paths say "Active", or also "Not Active"; a mask has no bit for "not reported"."""
         answers = [(bit, self.choice(_ACTIVE, *paths)) for bit, paths in paths_of]
         known = [(bit, answer) for bit, answer in answers if not isinstance(answer, NvmlReturn)]
         if not known:
             return _first_code(answer for _, answer in answers)
-        return sum(bit for bit, is_active in known if is_active)
+        return sum(bit for bit, is_active in known if is_active or active_or_not)
 
     def _text(self, path: str) -> str | None:
         """None: there is no such tag. A word instead of a whole section stands for all in it."""

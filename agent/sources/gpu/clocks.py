@@ -76,4 +76,9 @@ def _read_fixed(handle: GpuHandle) -> dict[str, int | None]:
     return {
         "max_sm_mhz": _max_clock(handle, "clocks.max_sm_mhz", pynvml.NVML_CLOCK_SM),
         "max_video_mhz": _max_clock(handle, "clocks.max_video_mhz", pynvml.NVML_CLOCK_VIDEO),
+        "supported_event_reasons": handle.query_first(
+            "clocks.supported_event_reasons",
+            "nvmlDeviceGetSupportedClocksEventReasons",
+            "nvmlDeviceGetSupportedClocksThrottleReasons",  # its name before R535
+        ),
     }

@@ -9,7 +9,7 @@ import pynvml
 from agent.readings import GpuProcess, Mig, MigInstance
 from agent.sources.gpu.handle import Elements
 from agent.sources.gpu.paces import SLOW_PACE
-from agent.sources.gpu.processes import ProcessList, compute_processes, merge
+from agent.sources.gpu.processes import ProcessList, compute_processes, graphics_processes, merge
 from agent.sources.gpu.unknown import Refusal
 from agent.sources.nvml import number
 from agent.sources.paced_value import Paced
@@ -122,6 +122,7 @@ def _read_instance(
 ) -> MigInstance:
     memory = elements.query_handle(raw, "nvmlDeviceGetMemoryInfo")
     compute = elements.query_handle(raw, compute_processes)
+    graphics = _graphics(raw, elements)
     of_mps = {entry.pid for entry in clients or ()}
     return MigInstance(
         mig_index=mig_index,
@@ -133,9 +134,15 @@ def _read_instance(
         memory_used_bytes=number(memory, "used"),
         memory_free_bytes=number(memory, "free"),
         processes=None
-        if compute is None or clients is None
-        else tuple(  # utilization by process is not supported on MIG devices, graphics neither
+        if compute is None or graphics is None or clients is None
+        else tuple(  # utilization by process is not supported on MIG devices
             GpuProcess(pid, kind, used, mps=pid in of_mps)
-            for pid, (kind, used) in sorted(merge(compute, (), clients).items())
+            for pid, (kind, used) in sorted(merge(compute, graphics, clients).items())
         ),
     )
+
+
+def _graphics(raw: Any, elements: Elements) -> Iterable[Any] | None:
+    """Only instances with graphics (1g.24gb+gfx) have such a list; None: there may be some."""
+    answer: Any = elements.handle.call_exactly(graphics_processes, raw)
+    return () if isinstance(answer, Refusal) and answer.is_absence else elements.take(answer)

@@ -71,6 +71,7 @@ class RangeOfEach(Range):
 
 _BYTES = 1 << 44  # 16 TiB; the largest GPUs of 2026 have less than 1 TiB
 _COUNT = (1 << 63) - 1
+_BITMASK = (1 << 64) - 1  # the highest bit was a reason up to R384: an unknown one
 _ROWS = 1_000_000  # pages, rows or banks
 _WATTS = 20_000.0
 _MHZ = 100_000
@@ -223,7 +224,10 @@ RANGES: Mapping[str, Range] = {
     "clocks.max_memory_mhz": Range(_MAX_CLOCK, "MHz", _MHZ),
     "clocks.max_sm_mhz": Range(_MAX_CLOCK, "MHz", _MHZ),
     "clocks.max_video_mhz": Range(_MAX_CLOCK, "MHz", _MHZ),
-    "clocks.event_reasons": Range("nvmlDeviceGetCurrentClocksEventReasons", "as a bitmask", _COUNT),
+    "clocks.event_reasons": Range("nvmlDeviceGetCurrentClocksEventReasons", "as a bitmask", _BITMASK),
+    "clocks.supported_event_reasons": Range(
+        "nvmlDeviceGetSupportedClocksEventReasons", "as a bitmask", _BITMASK
+    ),
     **{
         f"throttling.{name}_seconds": Range(_FIELDS, "s", _COUNT / 1e9)
         for name in (

@@ -8,6 +8,7 @@ from agent.derive.throttling import ClocksEventReason
 from agent.views.prometheus.families import MHZ, scaled
 
 if TYPE_CHECKING:
+    from agent.readings import Clocks
     from agent.views.prometheus.families import ValuesByLabel
 
 
@@ -37,12 +38,15 @@ BY_LABEL: ValuesByLabel = (
     (
         "clocks_event_reason",
         "reason",
-        "1 while this reason limits the clocks, else 0.",
-        lambda r: {
-            reason.name.lower(): None
-            if r.clocks.event_reasons is None
-            else bool(r.clocks.event_reasons & reason)
-            for reason in ClocksEventReason
-        },
+        "1 while this reason limits the clocks, else 0; absent if the GPU does not report the reason.",
+        lambda r: {reason.name.lower(): _is_active(r.clocks, reason) for reason in ClocksEventReason},
     ),
 )
+
+
+def _is_active(clocks: Clocks, reason: ClocksEventReason) -> bool | None:
+    """None: unknown. GPUs before Pascal do not tell the kinds of a hardware slowdown apart."""
+    active, supported = clocks.event_reasons, clocks.supported_event_reasons
+    if active is None or (supported is not None and not (active | supported) & reason):
+        return None
+    return bool(active & reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agent.derive.rounding import sum_if_all_known
 from agent.views.prometheus.families import GPU_LABELS, KIB, counter, label_values, scaled
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def nvlink_errors(readings: Sequence[tuple[GpuSample, GpuReading]]) -> Family:
         "Errors of all NVLinks of the GPU.",
         (*GPU_LABELS, "type"),
         (
-            (label_values(gpu, kind), sum_of_known(getattr(link, field) for link in links))
+            (label_values(gpu, kind), _total(links, field))
             for gpu, reading in readings
             for links in [reading.nvlink.links or ()]
             for kind, field in _kinds(links).items()
@@ -83,7 +84,11 @@ def slowest(nvlink: NvLinks) -> int | None:
     return min((speed for speed in speeds if speed is not None), default=None)
 
 
-def sum_of_known(values: Iterable[int | None]) -> int | None:
-    """The sum of the known values; None if none is known."""
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+def _total(links: Iterable[NvLink], field: str) -> float | None:
+    """The counter of all links together; None if that of a link that is up is unknown.
+
+    Without that link the counter would decrease, which Prometheus takes for a restart from 0.
+    """
+    counts = [(link.is_active, getattr(link, field)) for link in links]
+    reported = [count for is_active, count in counts if is_active or count is not None]
+    return sum_if_all_known(*reported) if reported else None

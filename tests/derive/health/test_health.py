@@ -114,7 +114,13 @@ def fans(*each: Fan, celsius: int = HOT_CELSIUS, then: int | None = None) -> dic
     ("values", "expected"),
     [
         ({"memory_errors": MemoryErrors(uncorrected_volatile=1)}, [("ecc_uncorrected", C)]),
+        ({"memory_errors": MemoryErrors(dram_uncorrected_volatile=1)}, [("ecc_uncorrected", C)]),
+        (
+            {"memory_errors": MemoryErrors(uncorrected_volatile=0, sram_uncorrected_volatile=1)},
+            [("ecc_uncorrected", C)],
+        ),
         ({"memory_errors": MemoryErrors(corrected_volatile=9, uncorrected_aggregate=9)}, []),
+        ({"memory_errors": MemoryErrors(dram_uncorrected_aggregate=9, dram_corrected_volatile=9)}, []),
         ({"memory_errors": MemoryErrors(remapping_pending=True)}, [("remapping_pending", W)]),
         ({"memory_errors": MemoryErrors(remapping_failed=True)}, [("remapping_failed", C)]),
         ({"memory_errors": MemoryErrors(retirement_pending=True)}, [("retirement_pending", W)]),

@@ -100,6 +100,7 @@ DETAILS = {
     "power.module_instant_watts",
     "power.module_limit_watts",
     # by one of two functions
+    "clocks.supported_event_reasons",
     "memory_errors.sram_corrected_volatile",
     "memory_errors.sram_corrected_aggregate",
     "memory_errors.sram_uncorrected_volatile",

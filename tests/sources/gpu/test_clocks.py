@@ -45,6 +45,18 @@ def test_clocks_event_reasons_are_read_by_either_name_of_their_function(one: One
     assert one.read().clocks.event_reasons == 4
 
 
+@pytest.mark.parametrize(
+    "symbol", ["nvmlDeviceGetSupportedClocksEventReasons", "nvmlDeviceGetSupportedClocksThrottleReasons"]
+)
+def test_the_reasons_that_the_gpu_can_report_are_read_by_either_name_of_their_function(
+    one: OneGpu, symbol: str
+) -> None:
+    one.gpu.fix(supported_clocks_event_reasons=0x3F)
+    one.simulation.remove_function(symbol)
+
+    assert one.read().clocks.supported_event_reasons == 0x3F
+
+
 def test_clocks_event_reasons_without_either_name_are_unknown(one: OneGpu) -> None:
     one.simulation.remove_function("nvmlDeviceGetCurrentClocksEventReasons")
     one.simulation.remove_function("nvmlDeviceGetCurrentClocksThrottleReasons")

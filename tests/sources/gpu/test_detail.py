@@ -120,6 +120,7 @@ def test_every_detail_is_reported_exactly(one: OneGpu) -> None:
         "engines.capture_latency_microseconds": 5200,
         "power.default_limit_watts": 700.0,
         "clocks.max_sm_mhz": 1980,
+        "clocks.supported_event_reasons": 0x1FF,
         "clocks.max_video_mhz": 1545,
         "fans.count": 0,
         "thermal.shutdown_celsius": 95,

@@ -191,6 +191,7 @@ FEEDS: dict[str, tuple[str, ...]] = {  # NVML symbol -> the fields that nothing 
     "nvmlDeviceGetCurrPcieLinkWidth": ("pcie.width",),
     "nvmlDeviceGetFieldValues": (),  # the windows stand in
     "nvmlDeviceGetCurrentClocksEventReasons": (),  # its old name stands in
+    "nvmlDeviceGetSupportedClocksEventReasons": (),  # the same
     "nvmlDeviceGetFanSpeed": ("fans.speed_percent",),
     "nvmlDeviceGetFanSpeedRPM": ("fans.speed_rpm",),
     "nvmlDeviceGetComputeMode": ("modes.compute_mode",),
@@ -520,7 +521,9 @@ CALLS_IN_20_SECONDS = {
     "nvmlDeviceGetMigMode": 4,
     # every 30 s
     "nvmlDeviceGetComputeMode": 1,
-    # every 5 minutes, for there is none
+    # every 5 minutes
+    "nvmlDeviceGetSupportedClocksEventReasons": 1,
+    # the same, for there is none
     "nvmlDeviceGetFanSpeed": 1,
     "nvmlDeviceGetFanSpeedRPM": 1,
 }

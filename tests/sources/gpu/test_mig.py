@@ -89,6 +89,36 @@ def test_an_mps_client_on_an_instance_is_listed_once(partitioned: OneGpu) -> Non
     assert first.processes == (GpuProcess(10, COMPUTE, GIB, mps=True), GpuProcess(20, COMPUTE, 0, mps=True))
 
 
+def test_a_graphics_process_on_an_instance_is_listed(partitioned: OneGpu) -> None:
+    """An RTX PRO 6000 has instances with graphics (1g.24gb+gfx)."""
+    partitioned.gpu.processes = [
+        SimulatedProcess(10, "G", GIB, mig_index=0),
+        SimulatedProcess(20, "C+G", GIB, mig_index=0),
+    ]
+
+    first, *_ = partitioned.read().mig.instances or ()
+
+    assert first.processes == (
+        GpuProcess(10, ProcessType.GRAPHICS, GIB),
+        GpuProcess(20, ProcessType.BOTH, GIB),
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "known"),
+    [(NvmlReturn.NOT_SUPPORTED, True), (NvmlReturn.NO_PERMISSION, False), (NvmlReturn.TIMEOUT, False)],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_an_instance_without_a_list_of_graphics_has_none_and_a_refused_list_may_hide_some(
+    partitioned: OneGpu, code: NvmlReturn, known: bool
+) -> None:
+    partitioned.gpu.fail("nvmlDeviceGetGraphicsRunningProcesses_v3", code)
+
+    processes = [instance.processes for instance in partitioned.read().mig.instances or ()]
+
+    assert processes == (list(PROCESSES) if known else [None, None])
+
+
 def test_an_instance_whose_mps_clients_are_refused_has_unknown_processes(partitioned: OneGpu) -> None:
     partitioned.gpu.processes = [SimulatedProcess(20, "M", mig_index=0)]
     partitioned.gpu.fail("nvmlDeviceGetMPSComputeRunningProcesses_v3", NvmlReturn.TIMEOUT)

@@ -79,7 +79,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "KiB/s": (0, 1_073_741_824),  # 1 TiB/s
     "MB/s": (0, 10_000_000),
     "lanes": (0, 32),
-    **dict.fromkeys(("errors", "replays", "as a bitmask"), (0, 9_223_372_036_854_775_807)),
+    **dict.fromkeys(("errors", "replays"), (0, 9_223_372_036_854_775_807)),
+    "as a bitmask": (0, 18_446_744_073_709_551_615),
     **dict.fromkeys(("pages", "rows", "banks"), (0, 1_000_000)),
     "as a generation": (1, 7),
     "as a P-state": (0, 15),
@@ -210,6 +211,7 @@ def test_an_nvlink_speed_below_1000_does_not_bound_the_rate(speed: int, most: fl
         pytest.param("nvlink.links.tx_kib_per_second", 1.0e8, id="a link of NVLink 6"),
         pytest.param("memory_errors.corrected_volatile", 2**62, id="many corrected errors"),
         pytest.param("clocks.event_reasons", 0x1FF, id="every reason"),
+        pytest.param("clocks.event_reasons", 1 << 63, id="an unknown reason"),
         pytest.param("recovery.action", 99, id="an action that is newer than the agent"),
     ],
 )

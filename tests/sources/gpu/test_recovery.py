@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from agent.readings import RecoveryAction
+from agent.simulation import NvmlReturn
+from agent.simulation.codes import FieldId
 from agent.simulation.error_counters import ErrorCounters
 from tests.sources.one_gpu import one_gpu
 
@@ -19,3 +22,48 @@ def test_a_pending_repair_is_known_at_once_after_an_error(channel: bool, tpc: bo
 
     assert (before.channel_repair_pending, before.tpc_repair_pending) == (False, False)
     assert (after.channel_repair_pending, after.tpc_repair_pending) == (channel, tpc)
+
+
+@pytest.mark.parametrize(
+    ("generation", "actions"),
+    [
+        ("current", [*RecoveryAction]),
+        ("r535", [RecoveryAction.NONE, RecoveryAction.GPU_RESET, RecoveryAction.DRAIN_AND_RESET]),
+    ],
+)
+def test_drivers_before_r570_report_resets_too(generation: str, actions: list[RecoveryAction]) -> None:
+    with one_gpu() as one:
+        one.simulation.set_driver_generation(generation)
+        for action in actions:
+            one.gpu.error_counters = ErrorCounters(recovery_action=action)
+            reading = one.read(after=60)
+
+            assert reading.recovery.action == action
+            assert "recovery.action" not in reading.unknown
+
+
+@pytest.mark.parametrize(
+    ("field", "code", "action"),
+    [
+        (FieldId.DRAIN_AND_RESET_STATUS, NvmlReturn.NOT_SUPPORTED, RecoveryAction.NONE),
+        (FieldId.DRAIN_AND_RESET_STATUS, NvmlReturn.TIMEOUT, None),
+        (FieldId.RESET_STATUS, NvmlReturn.NOT_SUPPORTED, None),
+    ],
+    ids=["a GeForce", "the second fails", "the first is missing"],
+)
+def test_no_action_is_reported_before_r570_only_where_both_are_known(
+    field: FieldId, code: NvmlReturn, action: RecoveryAction | None
+) -> None:
+    with one_gpu() as one:
+        one.simulation.set_driver_generation("r535")
+        one.gpu.fail("nvmlDeviceGetFieldValues", code, entry=field)
+
+        assert one.read().recovery.action == action
+
+
+def test_drivers_before_r525_report_no_action() -> None:
+    with one_gpu() as one:
+        one.simulation.set_driver_generation("r470")
+        one.gpu.error_counters = ErrorCounters(recovery_action=RecoveryAction.GPU_RESET)
+
+        assert one.read().recovery.action is None

@@ -228,6 +228,18 @@ def test_nvlink_errors_are_those_of_packets_if_one_link_counts_them() -> None:
     assert reported == {"receive": 2, "crc_flit": 3}
 
 
+def test_nvlink_errors_are_absent_while_those_of_a_link_that_is_up_are_unknown() -> None:
+    """Their sum would be lower than before, and 0 where only a link without errors is known."""
+    links = (
+        NvLink(0, is_active=True, replay_errors=0, recovery_errors=4),
+        NvLink(1, is_active=True, recovery_errors=5),
+        NvLink(2, is_active=False, recovery_errors=6),
+    )
+    reported = labelled("nvlink_errors_total", nvlink=NvLinks(links))
+
+    assert reported == {"recovery": 15}
+
+
 def test_the_nvlink_speed_is_that_of_the_slowest_active_link() -> None:
     links = tuple(
         NvLink(link, is_active=link != 2, speed_megabytes_per_second=speed)
