@@ -129,7 +129,9 @@ class ProcessesJson:
     ) -> Iterator[bytes]:
         """`selected` are the GPUs to list; `user` keeps the rows of one owner, by name or uid."""
         return filled(
-            success(Processes(processes=[], unknown_idx=indices_with_unknown_processes(selected))),
+            success(
+                Processes(processes=[], unknown_idx=indices_with_unknown_processes(self._snapshot, selected))
+            ),
             processes=(
                 row.json
                 for gpu in selected
