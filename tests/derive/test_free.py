@@ -117,6 +117,11 @@ UNLISTED = "in use by a process that is not listed"
         ({"works_unlisted": True}, Wish(), UNLISTED),
         ({"works_unlisted": True}, Wish(max_utilization_percent=0), None),
         ({"works_unlisted": True, "peak_utilization_percent": 44}, Wish(max_utilization_percent=44), None),
+        (
+            {"works_unlisted": True},
+            Wish(max_utilization_percent=100, exclude_users=frozenset({"bob"})),
+            UNLISTED,  # it may be one of bob's
+        ),
         ({"holds_unlisted_memory": True}, Wish(), UNLISTED),
         ({"holds_unlisted_memory": True}, Wish(max_utilization_percent=100), UNLISTED),
         ({"holds_unlisted_memory": True, "compute_processes": 1}, Wish(), "a compute process runs on it"),
