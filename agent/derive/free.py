@@ -90,6 +90,8 @@ def _another_model(gpu: Candidate, wanted: str | None) -> str | None:
 def _excluded(gpu: Candidate, users: frozenset[str]) -> str | None:
     if (gpu.users | gpu.uids) & users:
         return "a user of exclude_users has a process on it"
+    if users and gpu.compute_processes is None:
+        return "its processes are unknown"
     numbers = {user for user in users if user.isascii() and user.isdigit()}
     if (None in gpu.users and users - numbers) or (None in gpu.uids and numbers):
         return "the owner of a process on it is unknown"

@@ -297,6 +297,12 @@ def test_128_gpus_behind_switches_are_one_group() -> None:
             id="unknown user",
         ),
         pytest.param(
+            gpu(0, is_asleep=True, compute_processes=None),
+            Wish(exclude_users=frozenset({"ann"})),
+            "its processes are unknown",
+            id="asleep, as one that a display server has open can be",
+        ),
+        pytest.param(
             gpu(0, users=frozenset({None}), uids=frozenset({"1001"})),
             Wish(exclude_users=frozenset({"1002"})),
             None,
