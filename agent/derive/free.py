@@ -74,7 +74,7 @@ def why_not(gpu: Candidate, wish: Wish) -> str | None:
         or _another_model(gpu, wish.model)
         or _excluded(gpu, wish.exclude_users)
         or _too_busy(gpu, wish.max_utilization_percent)
-        or _used_unlisted(gpu, wish.max_utilization_percent)
+        or _used_unlisted(gpu, wish)
         or _too_full(gpu, wish.min_free_memory_bytes)
     )
 
@@ -90,6 +90,8 @@ def _another_model(gpu: Candidate, wanted: str | None) -> str | None:
 def _excluded(gpu: Candidate, users: frozenset[str]) -> str | None:
     if (gpu.users | gpu.uids) & users:
         return "a user of exclude_users has a process on it"
+    if users and gpu.compute_processes is None:
+        return "its processes are unknown"
     numbers = {user for user in users if user.isascii() and user.isdigit()}
     if (None in gpu.users and users - numbers) or (None in gpu.uids and numbers):
         return "the owner of a process on it is unknown"
@@ -110,8 +112,10 @@ def _too_busy(gpu: Candidate, limit_percent: float | None) -> str | None:
     return None
 
 
-def _used_unlisted(gpu: Candidate, limit_percent: float | None) -> str | None:
-    works = gpu.works_unlisted and limit_percent is None  # with max_utilization, only that limit counts
+def _used_unlisted(gpu: Candidate, wish: Wish) -> str | None:
+    # With max_utilization only that limit counts, but the process may be of an excluded user.
+    is_limited = wish.max_utilization_percent is not None and not wish.exclude_users
+    works = gpu.works_unlisted and not is_limited
     return "in use by a process that is not listed" if works or gpu.holds_unlisted_memory else None
 
 

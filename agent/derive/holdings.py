@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from agent.derive.rounding import sum_if_all_known
+from agent.derive.unlisted import may_have_unknown_processes
 from agent.readings import HostProcess, UserUse
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ def holdings(snapshot: Snapshot, gpus: Iterable[GpuSample], idle_after_seconds: 
     return found
 
 
-def indices_with_unknown_processes(gpus: Iterable[GpuSample]) -> list[int]:
-    """The indices of the GPUs on which a process may be unknown now."""
-    return [gpu.index for gpu in gpus if gpu.reading is None or not gpu.reading.knows_all_processes]
+def indices_with_unknown_processes(snapshot: Snapshot, gpus: Iterable[GpuSample]) -> list[int]:
+    """The indices of those of these GPUs on which a process may be unknown now."""
+    return [gpu.index for gpu in gpus if may_have_unknown_processes(gpu, snapshot)]
 
 
 def by_user(held: Iterable[Holding], uses: Mapping[str | None, UserUse] | None) -> list[UserHoldings]:

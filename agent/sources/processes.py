@@ -165,7 +165,9 @@ class ProcessReader:
     ) -> HostProcess:
         stat = read_stat(self._proc_root, pid)
         at, since_boot = self._clock(), self._since_boot()
-        resident = read_resident_bytes(self._proc_root, pid)
+        resident: int | None = read_resident_bytes(self._proc_root, pid)
+        if resident == 0 and stat.thread_count > 1:
+            resident = None  # the main thread has ended, and only the others have memory
         if before is not None and before.stat.start_ticks != stat.start_ticks:
             before = None  # another process has the number now
         is_new = before is None or before.stat.comm != stat.comm  # the latter: it has started another program

@@ -50,20 +50,21 @@ class Content(NamedTuple):
 
 
 class Stat(NamedTuple):
-    """The kernel's name of a process, CPU ticks it used, ticks from boot until it started, and its parent."""
+    """The kernel's name of a process, CPU ticks it used, ticks from boot until it started, and so on."""
 
     comm: bytes
     cpu_ticks: int
     start_ticks: int
     parent_pid: int
+    thread_count: int
 
 
 def parse_stat(stat: bytes) -> Stat:
-    """Fields 2, 14 + 15, 22 and 4 of proc_pid_stat(5); the name may hold spaces and brackets itself."""
+    """Fields 2, 14 + 15, 22, 4 and 20 of proc_pid_stat(5); the name may hold spaces and brackets itself."""
     name_end = stat.rindex(b")")
     fields = stat[name_end + 2 :].split()
     comm = stat[stat.index(b"(") + 1 : name_end]
-    return Stat(comm, int(fields[11]) + int(fields[12]), int(fields[19]), int(fields[1]))
+    return Stat(comm, int(fields[11]) + int(fields[12]), int(fields[19]), int(fields[1]), int(fields[17]))
 
 
 def parse_resident_bytes(statm: bytes) -> int:

@@ -98,7 +98,8 @@ class Processes(BaseModel):
         description="one row for each process on each GPU, by GPU, MIG instance and pid"
     )
     unknown_idx: list[int] = Field(
-        description="indices of the selected GPUs that may have unknown processes now"
+        description="indices of the selected GPUs that may have unknown processes now; with user or idle also"
+        " of those with a process of which it is unknown whether it belongs to the user, or is idle"
     )
 
 
@@ -109,6 +110,23 @@ class _Row(NamedTuple):
     pid: int
     idle_holder: bool | None
     json: bytes
+
+    def fits(self, user: str | None, pids: Container[int] | None, *, idle_only: bool) -> bool | None:
+        """Whether it is wanted; None: that is unknown."""
+        answers = (
+            pids is None or self.pid in pids,
+            user is None or self._is_of(user),
+            not idle_only or self.idle_holder,
+        )
+        if False in answers:
+            return False
+        return None if None in answers else True
+
+    def _is_of(self, user: str) -> bool | None:
+        if user in self.owner:
+            return True
+        name, number = self.owner
+        return None if (number if user.isdecimal() else name) is None else False
 
 
 class ProcessesJson:
@@ -128,17 +146,25 @@ class ProcessesJson:
         idle_only: bool = False,
     ) -> Iterator[bytes]:
         """`selected` are the GPUs to list; `user` keeps the rows of one owner, by name or uid."""
-        return filled(
-            success(Processes(processes=[], unknown_idx=indices_with_unknown_processes(selected))),
+        unknown = {*indices_with_unknown_processes(self._snapshot, selected)}
+        if user is not None or idle_only:
+            for gpu in selected:
+                for row in self._on(gpu):
+                    if row.fits(user, pids, idle_only=idle_only) is None:
+                        unknown.add(gpu.index)
+                    yield b""  # an empty piece: the event loop can do other work here
+        yield from filled(
+            success(Processes(processes=[], unknown_idx=sorted(unknown))),
             processes=(
                 row.json
                 for gpu in selected
-                for row in self._rows.get(gpu.index, partial(self._rows_of, gpu))
-                if (user is None or user in row.owner)
-                and (pids is None or row.pid in pids)
-                and (row.idle_holder or not idle_only)
+                for row in self._on(gpu)
+                if row.fits(user, pids, idle_only=idle_only)
             ),
         )
+
+    def _on(self, gpu: GpuSample) -> Iterator[_Row]:
+        return self._rows.get(gpu.index, partial(self._rows_of, gpu))
 
     def _rows_of(self, gpu: GpuSample) -> Iterator[_Row]:
         for holding in holdings(self._snapshot, [gpu], self._idle_holder_seconds):

@@ -117,6 +117,11 @@ UNLISTED = "in use by a process that is not listed"
         ({"works_unlisted": True}, Wish(), UNLISTED),
         ({"works_unlisted": True}, Wish(max_utilization_percent=0), None),
         ({"works_unlisted": True, "peak_utilization_percent": 44}, Wish(max_utilization_percent=44), None),
+        (
+            {"works_unlisted": True},
+            Wish(max_utilization_percent=100, exclude_users=frozenset({"bob"})),
+            UNLISTED,  # it may be one of bob's
+        ),
         ({"holds_unlisted_memory": True}, Wish(), UNLISTED),
         ({"holds_unlisted_memory": True}, Wish(max_utilization_percent=100), UNLISTED),
         ({"holds_unlisted_memory": True, "compute_processes": 1}, Wish(), "a compute process runs on it"),
@@ -290,6 +295,12 @@ def test_128_gpus_behind_switches_are_one_group() -> None:
             Wish(exclude_users=frozenset({"ann"})),
             "the owner of a process on it is unknown",
             id="unknown user",
+        ),
+        pytest.param(
+            gpu(0, is_asleep=True, compute_processes=None),
+            Wish(exclude_users=frozenset({"ann"})),
+            "its processes are unknown",
+            id="asleep, as one that a display server has open can be",
         ),
         pytest.param(
             gpu(0, users=frozenset({None}), uids=frozenset({"1001"})),

@@ -6,7 +6,7 @@ import pytest
 
 from agent.derive.usage import Part, counted, hours, kwh, parts_of, usage_of
 from agent.readings import GpuProcess, GpuReading, Mig, MigInstance, ProcessType, UsageSums
-from tests.support.readings import reading
+from tests.support.readings import reading, with_values
 
 GIB = 2**30
 ALICE, BOB = 1001, 1002
@@ -72,6 +72,14 @@ def test_a_gpu_without_a_process_is_held_by_nobody() -> None:
     assert parts is not None
     assert parts.by_owner == {}
     assert parts.all == parts.nobody == Part(0.0, None, None, 20 * GIB)
+
+
+def test_memory_in_use_without_a_listed_process_may_be_held_by_somebody() -> None:
+    unlisted = parts_of(gpu(), OWNERS)
+    empty = parts_of(with_values(gpu(), memory_used_bytes=0), OWNERS)
+    assert unlisted is not None
+    assert empty is not None
+    assert (unlisted.is_whole, empty.is_whole) == (False, True)
 
 
 def test_without_a_process_list_the_parts_are_unknown() -> None:

@@ -49,6 +49,7 @@ def simulation(child: int) -> Iterator[Simulation]:
         ]
         gpus[1].processes = [SimulatedProcess(child, "C+G", GIB, 80)]
         gpus[2].processes = []
+        gpus[2].fix(memory_used=0, gpu_utilization=0)
         gpus[3].processes = [SimulatedProcess(2**22 + 1, "C", GIB)]
         yield simulation
 

@@ -54,6 +54,7 @@ async def test_a_mig_instance_whose_list_is_forbidden_has_unknown_processes() ->
         gpu.forbidden_instances = {0}
         gpu.processes = [SimulatedProcess(BEYOND_ANY_PID + n, "C", GIB, mig_index=n) for n in range(2)]
         simulation.gpus[1].processes = []
+        simulation.gpus[1].fix(memory_used=0, gpu_utilization=0)
         async with agent_client(HISTORY_INTERVAL="10") as client:
             whole = (await client.get("/gpu?detail=1")).json()["gpus"]
             answers = [await data(client, path) for path in ("/processes", "/users")]
@@ -90,10 +91,16 @@ async def test_a_gpu_in_use_by_a_process_that_is_not_listed_is_not_free(remember
         async with agent_client(HISTORY_INTERVAL=remembers) as client:
             free = await data(client, "/free?count=4")
             with_limit = await data(client, "/free?count=4&max_utilization=50")
+            summary = await data(client, "/summary")
+            lists = [await data(client, path) for path in ("/processes", "/users")]
+            metrics = (await client.get("/metrics")).text
     reason = "in use by a process that is not listed"
     assert [gpu["idx"] for gpu in free["gpus"]] == [0]
     assert free["passed_over"] == [{"idx": index, "reason": reason} for index in (1, 2, 3)]
     assert [gpu["idx"] for gpu in with_limit["gpus"]] == [0, 1]
+    assert [gpu["users"] for gpu in summary["gpus"]] == [[], None, None, None], "it is not known to be nobody"
+    assert [found["unknown_idx"] for found in lists] == [[1, 2, 3]] * 2
+    assert [f'nvidia_gpu_processes{{gpu="{index}"' in metrics for index in range(4)] == [True] + [False] * 3
 
 
 async def test_a_gpu_without_its_compute_list_is_not_free() -> None:

@@ -66,6 +66,7 @@ def column(page: Page, name: str) -> list[str]:
 def test_unknown_processes_are_not_shown_as_no_process(browser: Browser) -> None:
     with Simulation(2) as simulation:
         simulation.gpus[0].processes = []
+        simulation.gpus[0].fix(memory_used=0, gpu_utilization=0)
         simulation.gpus[1].lose()
         with agent_server() as url, opened(browser, f"{url}/") as page:
             page.get_by_text("The processes of GPU 1 are unknown now.").wait_for()

@@ -163,6 +163,7 @@ def test_the_end_of_a_process_is_reported_but_not_the_loss_of_its_gpu(
         assert page.locator("#notices > ul > li").count() == 0
         for gpu in two.gpus:
             gpu.processes = []
+            gpu.fix(memory_used=0, gpu_utilization=0)
             gpu.restore()
         gone = page.locator("#notices").get_by_text(f"Process {os.getpid()}")
         gone.wait_for()

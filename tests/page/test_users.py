@@ -151,6 +151,7 @@ def test_no_user_is_shown_after_the_agent_has_ended(browser: Browser) -> None:
 def test_the_page_says_if_nobody_has_had_a_process(browser: Browser) -> None:
     with Simulation(1) as simulation:
         simulation.gpus[0].processes = []
+        simulation.gpus[0].fix(memory_used=0, gpu_utilization=0)
         with agent_server() as url, opened(browser, f"{url}/#users") as page:
             page.get_by_text("Nobody has had a process on a GPU").wait_for()
 

@@ -494,7 +494,7 @@ def test_a_stat_line_is_read_with_any_process_name(
 ) -> None:
     fields = [b"S", *[b"-1"] * 10, b"%d" % user, b"%d" % system, *[b"0"] * 6, b"%d" % start, *[b"7"] * 30]
     line = b"%d (%b) %b\n" % (pid, comm, b" ".join(fields))
-    assert parse_stat(line) == Stat(comm, user + system, start, -1)
+    assert parse_stat(line) == Stat(comm, user + system, start, -1, 0)
 
 
 @PROPERTY

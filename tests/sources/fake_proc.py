@@ -27,9 +27,11 @@ class FakeProc:
         self.root = root
         (root / "42").mkdir()
 
-    def write(self, *, cpu_seconds: float = 0.0, start_ticks: int = 500, comm: str = "python3") -> None:
+    def write(
+        self, *, cpu_seconds: float = 0.0, start_ticks: int = 500, comm: str = "python3", threads: int = 1
+    ) -> None:
         ticks = round(cpu_seconds * TICKS_PER_SECOND)
-        stat = f"42 ({comm}) R 1 42 42 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 1 0 {start_ticks} 0 0\n"
+        stat = f"42 ({comm}) R 1 42 42 0 -1 0 0 0 0 0 {ticks} 0 0 0 20 0 {threads} 0 {start_ticks} 0 0\n"
         (self.root / "42" / "stat").write_text(stat)
         (self.root / "42" / "statm").write_text("100 25 0 0 0 0 0\n")
         (self.root / "42" / "status").write_text(f"Name:\t{comm}\nUid:\t{NOBODY}\t0\t0\t0\n")

@@ -135,7 +135,7 @@ def test_after_a_thousand_names_the_cache_starts_again(node: FakeNode) -> None:
 
     def reads_after(number: int) -> int:
         """How often a monitor was read so far, after a process of this control group."""
-        child = Stat(b"sh", 0, 0, parent_pid=100)
+        child = Stat(b"sh", 0, 0, parent_pid=100, thread_count=1)
         belonging = names.with_names(Belonging(ID), Content(b"/libpod-%d" % number), child, read_cmdline)
         assert belonging.container_name == "llama.cpp_1"
         return len(monitors_read)

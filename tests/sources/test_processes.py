@@ -339,6 +339,17 @@ def test_a_zombie_is_described_with_the_values_that_it_still_has(child: subproce
     assert process.running_seconds is not None
 
 
+@pytest.mark.parametrize(("threads", "memory"), [(1, 0), (2, None)])
+def test_the_memory_of_a_zombie_with_living_threads_is_unknown(
+    proc: FakeProc, clock: Clock, threads: int, memory: int | None
+) -> None:
+    """Its main thread has ended, as after a kill while another thread hangs in the driver."""
+    proc.write(threads=threads)
+    (proc.root / "42" / "statm").write_text("0 0 0 0 0 0 0\n")
+
+    assert read(reader_of(proc, clock)).memory_rss_bytes == memory
+
+
 def test_a_collected_child_is_reported_as_ended(child: subprocess.Popen[bytes]) -> None:
     child.kill()
     child.wait()

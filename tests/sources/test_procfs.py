@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 )
 def test_a_process_name_cannot_shift_the_fields_after_it(comm: bytes) -> None:
     line = b"42 (%s) R 1 42 42 0 -1 4194560 9 0 0 0 700 30 5 6 20 0 1 0 12345 8192 77 1 1 1\n" % comm
-    assert parse_stat(line) == Stat(comm, cpu_ticks=730, start_ticks=12345, parent_pid=1)
+    assert parse_stat(line) == Stat(comm, cpu_ticks=730, start_ticks=12345, parent_pid=1, thread_count=1)
 
 
 def test_resident_memory_is_in_bytes() -> None:

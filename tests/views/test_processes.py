@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from agent.readings import (
     Belonging,
     GpuProcess,
@@ -168,6 +170,31 @@ def test_gpus_with_unknown_processes_are_listed_in_unknown_idx() -> None:
     assert processes_view(seen, [LOST], idle_after_seconds=900).unknown_idx == [2]
     assert users_view(seen, idle_after_seconds=900).unknown_idx == [1, 2]
     assert processes_view(snapshot(KNOWS_NOTHING), [KNOWS_NOTHING], idle_after_seconds=900).unknown_idx == [0]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "unknown"),
+    [
+        pytest.param({}, [], id="all rows"),
+        pytest.param({"user": "do1e"}, [0], id="the owner of a process is unknown"),
+        pytest.param({"user": "1001"}, [0], id="its uid too"),
+        pytest.param({"idle_only": True}, [0], id="it is unknown whether it is idle"),
+        pytest.param({"user": "do1e", "pids": {100}}, [], id="it is not among those asked for"),
+    ],
+)
+def test_a_gpu_with_a_process_that_may_be_wanted_is_in_unknown_idx(
+    wishes: dict[str, Any], unknown: list[int]
+) -> None:
+    seen = replace(WATCHED, gpus=(HEALTHY,))
+    assert processes_view(seen, seen.gpus, idle_after_seconds=900, **wishes).unknown_idx == unknown
+
+
+def test_processes_that_are_known_not_to_be_wanted_leave_nothing_unknown() -> None:
+    uid_only = HostProcess(200, uid=1002)
+    named = replace(uid_only, username="ann")
+    for other, user, unknown in ((uid_only, "bob", [0]), (uid_only, "1003", []), (named, "bob", [])):
+        seen = replace(WATCHED, gpus=(HEALTHY,), processes=ProcessesReading({100: NOTEBOOK, 200: other}))
+        assert processes_view(seen, seen.gpus, idle_after_seconds=900, user=user).unknown_idx == unknown
 
 
 def test_each_user_has_current_holdings_past_sums_and_utilization() -> None:

@@ -129,6 +129,10 @@ def test_unknown_values_are_null() -> None:
     }
 
 
+UNUSED = gpu(0, processes=(), memory_used_bytes=2 * MIB)
+IN_USE = gpu(1, processes=(), memory_used_bytes=12000 * MIB)
+
+
 def process(pid: int) -> GpuProcess:
     return GpuProcess(pid, ProcessType.COMPUTE, 1000 * MIB)
 
@@ -152,7 +156,7 @@ def test_the_users_of_a_gpu_are_named_once_and_null_for_unknown_owners(
     processes: tuple[int, ...] | None, partial: bool, users: list[str | None] | None
 ) -> None:
     listed = None if processes is None else tuple(process(pid) for pid in processes)
-    one = gpu(0, processes=listed, process_list_is_partial=partial)
+    one = gpu(0, processes=listed, process_list_is_partial=partial, memory_used_bytes=2 * MIB)
 
     assert shown(replace(snapshot(one), processes=OWNERS))["gpus"][0]["users"] == users
 
@@ -174,12 +178,13 @@ def test_each_user_of_the_host_has_its_gpus_and_its_memory() -> None:
     ("gpus", "users", "count"),
     [
         pytest.param([], [], 0, id="there is no GPU"),
-        pytest.param([gpu(0, processes=())], [], 0, id="nobody"),
+        pytest.param([UNUSED], [], 0, id="nobody"),
         pytest.param([LOST, replace(STUCK, index=0)], None, None, id="no GPU reports a list"),
         pytest.param(
             [gpu(0, processes=(), process_list_is_partial=True)], None, None, id="every list is refused"
         ),
-        pytest.param([gpu(0, processes=()), LOST], [(None, [2])], None, id="one GPU reports no list"),
+        pytest.param([UNUSED, LOST], [(None, [2])], None, id="one GPU reports no list"),
+        pytest.param([UNUSED, IN_USE], [(None, [1])], None, id="a process that is not listed uses one GPU"),
         pytest.param(
             [gpu(0, processes=(process(3),)), gpu(1, processes=(process(2),)), LOST],
             [("ann", [1]), (None, [0, 2])],

@@ -75,8 +75,9 @@ class MigSource:
         current = handle.take("mig.enabled", mode, lambda mode: mode[0])
         pending = handle.take("mig.pending", mode, lambda mode: mode[1])
         is_pending = None if pending is None else pending == pynvml.NVML_DEVICE_MIG_ENABLE
-        if current is None:
-            return MigReading(Mig(pending=is_pending))
+        if current is None:  # if the driver failed to report the mode, there may be instances
+            has_none = not isinstance(mode, Refusal) or mode.is_absence
+            return MigReading(Mig(pending=is_pending), is_complete=has_none)
         if current != pynvml.NVML_DEVICE_MIG_ENABLE:
             return MigReading(Mig(enabled=False, pending=is_pending))
         elements = Elements(handle)

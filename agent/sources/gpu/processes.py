@@ -11,14 +11,19 @@ from nvitop import libnvml
 from agent.readings import GpuProcess, ProcessType
 from agent.readings.gpu.utilization import WORKS_PERCENT
 from agent.sources.gpu.paces import PROCESS_PACE
-from agent.sources.gpu.process_utilization import IDLE, UNKNOWN, ProcessUtilizationSource
+from agent.sources.gpu.process_utilization import (
+    IDLE,
+    UNKNOWN,
+    ProcessUtilization,
+    ProcessUtilizationSource,
+)
 from agent.sources.gpu.unknown import Refusal, gravest
 from agent.sources.nvml import number
 from agent.sources.paced_value import Paced
 from agent.sources.rates import gap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from agent.sources.gpu.handle import GpuHandle
 
@@ -95,18 +100,26 @@ class ProcessesSource:
         listed = merge(compute, graphics, clients)
         without_memory = [_NO_MEMORY] if any(memory is None for _, memory in listed.values()) else []
         handle.record.note("processes", gravest([*missing, *without_memory]))
-        utilization = (
-            self._utilization.read(since, listed, gpu_may_have_worked=gpu_may_have_worked) if listed else None
-        )
+        utilization = self._utilization_of(listed, of_mps, since, gpu_may_have_worked=gpu_may_have_worked)
         processes = tuple(
-            GpuProcess(
-                *(pid, kind, memory),
-                *(UNKNOWN if utilization is None else utilization.get(pid, IDLE)),
-                mps=pid in of_mps,
-            )
+            GpuProcess(pid, kind, memory, *utilization[pid], mps=pid in of_mps)
             for pid, (kind, memory) in sorted(listed.items())
         )
         return ProcessList(processes, is_partial=bool(missing))
+
+    def _utilization_of(
+        self, listed: Iterable[int], clients: Container[int], since: float, *, gpu_may_have_worked: bool
+    ) -> dict[int, ProcessUtilization]:
+        """The utilization by each listed process; `clients` are those of MPS."""
+        reported = (
+            self._utilization.read(since, listed, gpu_may_have_worked=gpu_may_have_worked) if listed else None
+        )
+        if reported is None:
+            return dict.fromkeys(listed, UNKNOWN)
+        # Up to Pascal the server of MPS works for all clients, and only its own work is reported.
+        is_client_reported = any(reported.get(pid, IDLE).is_work for pid in listed if pid in clients)
+        of_client = UNKNOWN if gpu_may_have_worked and not is_client_reported else IDLE
+        return {pid: reported.get(pid, of_client if pid in clients else IDLE) for pid in listed}
 
 
 def compute_processes(raw: Any) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from agent.derive.unlisted import may_have_unknown_processes
 from agent.views.prometheus.families import GPU_LABELS, gauge, label_values, ratio
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ def process_families(snapshot: Snapshot, held: Sequence[Holding], *, each: bool)
         "Number of processes on the GPU.",
         GPU_LABELS,
         (
-            (label_values(gpu), len(gpu.values.processes or ()) if gpu.values.knows_all_processes else None)
+            (
+                label_values(gpu),
+                None if may_have_unknown_processes(gpu, snapshot) else len(gpu.values.processes or ()),
+            )
             for gpu in snapshot.gpus
         ),
     )

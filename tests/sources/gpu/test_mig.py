@@ -250,10 +250,24 @@ def test_with_unreported_instances_an_empty_process_list_may_be_incomplete(
     assert partitioned.read().knows_all_processes is bool(running)
 
 
+@pytest.mark.parametrize("code", [NvmlReturn.NO_PERMISSION, NvmlReturn.UNKNOWN], ids=lambda code: code.name)
+@pytest.mark.parametrize("running", [[], IN_MIG], ids=["an empty list", "the list of root"])
+def test_while_the_mig_mode_fails_an_empty_process_list_may_be_incomplete(
+    partitioned: OneGpu, running: list[SimulatedProcess], code: NvmlReturn
+) -> None:
+    partitioned.gpu.processes = running
+    partitioned.gpu.fail("nvmlDeviceGetMigMode", code)
+
+    assert partitioned.read().knows_all_processes is bool(running)
+
+
 def test_the_mig_mode_is_unknown_where_mig_is_not_supported(one: OneGpu) -> None:
     assert one.read().mig.enabled is False
     one.gpu.unsupport("nvmlDeviceGetMigMode")
-    assert one.read(after=6).mig.enabled is None
+    one.gpu.processes = []
+    reading = one.read(after=6)
+    assert reading.mig.enabled is None
+    assert reading.knows_all_processes, "without MIG there are no instances with processes of their own"
 
 
 def test_instances_destroyed_during_a_sample_do_not_fail_it(partitioned: OneGpu) -> None:

@@ -457,6 +457,27 @@ def test_without_reported_utilization_processes_are_idle_only_if_the_gpu_is(
 
 
 @pytest.mark.parametrize(
+    ("gpu_percent", "client", "told"),
+    [
+        pytest.param(90, 0, [90, None, None], id="the server works for its clients"),
+        pytest.param(90, 20, [90, 20, 0], id="a client has work of its own"),
+        pytest.param(0, 0, [90, 0, 0], id="the GPU is idle"),
+    ],
+)
+def test_clients_of_mps_are_not_idle_while_their_server_may_work_for_them(
+    one: OneGpu, gpu_percent: int, client: int, told: list[int | None]
+) -> None:
+    one.gpu.fix(gpu_utilization=gpu_percent)
+    one.gpu.processes = [
+        SimulatedProcess(7, "C", GIB, 90),
+        SimulatedProcess(8, "C+M", GIB, client),
+        SimulatedProcess(9, "M", GIB),
+    ]
+
+    assert [process.sm_utilization_percent for process in one.read().processes or ()] == told
+
+
+@pytest.mark.parametrize(
     "sampled",
     [
         pytest.param([SimulatedProcess(99, sm_utilization=90)], id="of a process that is not listed"),
