@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,19 +46,20 @@ STORED = """
 def well_and(browser: Browser, *odd: str, where: str = "") -> Iterator[tuple[Page, str]]:
     """The overview of the host "well" and of others, which have its answers unless a test replaces them."""
     fleet = ",".join(f"{name}=/{name}" for name in ("well", *odd))
-    with Simulation(2) as simulation, agent_server(URL_PREFIX="well", FLEET=fleet) as url:
+    with Simulation(2) as simulation, ExitStack() as stack:
         for gpu in simulation.gpus:
             gpu.processes = []
             gpu.fix(memory_used=0, gpu_utilization=0)
+        url = stack.enter_context(agent_server(URL_PREFIX="well", FLEET=fleet))
 
         def as_well(route: Route) -> None:
             name = route.request.url.removeprefix(f"{url}/").partition("/")[0]
             route.fulfill(response=route.fetch(url=route.request.url.replace(f"/{name}/", "/well/")))
 
-        with opened(browser, f"{url}/well/docs", expected=[OTHER]) as page:
-            page.route("**/odd*/**", as_well)
-            page.goto(f"{url}/well/{where}")
-            yield page, url
+        page = stack.enter_context(opened(browser, f"{url}/well/docs", expected=[OTHER]))
+        page.route("**/odd*/**", as_well)
+        page.goto(f"{url}/well/{where}")
+        yield page, url
 
 
 def summaries(url: str) -> dict[str, Any]:
