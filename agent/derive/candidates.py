@@ -9,7 +9,7 @@ from agent.derive.findings import HealthVerdict
 from agent.derive.health import examine
 from agent.derive.health.fabric import pending_words
 from agent.derive.not_offered import is_kept_out
-from agent.derive.unlisted import holds_unlisted_memory, works_unlisted_lately
+from agent.derive.unlisted import holds_unlisted_memory, works_unlisted
 from agent.readings import (
     NVSWITCH,
     ComputeMode,
@@ -94,6 +94,8 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
     # Without a history (HISTORY_INTERVAL=0) only the present sample counts.
     ledger = snapshot.ledger or LedgerReading()
     uuid = identity.uuid or ""
+    is_ghost = ledger.ghost_utilization.get(uuid, False)
+    unlisted_peak = ledger.unlisted_peak_utilization_percent.get(uuid, present)
     return Candidate(
         index=gpu.index,
         uuid=identity.uuid,
@@ -110,8 +112,8 @@ def _candidate(gpu: GpuSample, snapshot: Snapshot, health: Health, neighbours: f
         uids=frozenset(None if owner.uid is None else str(owner.uid) for owner in owners),
         nvlink_neighbours=neighbours,
         holds_unlisted_memory=reading is not None and holds_unlisted_memory(reading),
-        works_unlisted=works_unlisted_lately(gpu, snapshot),
-        has_ghost_utilization=ledger.ghost_utilization.get(uuid, False),
+        works_unlisted=reading is not None and not is_ghost and works_unlisted(reading, unlisted_peak),
+        has_ghost_utilization=is_ghost,
         is_asleep=gpu.state is GpuState.ASLEEP,
         is_held_exclusively=reading is not None and _is_held_exclusively(reading),
     )

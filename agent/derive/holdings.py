@@ -64,9 +64,9 @@ def holdings(snapshot: Snapshot, gpus: Iterable[GpuSample], idle_after_seconds: 
     return found
 
 
-def indices_with_unknown_processes(snapshot: Snapshot, gpus: Iterable[GpuSample]) -> list[int]:
+def indices_with_unknown_processes(gpus: Iterable[GpuSample]) -> list[int]:
     """The indices of those of these GPUs on which a process may be unknown now."""
-    return [gpu.index for gpu in gpus if may_have_unknown_processes(gpu, snapshot)]
+    return [gpu.index for gpu in gpus if may_have_unknown_processes(gpu.reading)]
 
 
 def by_user(held: Iterable[Holding], uses: Mapping[str | None, UserUse] | None) -> list[UserHoldings]:

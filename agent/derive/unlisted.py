@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.derive.rounding import sum_if_all_known
-from agent.readings import LedgerReading
 
 if TYPE_CHECKING:
-    from agent.readings import GpuReading, GpuSample, Snapshot
+    from agent.readings import GpuReading
 
 # From this much unexplained memory on, in bytes or in percent, a process holds it: the driver takes less for
 # itself. If the driver does not report reserved memory, that memory counts as used.
@@ -40,12 +39,18 @@ def holds_unlisted_memory(reading: GpuReading) -> bool:
     return unlisted >= limits[0] or unlisted * 100 >= limits[1] * memory.total_bytes
 
 
-def lists_none_of_its_holders(reading: GpuReading) -> bool:
-    """Whether memory is in use, and no process is listed.
+def may_have_unknown_processes(reading: GpuReading | None) -> bool:
+    """Whether the list is not known, may lack some, or is empty although something uses the GPU now."""
+    return reading is None or not reading.knows_all_processes or _lists_none_of_its_users(reading)
+
+
+def _lists_none_of_its_users(reading: GpuReading) -> bool:
+    """Whether it works or has memory in use, and no process is listed.
 
     A list with a process is taken as whole: managed memory of that process is not counted as its memory.
     """
-    return lists_no_process(reading) and holds_unlisted_memory(reading)
+    works = works_unlisted(reading, reading.utilization.gpu_percent) and not looks_like_ghost(reading)
+    return works or (lists_no_process(reading) and holds_unlisted_memory(reading))
 
 
 def lists_no_process(reading: GpuReading) -> bool:
@@ -57,27 +62,6 @@ def works_unlisted(reading: GpuReading, peak_percent: int | None) -> bool:
     """Whether the GPU works with no listed process; `peak_percent`: its highest utilization then."""
     return (
         lists_no_process(reading) and peak_percent is not None and peak_percent > UNLISTED_UTILIZATION_PERCENT
-    )
-
-
-def works_unlisted_lately(gpu: GpuSample, snapshot: Snapshot) -> bool:
-    """Whether it has worked in the last minute with no listed process, and is no ghost."""
-    if gpu.reading is None:
-        return False
-    # Without a history (HISTORY_INTERVAL=0) only the present sample counts.
-    ledger, uuid = snapshot.ledger or LedgerReading(), gpu.identity.uuid or ""
-    peak = ledger.unlisted_peak_utilization_percent.get(uuid, gpu.reading.utilization.gpu_percent)
-    return works_unlisted(gpu.reading, peak) and not ledger.ghost_utilization.get(uuid, False)
-
-
-def may_have_unknown_processes(gpu: GpuSample, snapshot: Snapshot) -> bool:
-    """Whether its list of processes is not known, may lack some, or is empty although something uses it."""
-    reading = gpu.reading
-    return (
-        reading is None
-        or not reading.knows_all_processes
-        or lists_none_of_its_holders(reading)
-        or works_unlisted_lately(gpu, snapshot)
     )
 
 

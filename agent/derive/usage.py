@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent.derive.rounding import sum_if_all_known
-from agent.derive.unlisted import lists_none_of_its_holders
+from agent.derive.unlisted import may_have_unknown_processes
 from agent.readings import UsageSums
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def parts_of(reading: GpuReading, owners: Mapping[int, int | None]) -> Parts | N
     return Parts(
         {owner: _part(theirs) for owner, theirs in by_owner.items()},
         _part(places)._replace(memory_bytes=reading.memory.used_bytes),
-        reading.knows_all_processes
-        and not lists_none_of_its_holders(reading)
+        not may_have_unknown_processes(reading)
         and all(process.pid in placed for process in reading.processes),
     )
 

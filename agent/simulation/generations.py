@@ -104,6 +104,7 @@ _SINCE_R450 = frozenset(
 # R575 gave three counters the numbers of others, which moved behind them; later drivers put them back.
 _OF_R575 = dict(zip((251, 252, 253), map(int, _SLOWED), strict=True))
 _BEFORE_R575 = {int(one): _NONE for one in _SLOWED}
+_BEFORE_R550 = {int(one): _NONE for one in (*_SLOWED, *_RESETS)}
 _BEFORE_R525 = {int(one): _NONE for one in (*_SLOWED, *_TLIMITS, *_OF_LINKS, *_RESETS)}
 
 DRIVER_GENERATIONS: Mapping[str, DriverGeneration] = {
@@ -118,7 +119,7 @@ DRIVER_GENERATIONS: Mapping[str, DriverGeneration] = {
         _SINCE_R550,
         pcie_counters=False,
         recovery_action=False,
-        field_ids=_BEFORE_R575,
+        field_ids=_BEFORE_R550,
     ),
     "r470": DriverGeneration(
         "470.256.02",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MAX_INSTANCES = 7  # NVML: nvmlDeviceGetMaxMigDeviceCount
 MAX_SLICES = 7  # compute slices of one GPU
-_PROFILE = re.compile(r"((?P<compute>[1-7])c\.)?(?P<gpu>(?P<slices>[1-7])g\.(?P<gigabytes>\d+)gb)")
+_PROFILE = re.compile(r"((?P<compute>[1-7])c\.)?(?P<gpu>(?P<slices>[1-7])g\.(?P<gigabytes>\d+)gb(\+gfx)?)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class ProcessesJson:
         idle_only: bool = False,
     ) -> Iterator[bytes]:
         """`selected` are the GPUs to list; `user` keeps the rows of one owner, by name or uid."""
-        unknown = {*indices_with_unknown_processes(self._snapshot, selected)}
+        unknown = {*indices_with_unknown_processes(selected)}
         if user is not None or idle_only:
             for gpu in selected:
                 for row in self._on(gpu):

@@ -150,7 +150,7 @@ def summary_json(snapshot: Snapshot, free: Collection[int], *, build: str) -> It
     for gpu in gpus:
         held += holdings(snapshot, [gpu], idle_after_seconds=0)
         yield b""  # an empty piece: the event loop can do other work here
-    users = _users(held, snapshot)
+    users = _users(held, gpus)
     models = {gpu.identity.name for gpu in gpus}
     model = models.pop() if len(models) == 1 else None
     yield from filled(
@@ -237,17 +237,17 @@ def _users_on(gpu: GpuSample, snapshot: Snapshot) -> list[str | None] | None:
     owners = {
         hosts[process.pid].username if process.pid in hosts else None for _, process in processes_on(gpu)
     }
-    if may_have_unknown_processes(gpu, snapshot):
+    if may_have_unknown_processes(gpu.reading):
         if not owners:
             return None
         owners.add(None)
     return sorted(owners, key=lambda name: (name is None, name or ""))
 
 
-def _users(held: Sequence[Holding], snapshot: Snapshot) -> list[SummaryUser] | None:
+def _users(held: Sequence[Holding], gpus: Sequence[GpuSample]) -> list[SummaryUser] | None:
     """The users by name; the last entry stands for all unknown ones. None: no GPU reports its processes."""
-    untold = indices_with_unknown_processes(snapshot, snapshot.gpus)
-    if untold and len(untold) == len(snapshot.gpus) and not held:
+    untold = indices_with_unknown_processes(gpus)
+    if untold and len(untold) == len(gpus) and not held:
         return None
     users = [
         SummaryUser(

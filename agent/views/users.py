@@ -86,7 +86,7 @@ def users_json(
     began_at = ledger.began_at if ledger else None
     shell = Users(
         users=[],
-        unknown_idx=indices_with_unknown_processes(snapshot, snapshot.gpus),
+        unknown_idx=indices_with_unknown_processes(snapshot.gpus),
         since=None if began_at is None else whole(began_at * 1000),
         usage_days=usage_days,
     )

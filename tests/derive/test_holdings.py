@@ -99,10 +99,13 @@ def test_gpus_that_do_not_report_their_processes_are_named() -> None:
     lost = GpuSample(1, GpuState.LOST, lasting=reading(identity_uuid="GPU-0"))
     silent = GpuSample(2, GpuState.OK, reading(identity_uuid="GPU-0"))
     partial = replace(gpu(3), reading=reading(processes=(GpuProcess(7, C),), process_list_is_partial=True))
-    assert indices_with_unknown_processes(snapshot(), [gpu(0), lost, silent, partial]) == [1, 2, 3]
+    assert indices_with_unknown_processes([gpu(0), lost, silent, partial]) == [1, 2, 3]
     in_use = replace(gpu(4), reading=reading(processes=(), memory_total_bytes=80, memory_used_bytes=40))
     at_work = replace(gpu(5), reading=reading(processes=(), utilization_gpu_percent=44))
-    assert indices_with_unknown_processes(snapshot(), [gpu(0), in_use, at_work]) == [4, 5]
+    ghost = replace(
+        gpu(6), reading=reading(processes=(), utilization_gpu_percent=100, memory_used_bytes=1 << 20)
+    )
+    assert indices_with_unknown_processes([gpu(0), in_use, at_work, ghost]) == [4, 5]
     assert holdings(snapshot(lost, silent), [lost, silent], 900) == []
     assert [one.process.pid for one in holdings(snapshot(partial), [partial], 900)] == [7]
 

@@ -74,12 +74,19 @@ def test_a_gpu_without_a_process_is_held_by_nobody() -> None:
     assert parts.all == parts.nobody == Part(0.0, None, None, 20 * GIB)
 
 
-def test_memory_in_use_without_a_listed_process_may_be_held_by_somebody() -> None:
-    unlisted = parts_of(gpu(), OWNERS)
-    empty = parts_of(with_values(gpu(), memory_used_bytes=0), OWNERS)
-    assert unlisted is not None
-    assert empty is not None
-    assert (unlisted.is_whole, empty.is_whole) == (False, True)
+@pytest.mark.parametrize(
+    ("used_bytes", "gpu_percent", "is_whole"),
+    [(0, 0, True), (20 * GIB, 0, False), (GIB // 2, 80, False), (0, 100, True)],
+    ids=["empty", "memory in use", "at work", "ghost"],
+)
+def test_a_gpu_in_use_without_a_listed_process_may_be_held_by_somebody(
+    used_bytes: int, gpu_percent: int, is_whole: bool
+) -> None:
+    parts = parts_of(
+        with_values(gpu(), memory_used_bytes=used_bytes, utilization_gpu_percent=gpu_percent), OWNERS
+    )
+    assert parts is not None
+    assert parts.is_whole == is_whole
 
 
 def test_without_a_process_list_the_parts_are_unknown() -> None:

@@ -25,7 +25,7 @@ KINDS = (
     ),
     RECOVERY_ACTION := critical(
         "recovery_action",
-        "the driver asks for a reset, a reboot or another recovery; drivers before R570 ask for resets only",
+        "the driver asks for a reset, a reboot or another recovery (before R570 at most for resets)",
         AT_ONCE,
         "field values 230, 226 and 227",
     ),

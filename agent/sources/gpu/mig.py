@@ -123,12 +123,13 @@ def _read_instance(
 ) -> MigInstance:
     memory = elements.query_handle(raw, "nvmlDeviceGetMemoryInfo")
     compute = elements.query_handle(raw, compute_processes)
-    graphics = _graphics(raw, elements)
+    name = elements.query_handle(raw, "nvmlDeviceGetName")
+    graphics = _graphics(raw, name, elements)
     of_mps = {entry.pid for entry in clients or ()}
     return MigInstance(
         mig_index=mig_index,
         uuid=uuid,
-        name=elements.query_handle(raw, "nvmlDeviceGetName"),
+        name=name,
         gpu_instance_id=ids[0],
         compute_instance_id=ids[1],
         memory_total_bytes=number(memory, "total"),
@@ -143,7 +144,9 @@ def _read_instance(
     )
 
 
-def _graphics(raw: Any, elements: Elements) -> Iterable[Any] | None:
+def _graphics(raw: Any, name: str | None, elements: Elements) -> Iterable[Any] | None:
     """Only instances with graphics (1g.24gb+gfx) have such a list; None: there may be some."""
+    if name is not None and "gfx" not in name:
+        return ()
     answer: Any = elements.handle.call_exactly(graphics_processes, raw)
     return () if isinstance(answer, Refusal) and answer.is_absence else elements.take(answer)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ACTION = pynvml.NVML_FI_DEV_GET_GPU_RECOVERY_ACTION
 _FIELD = "recovery.action"
 FIELDS = {ACTION: _FIELD}
-# Drivers before R570 report two of the actions, each as 0 or 1; later ones refuse these fields.
+# R550 and R560 report two of the actions, each as 0 or 1; other drivers refuse these fields.
 _BEFORE_R570 = (pynvml.NVML_FI_DEV_RESET_STATUS, pynvml.NVML_FI_DEV_DRAIN_AND_RESET_STATUS)
 
 

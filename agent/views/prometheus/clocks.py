@@ -47,6 +47,6 @@ BY_LABEL: ValuesByLabel = (
 def _is_active(clocks: Clocks, reason: ClocksEventReason) -> bool | None:
     """None: unknown. GPUs before Pascal do not tell the kinds of a hardware slowdown apart."""
     active, supported = clocks.event_reasons, clocks.supported_event_reasons
-    if active is None or (supported is not None and not (active | supported) & reason):
+    if active is None or (supported and not (active | supported) & reason):
         return None
     return bool(active & reason)

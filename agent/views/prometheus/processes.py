@@ -36,7 +36,7 @@ def process_families(snapshot: Snapshot, held: Sequence[Holding], *, each: bool)
         (
             (
                 label_values(gpu),
-                None if may_have_unknown_processes(gpu, snapshot) else len(gpu.values.processes or ()),
+                None if may_have_unknown_processes(gpu.reading) else len(gpu.values.processes or ()),
             )
             for gpu in snapshot.gpus
         ),

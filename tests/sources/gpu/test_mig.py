@@ -51,6 +51,13 @@ def partitioned(one: OneGpu) -> OneGpu:
     return one
 
 
+@pytest.fixture
+def with_graphics(one: OneGpu) -> OneGpu:
+    """The same, in two instances with graphics, as an RTX PRO 6000 has them."""
+    one.gpu.enable_mig("3g.40gb+gfx", "1g.10gb+gfx")
+    return one
+
+
 def expected(one: OneGpu) -> tuple[MigInstance, ...]:
     """The instances as the simulation has them."""
     used = [16 * GIB * instance.memory_total // (80 * GIB) for instance in one.gpu.mig_instances]
@@ -89,14 +96,13 @@ def test_an_mps_client_on_an_instance_is_listed_once(partitioned: OneGpu) -> Non
     assert first.processes == (GpuProcess(10, COMPUTE, GIB, mps=True), GpuProcess(20, COMPUTE, 0, mps=True))
 
 
-def test_a_graphics_process_on_an_instance_is_listed(partitioned: OneGpu) -> None:
-    """An RTX PRO 6000 has instances with graphics (1g.24gb+gfx)."""
-    partitioned.gpu.processes = [
+def test_a_graphics_process_on_an_instance_is_listed(with_graphics: OneGpu) -> None:
+    with_graphics.gpu.processes = [
         SimulatedProcess(10, "G", GIB, mig_index=0),
         SimulatedProcess(20, "C+G", GIB, mig_index=0),
     ]
 
-    first, *_ = partitioned.read().mig.instances or ()
+    first, *_ = with_graphics.read().mig.instances or ()
 
     assert first.processes == (
         GpuProcess(10, ProcessType.GRAPHICS, GIB),
@@ -110,13 +116,19 @@ def test_a_graphics_process_on_an_instance_is_listed(partitioned: OneGpu) -> Non
     ids=lambda value: getattr(value, "name", None),
 )
 def test_an_instance_without_a_list_of_graphics_has_none_and_a_refused_list_may_hide_some(
-    partitioned: OneGpu, code: NvmlReturn, known: bool
+    with_graphics: OneGpu, code: NvmlReturn, known: bool
 ) -> None:
-    partitioned.gpu.fail("nvmlDeviceGetGraphicsRunningProcesses_v3", code)
+    with_graphics.gpu.fail("nvmlDeviceGetGraphicsRunningProcesses_v3", code)
 
-    processes = [instance.processes for instance in partitioned.read().mig.instances or ()]
+    processes = [instance.processes for instance in with_graphics.read().mig.instances or ()]
 
     assert processes == (list(PROCESSES) if known else [None, None])
+
+
+def test_an_instance_without_graphics_is_not_asked_for_graphics_processes(partitioned: OneGpu) -> None:
+    partitioned.gpu.fail("nvmlDeviceGetGraphicsRunningProcesses_v3", NvmlReturn.TIMEOUT)
+
+    assert [instance.processes for instance in partitioned.read().mig.instances or ()] == list(PROCESSES)
 
 
 def test_an_instance_whose_mps_clients_are_refused_has_unknown_processes(partitioned: OneGpu) -> None:

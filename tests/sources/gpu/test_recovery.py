@@ -25,15 +25,18 @@ def test_a_pending_repair_is_known_at_once_after_an_error(channel: bool, tpc: bo
 
 
 @pytest.mark.parametrize(
-    ("generation", "actions"),
+    ("every_action", "actions"),
     [
-        ("current", [*RecoveryAction]),
-        ("r535", [RecoveryAction.NONE, RecoveryAction.GPU_RESET, RecoveryAction.DRAIN_AND_RESET]),
+        (True, [*RecoveryAction]),
+        (False, [RecoveryAction.NONE, RecoveryAction.GPU_RESET, RecoveryAction.DRAIN_AND_RESET]),
     ],
+    ids=["since R570", "R550 and R560"],
 )
-def test_drivers_before_r570_report_resets_too(generation: str, actions: list[RecoveryAction]) -> None:
+def test_some_drivers_before_r570_report_resets_too(
+    every_action: bool, actions: list[RecoveryAction]
+) -> None:
     with one_gpu() as one:
-        one.simulation.set_driver_generation(generation)
+        one.simulation.recovery_action = every_action
         for action in actions:
             one.gpu.error_counters = ErrorCounters(recovery_action=action)
             reading = one.read(after=60)
@@ -55,15 +58,16 @@ def test_no_action_is_reported_before_r570_only_where_both_are_known(
     field: FieldId, code: NvmlReturn, action: RecoveryAction | None
 ) -> None:
     with one_gpu() as one:
-        one.simulation.set_driver_generation("r535")
+        one.simulation.recovery_action = False
         one.gpu.fail("nvmlDeviceGetFieldValues", code, entry=field)
 
         assert one.read().recovery.action == action
 
 
-def test_drivers_before_r525_report_no_action() -> None:
+@pytest.mark.parametrize("generation", ["r535", "r470"])
+def test_drivers_before_r550_report_no_action(generation: str) -> None:
     with one_gpu() as one:
-        one.simulation.set_driver_generation("r470")
+        one.simulation.set_driver_generation(generation)
         one.gpu.error_counters = ErrorCounters(recovery_action=RecoveryAction.GPU_RESET)
 
         assert one.read().recovery.action is None

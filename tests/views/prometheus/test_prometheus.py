@@ -73,6 +73,25 @@ def lines(shown: Snapshot, prefix: str = "", *, processes: bool = True) -> list[
 
 
 @pytest.mark.parametrize(
+    ("supported", "reported"),
+    [
+        pytest.param(None, 9, id="unknown"),
+        pytest.param(0, 9, id="none, as it makes no sense"),
+        pytest.param(0x3B, 6, id="the limiting one, and all but the kinds of a hardware slowdown"),
+    ],
+)
+def test_a_clocks_event_reason_that_the_gpu_does_not_report_has_no_series(
+    supported: int | None, reported: int
+) -> None:
+    limited = with_values(READING, clocks_event_reasons=0x4, clocks_supported_event_reasons=supported)
+    series = lines(snapshot(GpuSample(0, GpuState.OK, limited)), "clocks_event_reason{")
+
+    assert len(series) == reported
+    limiting = [line for line in series if line.endswith(" 1.0")]
+    assert limiting == [line for line in series if "sw_power_cap" in line]
+
+
+@pytest.mark.parametrize(
     ("prefix", "expected"),
     [
         ("utilization_ratio", [f"nvidia_gpu_utilization_ratio{{{GPU}}} 0.05"]),
