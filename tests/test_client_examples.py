@@ -69,8 +69,8 @@ def test_curl_with_the_token_reads_the_status(url: str) -> None:
 @pytest.mark.slow
 @needs_curl
 def test_curl_with_the_key_in_a_header_reads_the_stream(url: str) -> None:
-    events = events_in(curl("-N", "-H", f"X-API-Key: {API_KEY}", f"{url}/gpu/stream?interval=1", seconds=2.2))
-    assert 2 <= len(events) <= 4
+    events = events_in(curl("-N", "-H", f"X-API-Key: {API_KEY}", f"{url}/gpu/stream?interval=1", seconds=4.2))
+    assert 2 <= len(events) <= 6
     assert all(event["gpu_count"] == 2 for event in events)
 
 
