@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agent.simulation import SimulatedProcess, Simulation
-from tests.page.opened import UNKNOWN, asked_from_now_on, facts, hide, opened
+from tests.page.opened import UNKNOWN, asked_from_now_on, eventually, facts, hide, opened
 from tests.support.agents import agent_process, agent_server, free_port
 
 if TYPE_CHECKING:
@@ -102,19 +102,22 @@ def test_the_user_can_try_to_connect_again_at_once(browser: Browser, way: str) -
 
 def test_an_answer_from_before_a_lost_connection_is_not_used_after_it(browser: Browser) -> None:
     port = str(free_port())
-    held: list[tuple[Route, APIResponse]] = []
+    waiting: list[Route] = []
+    held: list[APIResponse] = []
     with ExitStack() as stack:
         with agent_process("--simulate", "4", port=port) as agent:
             page = stack.enter_context(opened(browser, f"{agent.url}/", expected=LOST))
             page.locator("#offer a").wait_for()
-            page.route("**/free*", lambda route: held.append((route, route.fetch())))
-            with page.expect_request("**/free*"):
-                pass
-            page.wait_for_timeout(100)
+
+            def hold(route: Route) -> None:
+                if not waiting:  # a later one may meet an agent that has ended
+                    waiting.append(route)
+                    held.append(route.fetch())
+
+            page.route("**/free*", hold)
+            eventually(page, lambda: held, "an answer is held back")
         page.locator("#connection.lost").wait_for()
-        for route, response in held:
-            route.fulfill(response=response)
-        assert held
+        waiting[0].fulfill(response=held[0])
         page.unroute("**/free*")
         for path in ("free", "processes"):
             page.route(f"**/{path}*", lambda _: None)  # no answer
