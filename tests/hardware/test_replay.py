@@ -39,16 +39,17 @@ async def answers_for(path: Path, root: Element) -> Answers:
 
 
 async def settled(client: httpx.AsyncClient, root: Element) -> Any:
-    """`/gpu?detail=1`, once every throughput in the document has been measured."""
+    """`/gpu?detail=1`, once the host and every throughput in the document have been read."""
     reported = [not isinstance(number_at(gpu, "pci/tx_util"), Missing) for gpu in root.findall("gpu")]
     end = time.monotonic() + DEADLINE
     while True:
         answer = (await client.get("/gpu?detail=1")).json()
-        waits = (
+        waits = any(
             is_reported and gpu["state"] == "ok" and gpu["pcie"]["tx_throughput_mbps"] is None
             for is_reported, gpu in zip(reported, answer["gpus"], strict=True)
         )
-        if not any(waits) or time.monotonic() > end:
+        waits |= answer["system_info"]["memory"]["top_processes"] is None
+        if not waits or time.monotonic() > end:
             return answer
         await asyncio.sleep(0.05)
 
