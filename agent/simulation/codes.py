@@ -104,6 +104,19 @@ class ClocksEventReason(IntEnum):
     DISPLAY_CLOCKS_SETTING = 0x100
 
 
+class RecoveryAction(IntEnum):
+    """What the driver asks for: nvmlDeviceGpuRecoveryAction_t."""
+
+    NONE = 0
+    GPU_RESET = 1
+    NODE_REBOOT = 2
+    DRAIN_P2P = 3
+    DRAIN_AND_RESET = 4
+    RECOVER_IMEX_DOMAIN = 5
+    BUS_RESET = 6
+    SYSTEM_REBOOT = 7
+
+
 VALUE_NOT_AVAILABLE_64 = 2**64 - 1  # unsigned long long
 VALUE_NOT_AVAILABLE_32 = 2**32 - 1  # unsigned int
 

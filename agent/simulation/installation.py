@@ -57,7 +57,7 @@ def install_library(
 
 
 def installed() -> Before:
-    """The present state."""
+    """What is in place now, for `uninstall_library` to restore."""
     nvitop_names = ("__flags", *_NVITOP_FRESH, *_NVITOP_SUFFIXES)
     return Before(
         pynvml={name: vars(pynvml)[name] for name in _PYNVML_NAMES},

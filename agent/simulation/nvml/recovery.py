@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.simulation import wire
-from agent.simulation.codes import VALUE_NOT_AVAILABLE_32, FieldId, NvmlFailure, NvmlReturn
+from agent.simulation.codes import VALUE_NOT_AVAILABLE_32, FieldId, NvmlFailure, NvmlReturn, RecoveryAction
 from agent.simulation.nvml.registry import device_function, field_value
 
 if TYPE_CHECKING:
     from agent.simulation.library import Device
-
-
-GPU_RESET, DRAIN_AND_RESET = 1, 4  # nvmlDeviceGpuRecoveryAction_t
 
 
 @field_value(FieldId.GPU_RECOVERY_ACTION)
@@ -22,15 +19,15 @@ def recovery_action(device: Device, _scope: int) -> int | None:
 
 @field_value(FieldId.RESET_STATUS)
 def reset_status(device: Device, _scope: int) -> int:
-    return _asks_for(device, GPU_RESET)
+    return _asks_for(device, RecoveryAction.GPU_RESET)
 
 
 @field_value(FieldId.DRAIN_AND_RESET_STATUS)
 def drain_and_reset_status(device: Device, _scope: int) -> int:
-    return _asks_for(device, DRAIN_AND_RESET)
+    return _asks_for(device, RecoveryAction.DRAIN_AND_RESET)
 
 
-def _asks_for(device: Device, action: int) -> int:
+def _asks_for(device: Device, action: RecoveryAction) -> int:
     if device.library.recovery_action:
         return NvmlReturn.DEPRECATED
     return int(device.gpu.error_counters.recovery_action == action)

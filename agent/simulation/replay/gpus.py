@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from agent.simulation.codes import VALUE_NOT_AVAILABLE_32, ClocksEventReason, NvmlReturn
+from agent.simulation.codes import VALUE_NOT_AVAILABLE_32, ClocksEventReason, NvmlReturn, RecoveryAction
 from agent.simulation.mig import MigInstance
 from agent.simulation.models import GpuModel
 from agent.simulation.replay.errors_by_place import replay_errors_by_place
@@ -69,17 +69,10 @@ _VIRTUALIZATION_MODES = {  # nvmlGpuVirtualizationMode_t
     "host vgpu": 3,
     "host vsga": 4,
 }
-_RECOVERY_ACTIONS = {  # nvmlDeviceGpuRecoveryAction_t
-    "none": 0,
-    "reset": 1,
-    "gpu reset": 1,
-    "reboot": 2,
-    "node reboot": 2,
-    "drain p2p": 3,
-    "drain and reset": 4,
-    "recover imex domain": 5,
-    "bus reset": 6,
-    "system reboot": 7,
+_RECOVERY_ACTIONS = {
+    **{action.name.lower().replace("_", " "): action for action in RecoveryAction},
+    "reset": RecoveryAction.GPU_RESET,
+    "reboot": RecoveryAction.NODE_REBOOT,
 }
 _LATER_ACTION = 255  # an action of a later driver, whose number is in no document
 _REASONS = {
@@ -360,9 +353,9 @@ def _reset_status(section: Section) -> int:
     reset = section.choice(_YES, "gpu_reset_status/reset_required")
     drain = section.choice(_YES, "gpu_reset_status/drain_and_reset_recommended")
     if reset == _YES["yes"]:
-        return _RECOVERY_ACTIONS["gpu reset"]
+        return RecoveryAction.GPU_RESET
     if drain == _YES["yes"]:
-        return _RECOVERY_ACTIONS["drain and reset"]
+        return RecoveryAction.DRAIN_AND_RESET
     return reset if isinstance(reset, NvmlReturn) or is_absent(drain) else drain
 
 
